@@ -1,0 +1,28 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each sets up .venv first.
+VENV ?= .venv
+PYTHON ?= python3
+CORES ?= 2
+BIN = $(VENV)/bin
+
+.PHONY: demo test lint types
+
+demo: $(VENV)/.ready
+	$(BIN)/snakemake --cores $(CORES)
+
+test: lint types
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+types: $(VENV)/.ready
+	$(BIN)/mypy
+
+$(VENV)/.ready: constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "NicheCLIP needs Python 3.11 or later: make PYTHON=python3.11 ..."'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

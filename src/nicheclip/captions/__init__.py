@@ -1,0 +1,1 @@
+"""Captions: backends, gates, cache, and their assignment to images."""

@@ -1,0 +1,88 @@
+"""Config of caption sets: backend, prompts, gates."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nicheclip.config.base import ConfigModel
+
+
+class TemplateBackend(ConfigModel):
+    """A grammar over class attributes; offline."""
+
+    kind: Literal["template"]
+    grammar: str
+    """Name of a file in `workflow/registry/prompts/`."""
+
+
+class OllamaOptions(ConfigModel):
+    """Sampling options, always sent: the server's own defaults differ between versions."""
+
+    temperature: Annotated[float, Field(ge=0)] = 0.9
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
+    top_k: Annotated[int, Field(ge=1)] = 40
+    num_predict: Annotated[int, Field(ge=1)] = 120
+    """Most tokens of a reply; without it a model may run on for ever."""
+    num_ctx: Annotated[int, Field(ge=128)] = 4096
+    seed: int = 0
+    """Base seed; each sample and each attempt adds to it."""
+
+
+class OllamaBackend(ConfigModel):
+    """A model behind an ollama server."""
+
+    kind: Literal["ollama"]
+    model: str
+    """As in `ollama list`, for example `llama3.2:3b`."""
+    prompt: str
+    """Name of a file in `workflow/registry/prompts/`."""
+    host: str | None = None
+    """URL of a running server. Null starts one for the job on a free port (`ollama serve`)."""
+    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """For one reply."""
+    attempts: Annotated[int, Field(ge=1)] = 4
+    """Tries for one caption before the job gives up (server trouble), with growing waits."""
+    concurrency: Annotated[int, Field(ge=1)] = 4
+    """Requests under way at once; give the server `OLLAMA_NUM_PARALLEL` to match."""
+    options: OllamaOptions = OllamaOptions()
+
+
+class ReplayBackend(ConfigModel):
+    """Captions that somebody made before, from a Parquet or JSON Lines file."""
+
+    kind: Literal["replay"]
+    path: str
+    """The file, with the columns class_id (or image_id) and text; `~` and variables expand."""
+
+
+class GateConfig(ConfigModel):
+    """What a reply must be to become a caption."""
+
+    min_words: Annotated[int, Field(ge=1)] = 5
+    max_words: Annotated[int, Field(ge=1)] = 40
+    max_tokens: Annotated[int, Field(ge=4)] = 77
+    """CLIP tokens, start and end marks included."""
+    complete_sentence: bool = True
+    """The reply ended by itself (`done_reason` stop) and in `.`, `!` or a closing quote."""
+    unique: bool = True
+    """Reject a text that is already there (letter case, space and punctuation aside)."""
+    near_duplicate: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Reject a text whose Jaccard similarity of word 3-grams with an earlier one of the same class
+    is at least this; 1 leaves only exact duplicates to `unique`."""
+    other_class: Literal["note", "reject"] = "note"
+    """The text names another class of the data set."""
+    forbidden: list[str] = Field(default=[])
+    """More regular expressions, matched without regard to case, that reject a text."""
+
+
+class CaptionConfig(ConfigModel):
+    """One caption set."""
+
+    dataset: str
+    """The data set that it describes, by its name under `datasets`."""
+    backend: Annotated[TemplateBackend | OllamaBackend | ReplayBackend, Field(discriminator="kind")]
+    per: Literal["class", "image"] = "class"
+    """Captions describe a class, or each image (vision models; replay by image_id)."""
+    samples: Annotated[int, Field(ge=1)] = 20
+    """Captions asked for, of each class or image."""
+    gates: GateConfig = GateConfig()

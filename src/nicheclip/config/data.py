@@ -1,0 +1,234 @@
+"""Config of data sets: source, images, splits, shards."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nicheclip.config.base import ConfigModel
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class FungiWorld(ConfigModel):
+    """FungalZSL's generator: spores, hyphae, mycelium."""
+
+    name: Literal["fungi"]
+    images_per_class: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
+        default={"train": 1600, "val": 200, "test": 200}
+    )
+    """How many images of each of the three classes go to each split (paper: 1600, 200, 200)."""
+    size: Annotated[int, Field(ge=16, le=4096)] = 224
+    """Edge of the square image in pixels."""
+    growth: Literal["stages", "time_aligned"] = "stages"
+    """`stages`: three separate generators (FungalZSL). `time_aligned`: one run of 100 frames per
+    colony in which spores turn into hyphae and mycelium (arXiv 2501.02855)."""
+    temperature: Literal["paper", "code"] = "paper"
+    """Temperature ranges in kelvin: as the paper states them, or as the published code has them."""
+
+
+class SyntheticSource(ConfigModel):
+    """Images drawn by a procedural world; needs nothing from outside."""
+
+    kind: Literal["synthetic"]
+    world: FungiWorld
+
+
+class FolderSource(ConfigModel):
+    """A folder with one sub-folder per class."""
+
+    kind: Literal["folder"]
+    path: str
+    """The folder; environment variables and `~` are expanded."""
+    split_folders: bool = False
+    """The first level is `train`, `val` (or `valid`, `validation`), `test`; classes lie below."""
+
+
+ExtraColumn = Literal[
+    "split",
+    "licence",
+    "rights_holder",
+    "url",
+    "kingdom",
+    "phylum",
+    "class",
+    "order",
+    "family",
+    "genus",
+    "species",
+    "common",
+]
+
+
+class TableSource(ConfigModel):
+    """A CSV or Parquet table with one row per image."""
+
+    kind: Literal["table"]
+    path: str
+    """The table; environment variables and `~` are expanded."""
+    images: str | None = None
+    """The folder that image paths are relative to; default: the table's own folder."""
+    columns: dict[Literal["path", "label"] | ExtraColumn, str] = Field(default={})
+    """What each column is called in the table, where the name differs from ours. Columns that
+    carry our names are found without it; ranks only where at least two of them are there."""
+
+
+class ClassFoldersReader(ConfigModel):
+    """Members lie in class folders; the class is the name of the member's parent folder."""
+
+    kind: Literal["class_folders"] = "class_folders"
+    root: str = ""
+    """Only members below this folder of the archive count."""
+    split_folders: bool = False
+    """The folder above the class names the split."""
+    exclude: list[str] = Field(default=[])
+    """Classes to leave out."""
+
+
+class ListedReader(ConfigModel):
+    """Members are named in a split list that ships with the registry."""
+
+    kind: Literal["listed"]
+    list: str
+    """Path of a CSV with the columns key (member), label and, if wanted, split, relative to the
+    registry's folder."""
+
+
+class MemberListsReader(ConfigModel):
+    """Text files inside the archives list the images of each split, one on a line."""
+
+    kind: Literal["member_lists"]
+    lists: dict[Literal["train", "val", "test"], str] = Field(min_length=1)
+    """The member that lists each split's images."""
+    line: str
+    """Regular expression of a line with the named groups `key` and `label`."""
+    member: str
+    """The image's member, made from the groups, for example `images/{key}.jpg`."""
+
+
+class MatlabReader(ConfigModel):
+    """MATLAB files hold the class of each image and the image numbers (from 1) of each split."""
+
+    kind: Literal["matlab"]
+    labels: str
+    """`member:variable` of the class numbers, in the order of the image numbers."""
+    splits: dict[Literal["train", "val", "test"], str] = Field(min_length=1)
+    """`member:variable` of the image numbers of each split."""
+    member: str
+    """The image's member, made from its number, for example `jpg/image_{number:05d}.jpg`."""
+
+
+ArchiveReader = Annotated[
+    ClassFoldersReader | ListedReader | MemberListsReader | MatlabReader,
+    Field(discriminator="kind"),
+]
+
+
+class ArchiveSource(ConfigModel):
+    """Tar or zip archives behind URLs, read as a stream."""
+
+    kind: Literal["archive"]
+    urls: list[str] = Field(min_length=1)
+    """http(s) or file URLs of the archives. A text, CSV or MATLAB file counts as an archive with
+    itself as the only member."""
+    checksums: list[str | None] | None = None
+    """`sha256:<hex>` or `md5:<hex>` of each URL's file, in order. Where none is published, the
+    first download's sha256 is recorded and enforced from then on."""
+    inner: str | None = None
+    """A tar inside the archive that holds the images."""
+    reader: ArchiveReader = ClassFoldersReader()
+    downloads: str = "results/downloads"
+    """Where the archives are kept."""
+
+    @model_validator(mode="after")
+    def _one_checksum_each(self) -> "ArchiveSource":
+        if self.checksums is not None and len(self.checksums) != len(self.urls):
+            raise ValueError(f"{len(self.urls)} urls but {len(self.checksums)} checksums")
+        return self
+
+
+class ManualSource(ConfigModel):
+    """Archives that only a person can download; once in place they are read like others."""
+
+    kind: Literal["manual"]
+    page: str
+    """Where a person gets them."""
+    files: list[str] = Field(min_length=1)
+    """Their file names."""
+    checksums: list[str | None] | None = None
+    inner: str | None = None
+    reader: ArchiveReader = ClassFoldersReader()
+    folder: str = "results/downloads"
+    """They are put into the folder below this one that is called like the registry entry."""
+
+
+class HubSource(ConfigModel):
+    """A data-set repository on the Hugging Face hub, stored as Parquet with encoded images."""
+
+    kind: Literal["hub"]
+    repository: str
+    """`owner/name` of the data-set repository."""
+    revision: str = "main"
+    """A commit hash pins the bytes. A branch is pinned to the commit that it had at the first
+    download."""
+    files: dict[Literal["train", "val", "test", "all"], str] = Field(
+        default={"all": "**/*.parquet"}
+    )
+    """Glob of the Parquet files of each split; `all` leaves the split to `split`."""
+    image_column: str = "image"
+    label_column: str = "label"
+    columns: dict[ExtraColumn, str] = Field(default={})
+    """What further columns are called in the files, where the name differs from ours."""
+    downloads: str = "results/downloads"
+    """Where the files are kept."""
+
+
+class RegistrySource(ConfigModel):
+    """A data set that the registry describes."""
+
+    kind: Literal["registry"]
+    name: str
+    """File name without suffix in `workflow/registry/datasets/`."""
+
+
+Source = Annotated[
+    SyntheticSource | FolderSource | TableSource | ArchiveSource | HubSource | RegistrySource,
+    Field(discriminator="kind"),
+]
+
+
+class ImageConfig(ConfigModel):
+    """How images are stored."""
+
+    max_side: Annotated[int, Field(ge=16)] | None = None
+    """Larger images are shrunk so that their longer side has this many pixels; null keeps all."""
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
+    """Of images that must be encoded again; an RGB JPEG that fits already keeps its bytes."""
+
+
+class SplitConfig(ConfigModel):
+    """Train, validation and test."""
+
+    method: Literal["hash", "given"] = "hash"
+    """`hash`: each image's place follows from its own id, so that images added later move no
+    other; the first image of a class (in the order of the hash) always trains.
+    `given`: the source says."""
+    val: Fraction = 0.1
+    test: Fraction = 0.1
+
+    @model_validator(mode="after")
+    def _something_trains(self) -> "SplitConfig":
+        if self.val + self.test >= 1:
+            raise ValueError("val + test must be below 1")
+        return self
+
+
+class DatasetConfig(ConfigModel):
+    """One data set."""
+
+    source: Source
+    image: ImageConfig = ImageConfig()
+    split: SplitConfig = SplitConfig()
+    captions: str | None = None
+    """The caption set whose texts go into the shards, by its name under `captions`."""
+    shards: Annotated[int, Field(ge=1, le=99999)] = 1
+    """Number of shards of each split. Images are spread over them by their id."""

@@ -1,0 +1,127 @@
+"""Config of models and training runs."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nicheclip.config.base import ConfigModel
+
+TextType = Literal[
+    "caption", "sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com"
+]
+
+
+class ModelConfig(ConfigModel):
+    """A CLIP to start from."""
+
+    architecture: str
+    """An open_clip model name, or the name of a file in `workflow/registry/models/`."""
+    pretrained: str | None = None
+    """An open_clip tag (`openai`, ...), the path of a checkpoint, or null: random from the seed.
+    Tags trained with QuickGELU get it, whatever the architecture's name says."""
+
+
+class TextConfig(ConfigModel):
+    """Which text an image is paired with."""
+
+    types: dict[TextType, Annotated[float, Field(gt=0)]] = Field(
+        default={"caption": 1.0}, min_length=1
+    )
+    """Text types and their weights."""
+    draw: Literal["sample", "batch"] = "sample"
+    """A type per sample (BioCLIP's paper), or one per batch (BioCLIP's code)."""
+
+
+class ContrastiveRecipe(ConfigModel):
+    """open_clip's symmetric InfoNCE: the one matching text is the positive."""
+
+    kind: Literal["contrastive"]
+
+
+class MultiPositiveRecipe(ConfigModel):
+    """FungalZSL, equations 7 to 9: every text of the image's class is a positive."""
+
+    kind: Literal["multi_positive"]
+
+
+class UnfreezingConfig(ConfigModel):
+    """Progressive unfreezing: blocks of a tower thaw from the last to the first."""
+
+    epochs_per_block: Annotated[int, Field(ge=1)] = 5
+    """One more block of each tower trains after every so many epochs."""
+    first_blocks: Annotated[int, Field(ge=0)] = 0
+    """Blocks of each tower that train from the start; the temperature always does."""
+    projections: bool = False
+    """The final norm and projection of each tower train from the start."""
+    embeddings: bool = False
+    """When all blocks train, patch, position and token embeddings thaw as a last step."""
+    resnet: Literal["stages", "frozen"] = "stages"
+    """A ResNet tower has no transformer block: thaw its attention pool and stages in turn, or
+    leave it frozen as the paper's wording has it."""
+
+
+class OptimizerConfig(ConfigModel):
+    """AdamW; biases, norms and the temperature are not decayed."""
+
+    lr: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.2
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: Annotated[float, Field(gt=0)] = 1e-6
+    gradient_clip: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradient; null does not clip."""
+
+
+class ScheduleConfig(ConfigModel):
+    """The learning rate over the run."""
+
+    kind: Literal["constant", "cosine"] = "cosine"
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Linear rise from 0."""
+
+
+class AugmentConfig(ConfigModel):
+    """Random changes of training images."""
+
+    crop_scale: tuple[float, float] = (0.9, 1.0)
+    """Area of the random resized crop, as a share of the image (open_clip's default)."""
+    flip: bool = False
+    """Mirror left and right with probability one half."""
+    rotate: bool = False
+    """Turn by a random multiple of 90 degrees, for images without an upright."""
+
+
+class TrainingConfig(ConfigModel):
+    """One training run, repeated for every seed."""
+
+    dataset: str
+    """By its name under `datasets`."""
+    model: str
+    """By its name under `models`."""
+    recipe: Annotated[ContrastiveRecipe | MultiPositiveRecipe, Field(discriminator="kind")]
+    texts: TextConfig = TextConfig()
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=2)]
+    """Over all devices."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    unfreezing: UnfreezingConfig | None = None
+    """Null trains everything from the start."""
+    augment: AugmentConfig = AugmentConfig()
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    seeds: list[int] = Field(default=[0], min_length=1)
+    gpus: Annotated[int, Field(ge=0)] = 0
+    """GPUs of the run; 0 trains on the CPU."""
+    cpu_threads: Annotated[int, Field(ge=1)] = 1
+    """Threads of each training process. On a CPU, weights are the same bit by bit only for the same
+    number of threads."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that decode images, per device; 0 decodes in the training process."""
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 600.0
+    """Wall seconds between checkpoints; one is also written after every epoch."""
+    log_every_steps: Annotated[int, Field(ge=1)] = 10
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> "TrainingConfig":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds repeat: {self.seeds}")
+        return self

@@ -1,0 +1,1 @@
+"""From sources to a catalog, encoded images and WebDataset shards."""

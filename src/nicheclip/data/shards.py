@@ -1,0 +1,152 @@
+"""WebDataset shards: one tar and one index per split for each part of the images.
+
+``<image_id>.jpg`` carries the encoded image, ``<image_id>.json`` everything else: labels, all text
+types, licence. The index beside each tar says where a sample's bytes lie, so that a reader can
+fetch any sample without reading the others.
+"""
+
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import webdataset as wds
+
+from nicheclip.errors import InputError
+from nicheclip.files import atomic_path, write_json, write_parquet
+from nicheclip.progress import progress
+from nicheclip.seeding import stable_hash
+from nicheclip.tables import IMAGES, SHARD_INDEX, SPLITS, read_table
+
+SIZES_FILE = "sizes.json"
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """A tar and its index."""
+
+    tar: Path
+    index: Path
+
+
+def shard_files(folder: Path | str, split: str, part: int) -> ShardFiles:
+    """The files of shard ``part`` of ``split`` under the shards' root ``folder``."""
+    base = Path(folder) / split / f"{part:05d}"
+    return ShardFiles(base.with_suffix(".tar"), base.with_suffix(".parquet"))
+
+
+@dataclass(frozen=True)
+class ShardInputs:
+    """What the samples are made of."""
+
+    catalog: pl.DataFrame
+    """Schema ``CATALOG``."""
+    names: dict[str, str]
+    """The display name of each class."""
+    texts: dict[str, dict[str, str]]
+    """The texts of each class by text type."""
+    captions: dict[str, str]
+    """The caption of each image; images without one are absent."""
+
+
+def write_part(images: Path, part: int, inputs: ShardInputs, folder: Path) -> dict[str, int]:
+    """Write the shards of every split that hold the images of one part.
+
+    Samples stand in the order of a hash of their id, so that classes mix. The part is held in
+    memory once. The same inputs give the same bytes.
+
+    Args:
+        images: Parquet file of schema ``IMAGES``.
+        part: its number.
+        inputs: catalog and texts of the whole data set.
+        folder: the shards' root.
+
+    Returns:
+        Samples written to each split.
+
+    Raises:
+        InputError: the catalog and ``images`` disagree.
+    """
+    rows = inputs.catalog.filter(pl.col("part") == part)
+    encoded = _encoded_images(images)
+    missing = sorted(set(rows["image_id"]) ^ encoded.keys())
+    if missing:
+        raise InputError(
+            f"{images}: {len(missing)} images, the first {missing[0]}, are in only one of this "
+            "file and the catalog. Run the acquire stage of this data set again."
+        )
+    counts = {}
+    for split in SPLITS:
+        files = shard_files(folder, split, part)
+        samples = sorted(
+            rows.filter(pl.col("split") == split).iter_rows(named=True),
+            key=lambda row: stable_hash("shard order", row["image_id"]),
+        )
+        with atomic_path(files.tar) as temporary:
+            with wds.TarWriter(
+                str(temporary), encoder=False, mtime=0, user="nicheclip", group="nicheclip"
+            ) as writer:
+                for row in progress(samples, label=f"{split} shard {part}"):
+                    writer.write(_sample(row, encoded[row["image_id"]], inputs))
+            index = index_of(temporary)
+        write_parquet(files.index, index)
+        counts[split] = len(samples)
+    return counts
+
+
+def write_sizes(folder: Path, parts: int) -> dict[str, int]:
+    """Write ``sizes.json`` (samples of each tar) beside the shards of every split.
+
+    Returns:
+        Samples in each split.
+    """
+    totals = {}
+    for split in SPLITS:
+        sizes = {}
+        for part in range(parts):
+            files = shard_files(folder, split, part)
+            sizes[files.tar.name] = pq.read_metadata(files.index).num_rows
+        write_json(Path(folder) / split / SIZES_FILE, sizes)
+        totals[split] = sum(sizes.values())
+    return totals
+
+
+def index_of(tar: Path) -> pa.Table:
+    """Where the members of each sample of ``tar`` lie (schema ``SHARD_INDEX``)."""
+    rows: dict[str, dict[str, object]] = {}
+    with tarfile.open(tar) as archive:
+        for member in archive:
+            image_id, _, kind = member.name.partition(".")
+            row = rows.setdefault(image_id, {"image_id": image_id})
+            row[f"{kind}_offset"] = member.offset_data
+            row[f"{kind}_size"] = member.size
+            if kind == "json":
+                content = archive.extractfile(member)
+                assert content is not None  # a regular file: the writer makes no others
+                row["class_id"] = json.load(content)["class_id"]
+    return pa.Table.from_pylist(list(rows.values()), schema=SHARD_INDEX)
+
+
+def _encoded_images(path: Path) -> dict[str, bytes]:
+    table = read_table(path, IMAGES)
+    return dict(zip(table["image_id"].to_pylist(), table["jpg"].to_pylist(), strict=True))
+
+
+def _sample(row: dict[str, str], jpg: bytes, inputs: ShardInputs) -> dict[str, str | bytes]:
+    texts = dict(inputs.texts.get(row["class_id"], {}))
+    if row["image_id"] in inputs.captions:
+        texts["caption"] = inputs.captions[row["image_id"]]
+    description = {
+        "image_id": row["image_id"],
+        "class_id": row["class_id"],
+        "name": inputs.names[row["class_id"]],
+        "texts": texts,
+    } | {key: row[key] for key in ("taxon_id", "licence", "rights_holder", "url") if row[key]}
+    return {
+        "__key__": row["image_id"],
+        "jpg": jpg,
+        "json": json.dumps(description, sort_keys=True, ensure_ascii=False).encode(),
+    }

@@ -1,0 +1,1 @@
+"""Source kinds: where images and labels come from."""

@@ -1,0 +1,61 @@
+"""The frame of a workflow job: its log, and errors that a user can read."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from nicheclip.errors import InputError
+
+
+class _Tee:
+    """Standard error that goes to the log file as well."""
+
+    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+        self._terminal = terminal
+        self._log = log
+
+    def write(self, text: str) -> int:
+        self._log.write(text)
+        self._log.flush()
+        return self._terminal.write(text)
+
+    def flush(self) -> None:
+        self._terminal.flush()
+
+    def fileno(self) -> int:
+        return self._terminal.fileno()
+
+    def isatty(self) -> bool:
+        return False  # jobs run side by side: lines, not bars
+
+
+@contextmanager
+def job(log: Path | str) -> Iterator[None]:
+    """Run a script's work with its messages in ``log`` and on standard error.
+
+    An ``InputError`` ends the process with status 1 and its message alone; any other exception is
+    shown with its traceback.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    with Path(log).open("w", encoding="utf-8") as stream:
+        terminal = sys.stderr
+        sys.stderr = _Tee(terminal, stream)
+        logging.basicConfig(
+            stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True
+        )
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        try:
+            yield
+        except InputError as error:
+            print(f"\nerror: {error}", file=sys.stderr)
+            sys.exit(1)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(1)
+        finally:
+            sys.stderr = terminal
+            logging.basicConfig(force=True)

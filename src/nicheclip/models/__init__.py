@@ -1,0 +1,1 @@
+"""CLIP backbones: made, loaded, saved and used for encoding."""

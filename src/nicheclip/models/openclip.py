@@ -1,0 +1,138 @@
+"""CLIP models as open_clip builds them: create, load, save.
+
+The only module that imports open_clip's factory. A model folder holds ``open_clip_config.json``
+and ``open_clip_model.safetensors``, open_clip's own layout: anybody can load it with
+``open_clip.create_model_and_transforms("local-dir:FOLDER")`` or push it to a hub.
+"""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from nicheclip.config.training import ModelConfig
+from nicheclip.errors import InputError
+from nicheclip.files import atomic_path, read_json, write_json
+from nicheclip.models.torchvision_ops import declare_missing_operators
+
+declare_missing_operators()
+import open_clip  # noqa: E402 - after the operators that its torchvision import needs
+
+CONFIG_FILE = "open_clip_config.json"
+WEIGHTS_FILE = "open_clip_model.safetensors"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A model with what is needed to feed it and to save it."""
+
+    model: Any
+    """A torch module with ``encode_image(images [n,3,s,s])`` and ``encode_text(tokens [n,context])``."""
+    tokenizer: Any
+    """``tokenizer(list of n texts)`` gives int64 tokens [n, context], cut to the context."""
+    model_config: dict[str, Any]
+    """open_clip's ``model_cfg``."""
+
+    @property
+    def image_size(self) -> int:
+        """Edge of the square input in pixels."""
+        size = self.model.visual.image_size
+        return int(size[0] if isinstance(size, tuple | list) else size)
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of a text, start and end marks included."""
+        return int(self.tokenizer.context_length)
+
+    @property
+    def mean(self) -> tuple[float, float, float]:
+        """Of each colour channel (images in 0..1), subtracted before the model sees them."""
+        return tuple(self.model.visual.image_mean)
+
+    @property
+    def std(self) -> tuple[float, float, float]:
+        """Of each colour channel (images in 0..1), divided by."""
+        return tuple(self.model.visual.image_std)
+
+    @property
+    def logit_scale(self) -> float:
+        """The factor between cosine similarity and logit (the inverse temperature)."""
+        return float(self.model.logit_scale.detach().exp())
+
+
+def create(config: ModelConfig, *, seed: int, registry: Path) -> Clip:
+    """The model that ``config`` names; random weights follow from ``seed``.
+
+    Args:
+        config: architecture and weights.
+        seed: of the random initialisation.
+        registry: the folder of architecture files (``<name>.json``, open_clip's ``model_cfg``).
+
+    Raises:
+        InputError: unknown architecture, or weights that cannot be had.
+    """
+    if (registry / f"{config.architecture}.json").is_file():
+        open_clip.add_model_config(registry / f"{config.architecture}.json")
+    model_config = copy.deepcopy(open_clip.get_model_config(config.architecture))
+    if model_config is None:
+        raise InputError(
+            f"models: architecture {config.architecture!r} is neither an open_clip model nor a "
+            f"file in {registry}. Names: {', '.join(open_clip.list_models()[:5])}, ... "
+            "(python -c 'import open_clip; print(open_clip.list_models())')"
+        )
+    quick_gelu = bool(model_config.get("quick_gelu")) or _trained_with_quick_gelu(config)
+    if quick_gelu:
+        model_config["quick_gelu"] = True
+    torch.manual_seed(seed)
+    try:
+        model = open_clip.create_model(
+            config.architecture, pretrained=config.pretrained, force_quick_gelu=quick_gelu
+        )
+    except RuntimeError as error:
+        raise InputError(
+            f"models: no weights {config.pretrained!r} for {config.architecture!r}: {error}. "
+            "On a machine without network, fetch them on one that has it (the cache is the hub's, "
+            "HF_HOME) or give the path of a checkpoint file."
+        ) from error
+    return Clip(model, open_clip.get_tokenizer(config.architecture), model_config)
+
+
+def _trained_with_quick_gelu(config: ModelConfig) -> bool:
+    """open_clip only warns when a tag's activation is not the architecture's; we obey the tag."""
+    tag = open_clip.get_pretrained_cfg(config.architecture, config.pretrained or "")
+    return bool(tag and tag.get("quick_gelu"))
+
+
+def load(folder: Path | str) -> Clip:
+    """The model in ``folder``, on the CPU, in evaluation mode.
+
+    Raises:
+        InputError: ``folder`` is no model folder.
+    """
+    folder = Path(folder)
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: no {name}; expected a model folder in open_clip's layout.")
+    source = f"local-dir:{folder}"
+    model = open_clip.create_model(source, require_pretrained=True)
+    model.eval()
+    return Clip(
+        model, open_clip.get_tokenizer(source), read_json(folder / CONFIG_FILE)["model_cfg"]
+    )
+
+
+def save(clip: Clip, folder: Path | str) -> list[Path]:
+    """Write ``clip`` to ``folder``; returns the files. Same weights, same bytes."""
+    folder = Path(folder)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in clip.model.state_dict().items()}
+    with atomic_path(folder / WEIGHTS_FILE) as temporary:
+        safetensors.torch.save_file(tensors, temporary, metadata={"format": "pt"})
+    preprocess: dict[str, Any] = {"mean": list(clip.mean), "std": list(clip.std)}
+    for key in ("interpolation", "resize_mode"):
+        if key in clip.model.visual.preprocess_cfg:
+            preprocess[key] = clip.model.visual.preprocess_cfg[key]
+    write_json(folder / CONFIG_FILE, {"model_cfg": clip.model_config, "preprocess_cfg": preprocess})
+    return [folder / CONFIG_FILE, folder / WEIGHTS_FILE]

@@ -1,0 +1,134 @@
+"""Arrow schemas of the Parquet files that flow between the rooms (one row each as said).
+
+Every writer casts to its schema here and every reader may rely on it.
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nicheclip.config.base import RANKS as RANKS
+from nicheclip.config.base import SPLITS as SPLITS
+from nicheclip.errors import InputError
+
+#: an image that was kept
+CATALOG = pa.schema(
+    [
+        ("image_id", pa.string()),  # first 16 hex digits of sha256(source + "\0" + key)
+        ("source", pa.string()),  # the data set's name in the config
+        ("key", pa.string()),  # where the image stands in its source
+        ("sha256", pa.string()),  # of the source's bytes, before any conversion
+        ("width", pa.int32()),  # of the stored image, pixels
+        ("height", pa.int32()),
+        ("split", pa.string()),  # train, val or test
+        ("class_id", pa.string()),  # the label
+        ("taxon_id", pa.string()),  # null where the source gives no ranks
+        ("licence", pa.string()),
+        ("rights_holder", pa.string()),
+        ("url", pa.string()),
+        ("part", pa.int32()),  # images/{part:05d}.parquet holds the bytes
+    ]
+)
+
+#: the encoded bytes of an image
+IMAGES = pa.schema([("image_id", pa.string()), ("jpg", pa.binary())])
+
+#: a class of a data set, with the ranks that its source gives ("" where it gives none)
+CLASSES = pa.schema(
+    [
+        ("class_id", pa.string()),
+        ("name", pa.string()),  # as a person would write it
+        *((rank, pa.string()) for rank in RANKS),
+        ("common", pa.string()),
+        ("images", pa.int64()),
+    ]
+)
+
+#: a taxon
+TAXA = pa.schema(
+    [
+        ("taxon_id", pa.string()),
+        *((rank, pa.string()) for rank in RANKS),
+        ("common", pa.string()),
+        ("rank", pa.string()),  # of the finest known name
+        ("provider", pa.string()),
+        ("resolution", pa.string()),  # exact, synonym, homonym-by-context, unresolved
+    ]
+)
+
+#: one text of one class; name is bare, text is the sentence that training sees
+TEXTS = pa.schema(
+    [
+        ("class_id", pa.string()),
+        ("text_type", pa.string()),
+        ("name", pa.string()),
+        ("text", pa.string()),
+    ]
+)
+
+#: one generation; rejected ones stay, with the reasons
+CAPTIONS = pa.schema(
+    [
+        ("class_id", pa.string()),
+        ("image_id", pa.string()),  # null for a caption of the class
+        ("sample", pa.int32()),
+        ("text", pa.string()),  # after the gates' cleaning; "" when nothing was left
+        ("model", pa.string()),
+        ("digest", pa.string()),
+        ("server", pa.string()),
+        ("prompt", pa.string()),
+        ("options", pa.string()),  # JSON, sorted keys
+        ("raw", pa.string()),
+        ("done_reason", pa.string()),
+        ("verdict", pa.string()),  # accepted or rejected
+        ("reasons", pa.list_(pa.string())),  # of a rejection
+        ("notes", pa.list_(pa.string())),  # recorded, not rejected
+        ("split", pa.string()),  # the only split whose images may carry this text; null if rejected
+    ]
+)
+
+#: where a sample lies in its shard
+SHARD_INDEX = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("class_id", pa.string()),
+        ("jpg_offset", pa.int64()),  # bytes from the start of the tar
+        ("jpg_size", pa.int64()),
+        ("json_offset", pa.int64()),
+        ("json_size", pa.int64()),
+    ]
+)
+
+#: one image judged by one cell
+PREDICTIONS = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("label", pa.string()),
+        ("classes", pa.list_(pa.string())),  # best first, at most five
+        ("scores", pa.list_(pa.float32())),
+    ]
+)
+
+#: support sets: the images that fold ``fold`` of ``shots``-shot may learn from
+FOLDS = pa.schema([("shots", pa.int32()), ("fold", pa.int32()), ("image_id", pa.string())])
+
+
+def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
+    """The Parquet file at ``path``, checked against ``schema``.
+
+    Raises:
+        InputError: the file is no Parquet file, or its columns are not those of ``schema``.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(
+            f"{path}: not a readable Parquet file ({error}). Delete it and run the workflow again."
+        ) from error
+    if not table.schema.equals(schema):
+        raise InputError(
+            f"{path}: columns {table.schema.names} do not match the expected {schema.names}. "
+            "It was written by another version; delete it and run the workflow again."
+        )
+    return table

@@ -1,0 +1,1 @@
+"""Lineages and the text types that are made of them."""

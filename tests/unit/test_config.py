@@ -1,0 +1,99 @@
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nicheclip.config.schema import schema_text
+from nicheclip.config.workflow import parse_config
+from nicheclip.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = [
+    ROOT / "config.yaml",
+    *sorted((ROOT / "workflow/config").glob("*.yaml")),
+    *sorted((ROOT / "tests/configs").glob("*.yaml")),
+]
+
+MINIMAL = {
+    "datasets": {"fish": {"source": {"kind": "folder", "path": "fish"}}},
+    "models": {"small": {"architecture": "nicheclip-small"}},
+    "training": {
+        "run": {
+            "dataset": "fish",
+            "model": "small",
+            "recipe": {"kind": "contrastive"},
+            "texts": {"types": {"com": 1.0}},
+            "epochs": 1,
+            "batch_size": 8,
+        }
+    },
+}
+
+
+def changed(path, value):
+    config = copy.deepcopy(MINIMAL)
+    *parents, last = path.split(".")
+    node = config
+    for key in parents:
+        node = node[key]
+    node[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
+def test_every_config_of_the_project_is_valid(path):
+    parse_config(yaml.safe_load(path.read_text()), [path])
+
+
+def test_schema_file_is_the_models_schema():
+    stored = (ROOT / "workflow/schemas/config.schema.json").read_text()
+    regenerate = "python -m nicheclip.config.schema workflow/schemas/config.schema.json"
+    assert stored == schema_text(), f"the models changed; run: {regenerate}"
+
+
+def test_every_config_section_is_described():
+    sections = json.loads(schema_text())["$defs"]
+    assert [name for name, model in sections.items() if not model.get("description")] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("training.run.epoch", 3, "training.run.epoch: unknown key 'epoch'; did you mean 'epochs'"),
+        ("data_sets", {}, "data_sets: unknown key 'data_sets'; did you mean 'datasets'"),
+        (
+            "datasets.fish.source.split_folder",
+            True,
+            "datasets.fish.source.split_folder: unknown key 'split_folder'; "
+            "did you mean 'split_folders'",
+        ),
+        ("training.run.model", "smal", "no 'models' entry is called 'smal'; did you mean 'small'"),
+        ("training.run.batch_size", 1, "training.run.batch_size: Input should be greater than"),
+        ("training.run.texts", {"types": {"caption": 1.0}}, "'fish' has no captions"),
+        ("training.run.seeds", [1, 1], "seeds repeat"),
+        ("datasets.fish.split", {"val": 0.5, "test": 0.5}, "val \\+ test must be below 1"),
+        ("datasets.a/b", {"source": {"kind": "folder", "path": "x"}}, "should match pattern"),
+    ],
+)
+def test_an_error_names_the_key_and_the_way_out(path, value, message):
+    with pytest.raises(InputError, match=message):
+        parse_config(changed(path, value))
+
+
+def test_an_error_names_file_and_line(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(changed("datasets.fish.source.pth", "x"), sort_keys=False))
+    line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "pth:" in text)
+    with pytest.raises(InputError, match=f"mine.yaml, line {line}: datasets.fish.source.pth"):
+        parse_config(yaml.safe_load(file.read_text()), [file])
+
+
+def test_captions_of_another_data_set_are_refused():
+    config = changed("datasets.fish.captions", "other")
+    config["datasets"]["birds"] = copy.deepcopy(MINIMAL["datasets"]["fish"])
+    backend = {"kind": "replay", "path": "x.jsonl"}
+    config["captions"] = {"other": {"dataset": "birds", "backend": backend}}
+    with pytest.raises(InputError, match="'other' describes the data set 'birds'"):
+        parse_config(config)

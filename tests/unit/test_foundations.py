@@ -1,0 +1,140 @@
+"""Files, manifest, code digest, progress, job frame."""
+
+import hashlib
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from nicheclip import code_digest
+from nicheclip.errors import InputError
+from nicheclip.files import atomic_path, read_json, write_json, write_parquet
+from nicheclip.manifest import Dropped, ManifestWriter
+from nicheclip.progress import progress
+from nicheclip.seeding import generator, stable_hash, unit_interval
+from nicheclip.tables import FOLDS, read_table
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    write_json(tmp_path / "a.json", {"old": 1})
+    with pytest.raises(RuntimeError), atomic_path(tmp_path / "a.json") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+    assert read_json(tmp_path / "a.json") == {"old": 1}
+
+
+def test_atomic_files_obey_the_umask(tmp_path):
+    (tmp_path / "plain").touch()
+    write_json(tmp_path / "a.json", {})
+    assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_table_of_another_schema_is_an_error(tmp_path):
+    write_parquet(tmp_path / "t.parquet", pa.table({"shots": [1]}))
+    with pytest.raises(InputError, match=r"t\.parquet: columns \['shots'\] do not match"):
+        read_table(tmp_path / "t.parquet", FOLDS)
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match="not a readable Parquet file"):
+        read_table(tmp_path / "broken.parquet", FOLDS)
+
+
+def test_a_manifest_hashes_outputs_and_counts_what_was_dropped(tmp_path):
+    (tmp_path / "out").write_bytes(b"abc")
+    dropped = [Dropped(key=f"k{i}", reason=r) for i, r in enumerate(["bad", "small", "bad"])]
+    writer = ManifestWriter("acquire", config={"a": 1}, code="c0de")
+    writer.write(
+        tmp_path / "m.json", outputs=[tmp_path / "out"], counts={"images": 3}, dropped=dropped
+    )
+    manifest = read_json(tmp_path / "m.json")
+    assert manifest["outputs"] == {"out": hashlib.sha256(b"abc").hexdigest()}
+    assert manifest["dropped_counts"] == {"bad": 2, "small": 1}
+    assert manifest["dropped"][1] == {"key": "k1", "reason": "small"}
+    assert manifest["packages"]["pyarrow"] == pa.__version__
+
+
+def test_seeds_do_not_depend_on_the_process():
+    assert stable_hash("a", 1) == int.from_bytes(hashlib.sha256(b"a\x1f1").digest()[:8], "big")
+    assert generator("a", 1).integers(1 << 60) == generator("a", 1).integers(1 << 60)
+    mean = sum(unit_interval("x", i) for i in range(4000)) / 4000
+    assert mean == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    package = tmp_path / "nicheclip"
+    (package / "room").mkdir(parents=True)
+    for name, text in {
+        "__init__": "",
+        "a": "from nicheclip import b",
+        "b": "def f():\n    import nicheclip.room.c",
+        "other": "",
+        "room/__init__": "",
+        "room/c": "import os",
+    }.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.setattr(code_digest, "SOURCE", tmp_path)
+    code_digest._imports.cache_clear()
+    script = tmp_path / "script.py"
+    script.write_text("from nicheclip.a import thing\n")
+    yield package, script
+    code_digest._imports.cache_clear()
+
+
+def test_the_digest_covers_what_a_script_reaches_and_no_more(library):
+    package, script = library
+    names = {p.relative_to(package).as_posix() for p in code_digest.reachable_modules(script)}
+    assert names == {"__init__.py", "a.py", "b.py", "room/__init__.py", "room/c.py"}
+    before = code_digest.code_digest(script)
+    (package / "other.py").write_text("x = 1")
+    assert code_digest.code_digest(script) == before
+    (package / "room/c.py").write_text("import sys")
+    assert code_digest.code_digest(script) != before
+
+
+def test_no_script_of_data_or_tables_reaches_the_training_code():
+    for name in ("acquire_dataset.py", "write_shard.py", "flatten_taxonomy.py"):
+        reached = {p.parent.name for p in code_digest.reachable_modules(ROOT / "scripts" / name)}
+        assert not reached & {"training", "evaluation", "reporting"}, name
+
+
+def test_progress_passes_items_on_and_writes_lines_into_a_log(capsys, monkeypatch):
+    monkeypatch.setattr("nicheclip.progress.SECONDS_TO_FIRST_LINE", 0.0)
+    monkeypatch.setattr("nicheclip.progress.SECONDS_BETWEEN_LINES", 0.0)
+    assert list(progress(range(3), label="shards")) == [0, 1, 2]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and lines[0].startswith("shards:  33%") and "3/3" in lines[-1]
+
+
+def test_short_work_is_silent(capsys):
+    list(progress(range(3), label="shards"))
+    assert capsys.readouterr().err == ""
+
+
+def run_job(tmp_path, body):
+    source = f"from nicheclip.errors import InputError\nfrom nicheclip.job import job\n{body}"
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(source)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_job_shows_a_users_error_without_a_traceback(tmp_path):
+    done = run_job(tmp_path, "with job('logs/x.log'):\n    raise InputError('row 3: no label')")
+    assert done.returncode == 1
+    assert done.stderr == "\nerror: row 3: no label\n" == (tmp_path / "logs/x.log").read_text()
+
+
+def test_a_job_shows_our_own_errors_with_the_place(tmp_path):
+    done = run_job(tmp_path, "with job('x.log'):\n    1 / 0")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in (tmp_path / "x.log").read_text()

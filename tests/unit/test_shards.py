@@ -1,0 +1,110 @@
+import json
+import pickle
+import tarfile
+
+import polars as pl
+import pytest
+import webdataset as wds
+
+from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.shards import ShardInputs, shard_files, write_part, write_sizes
+from nicheclip.errors import InputError
+from nicheclip.files import read_json, sha256_file, write_parquet
+from nicheclip.tables import CATALOG, IMAGES
+
+IDS = [f"{i:016x}" for i in range(10)]
+
+
+@pytest.fixture
+def inputs():
+    rows = [
+        {
+            **dict.fromkeys(CATALOG.names),
+            "image_id": image_id,
+            "split": "train" if i < 7 else "val",
+            "class_id": "ab"[i % 2],
+            "licence": "CC BY 4.0",
+            "part": 0,
+        }
+        for i, image_id in enumerate(IDS)
+    ]
+    catalog = pl.from_dicts(rows, infer_schema_length=None)
+    texts = {"a": {"com": "a photo of Ant."}, "b": {"com": "a photo of Bee."}}
+    return ShardInputs(catalog, {"a": "Ant", "b": "Bee"}, texts, {IDS[0]: "An ant."})
+
+
+@pytest.fixture
+def images(tmp_path):
+    path = tmp_path / "images.parquet"
+    table = pl.DataFrame({"image_id": IDS, "jpg": [b"jpeg" + bytes([i]) for i in range(10)]})
+    write_parquet(path, table.to_arrow().cast(IMAGES))
+    return path
+
+
+def test_shards_hold_every_sample_once_and_any_webdataset_reader_reads_them(
+    tmp_path, inputs, images
+):
+    assert write_part(images, 0, inputs, tmp_path) == {"train": 7, "val": 3, "test": 0}
+    samples = list(wds.WebDataset(str(shard_files(tmp_path, "train", 0).tar), shardshuffle=False))
+    assert sorted(s["__key__"] for s in samples) == IDS[:7]
+    first = next(s for s in samples if s["__key__"] == IDS[0])
+    assert first["jpg"] == b"jpeg\0"
+    description = json.loads(first["json"])
+    assert description["texts"] == {"com": "a photo of Ant.", "caption": "An ant."}
+    assert description["licence"] == "CC BY 4.0"
+
+
+def test_random_access_gives_the_bytes_of_the_tar(tmp_path, inputs, images):
+    write_part(images, 0, inputs, tmp_path)
+    shards = pickle.loads(pickle.dumps(ShardSet(tmp_path / "train")))
+    assert len(shards) == 7 and shards.shard_sizes == [7]
+    with tarfile.open(shard_files(tmp_path, "train", 0).tar) as tar:
+        for i, image_id in enumerate(shards.image_ids):
+            sample = shards.read(i)
+            assert sample.jpg == tar.extractfile(f"{image_id}.jpg").read()
+            assert sample.name == {"a": "Ant", "b": "Bee"}[sample.class_id]
+
+
+def test_an_empty_split_gives_an_empty_shard(tmp_path, inputs, images):
+    write_part(images, 0, inputs, tmp_path)
+    assert len(ShardSet(tmp_path / "test")) == 0
+
+
+def test_same_inputs_same_bytes(tmp_path, inputs, images):
+    write_part(images, 0, inputs, tmp_path / "one")
+    write_part(images, 0, inputs, tmp_path / "two")
+    for split in ("train", "val", "test"):
+        for one, two in zip(
+            vars(shard_files(tmp_path / "one", split, 0)).values(),
+            vars(shard_files(tmp_path / "two", split, 0)).values(),
+            strict=True,
+        ):
+            assert sha256_file(one) == sha256_file(two)
+
+
+def test_sizes_count_the_samples_of_each_tar(tmp_path, inputs, images):
+    write_part(images, 0, inputs, tmp_path)
+    assert write_sizes(tmp_path, 1) == {"train": 7, "val": 3, "test": 0}
+    assert read_json(tmp_path / "val" / "sizes.json") == {"00000.tar": 3}
+
+
+def test_an_image_that_only_one_side_knows_is_an_error(tmp_path, inputs, images):
+    catalog = inputs.catalog.filter(pl.col("image_id") != IDS[3])
+    with pytest.raises(InputError, match=f"1 images, the first {IDS[3]}.*acquire"):
+        write_part(
+            images, 0, ShardInputs(catalog, inputs.names, inputs.texts, inputs.captions), tmp_path
+        )
+    assert not (tmp_path / "train").exists()
+
+
+def test_a_cut_tar_is_an_error(tmp_path, inputs, images):
+    write_part(images, 0, inputs, tmp_path)
+    tar = shard_files(tmp_path, "train", 0).tar
+    tar.write_bytes(tar.read_bytes()[:2000])
+    with pytest.raises(InputError, match=r"00000\.tar: ends before byte"):
+        ShardSet(tmp_path / "train").read(6)
+
+
+def test_a_folder_without_shards_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="no shards"):
+        ShardSet(tmp_path)
