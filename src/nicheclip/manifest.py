@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from nicheclip.files import sha256_file, write_json
 
 RECORDED_PACKAGES = (
+    "aggdraw",
     "nicheclip",
     "numpy",
     "open_clip_torch",
