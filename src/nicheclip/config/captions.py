@@ -1,8 +1,9 @@
 """Config of caption sets: backend, prompts, gates."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
 
@@ -73,6 +74,22 @@ class GateConfig(ConfigModel):
     """The text names another class of the data set."""
     forbidden: list[str] = Field(default=[])
     """More regular expressions, matched without regard to case, that reject a text."""
+
+    @field_validator("forbidden")
+    @classmethod
+    def _expressions_compile(cls, expressions: list[str]) -> list[str]:
+        for expression in expressions:
+            try:
+                re.compile(expression)
+            except re.error as error:
+                raise ValueError(f"{expression!r} is no regular expression: {error}") from None
+        return expressions
+
+    @model_validator(mode="after")
+    def _some_length_passes(self) -> "GateConfig":
+        if self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}")
+        return self
 
 
 class CaptionConfig(ConfigModel):

@@ -1,0 +1,244 @@
+"""Downloads that resume, retry, verify, and never leave half a file under the final name."""
+
+import fcntl
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from nicheclip.errors import InputError
+from nicheclip.files import read_json, sha256_file, write_json, write_text
+from nicheclip.progress import progress
+from nicheclip.seeding import unit_interval
+
+#: attempts in a row that bring no new byte before a download is given up
+ATTEMPTS = 6
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
+BLOCK_BYTES = 1 << 16
+#: answers that another attempt may better
+PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What tells two states of a remote file apart; empty where the server does not say."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+    @property
+    def validator(self) -> str:
+        """For ``If-Range``, which allows no weak ETag."""
+        return self.last_modified if self.etag.startswith("W/") else self.etag or self.last_modified
+
+
+class _PassingError(Exception):
+    """A failure that may pass; ``pause`` is the server's wish in seconds, or None."""
+
+    def __init__(self, message: str, pause: float | None = None) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
+def download(url: str, folder: Path | str, *, checksum: str | None = None) -> Path:
+    """Fetch ``url`` into ``folder`` under its own name and verify it; do nothing if it is there.
+
+    A broken download goes on from ``<name>.part`` if the server still has the same file, and
+    starts over if not. ``file://`` URLs are verified where they lie.
+
+    Args:
+        url: http, https or file.
+        folder: made if absent.
+        checksum: ``md5:<hex>`` or ``sha256:<hex>``. Without one the first download's sha256 is
+            recorded in ``<name>.sha256`` and enforced from then on.
+
+    Raises:
+        InputError: the server refuses, stays out of reach, or the checksum is another.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = file_name(url)
+    record = folder / f"{name}.sha256"
+    if urlsplit(url).scheme == "file":
+        path = Path(unquote(urlsplit(url).path))
+        if not path.is_file():
+            raise InputError(f"{url}: there is no such file. Correct the URL.")
+        _verify(path, url, checksum, record)
+        return path
+    path = folder / name
+    with _locked(folder / f"{name}.lock"):
+        if not path.exists():
+            part = folder / f"{name}.part"
+            _fetch(url, part, trust_length=checksum is not None)
+            try:
+                _verify(part, url, checksum, record)
+            except InputError:
+                _forget(part)
+                raise
+            part.replace(path)
+            _forget(part)
+        else:
+            _verify(path, url, checksum, record)
+    return path
+
+
+def file_name(url: str) -> str:
+    """The last part of the URL's path.
+
+    Raises:
+        InputError: the URL is of another scheme or names no file.
+    """
+    parts = urlsplit(url)
+    name = unquote(parts.path).rpartition("/")[2]
+    if parts.scheme not in ("http", "https", "file") or name in ("", ".", ".."):
+        raise InputError(f"{url}: expected a http, https or file URL that ends in a file name.")
+    return name
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time; the lock goes with the process, however that ends."""
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(url: str, part: Path, *, trust_length: bool) -> None:
+    """Bring ``part`` to the remote file's full length."""
+    failures = 0
+    timeout = httpx.Timeout(TIMEOUT_SECONDS)
+    with httpx.Client(follow_redirects=True, timeout=timeout) as client:
+        while True:
+            before = _size(part)
+            try:
+                _attempt(client, url, part, trust_length=trust_length)
+                return
+            except (httpx.TransportError, _PassingError) as error:
+                failures = 1 if _size(part) > before else failures + 1
+                if failures >= ATTEMPTS:
+                    raise InputError(
+                        f"{url}: gave up after {failures} attempts in a row without a new byte "
+                        f"({str(error) or type(error).__name__}). Check the network and run "
+                        f"again; the {_size(part)} bytes that arrived are kept."
+                    ) from error
+                time.sleep(_pause(url, failures, error))
+
+
+def _attempt(client: httpx.Client, url: str, part: Path, *, trust_length: bool) -> None:
+    start, version = _resumable(part, trust_length=trust_length)
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if version.validator:
+            headers["If-Range"] = version.validator
+    with client.stream("GET", url, headers=headers) as response:
+        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if response.headers.get("Content-Range", "").endswith(f"/{start}"):
+                return
+            _forget(part)
+            raise _PassingError("the remote file has become shorter")
+        _raise_for_status(response, url)
+        now = _Version(response.headers.get("ETag", ""), response.headers.get("Last-Modified", ""))
+        resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
+        if resumed and (now != version or _range_start(response) != start):
+            _forget(part)
+            raise _PassingError("the remote file changed in between")
+        start = start if resumed else 0
+        write_json(_version_file(part), asdict(now))
+        _receive(response, part, start)
+
+
+def _receive(response: httpx.Response, part: Path, start: int) -> None:
+    length = response.headers.get("Content-Length")
+    total = start + int(length) if length else None
+    blocks = progress(
+        response.iter_raw(BLOCK_BYTES),
+        label=f"{part.stem} ({BLOCK_BYTES >> 10} KiB blocks)",
+        total=None if total is None else -(-(total - start) // BLOCK_BYTES),
+    )
+    with part.open("ab" if start else "wb") as stream:
+        for block in blocks:
+            stream.write(block)
+    if total is not None and _size(part) != total:
+        raise _PassingError(f"{_size(part)} of {total} bytes arrived")
+
+
+def _raise_for_status(response: httpx.Response, url: str) -> None:
+    if response.is_success:
+        return
+    status = f"{response.status_code} {response.reason_phrase}"
+    if response.status_code in PASSING_STATUS:
+        wish = response.headers.get("Retry-After", "")
+        raise _PassingError(status, float(wish) if wish.isdigit() else None)
+    raise InputError(
+        f"{url}: the server answers {status}. Check the URL in a browser; if the file has moved, "
+        "correct it in the config or the registry."
+    )
+
+
+def _resumable(part: Path, *, trust_length: bool) -> tuple[int, _Version]:
+    """Bytes to keep, and of which version they are.
+
+    Without a validator of the server only a checksum makes it safe to go on.
+    """
+    record = _version_file(part)
+    version = _Version(**read_json(record)) if record.exists() else _Version()
+    if version.validator or (trust_length and record.exists()):
+        return _size(part), version
+    return 0, version
+
+
+def _range_start(response: httpx.Response) -> int:
+    text = response.headers.get("Content-Range", "")
+    first = text.removeprefix("bytes ").partition("-")[0]
+    return int(first) if first.isdigit() else -1
+
+
+def _pause(url: str, failures: int, error: Exception) -> float:
+    if isinstance(error, _PassingError) and error.pause is not None:
+        return min(error.pause, LONGEST_PAUSE_SECONDS)
+    longest = min(FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+    return longest * (0.5 + 0.5 * unit_interval("download", url, failures))
+
+
+def _verify(path: Path, url: str, checksum: str | None, record: Path) -> None:
+    if checksum is None and not record.exists():
+        write_text(record, f"sha256:{sha256_file(path)}\n")
+        return
+    expected = checksum or record.read_text(encoding="utf-8").strip()
+    kind, _, digest = expected.partition(":")
+    if kind not in ("md5", "sha256") or not digest:
+        raise InputError(f"{url}: the checksum {expected!r} must be md5:<hex> or sha256:<hex>.")
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, kind).hexdigest()
+    if found != digest.lower():
+        raise InputError(
+            f"{path}: its {kind} is {found}, expected {digest.lower()}"
+            + (
+                f" as published for {url}. Delete the file and run again"
+                if checksum
+                else f" as recorded in {record} at the first download. If {url} may have changed, "
+                "delete the file and the record and run again"
+            )
+            + "; if the result is the same, the checksum or the file behind the URL is wrong."
+        )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _version_file(part: Path) -> Path:
+    return part.with_name(f"{part.name}.json")
+
+
+def _forget(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _version_file(part).unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""The registry of public data sets: one YAML file each, facts only."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from nicheclip.config.base import ConfigModel
+from nicheclip.config.data import ArchiveSource, HubSource, ManualSource
+from nicheclip.errors import InputError
+
+SplitName = Literal["train", "val", "test", "all"]
+
+
+class RegistryEntry(ConfigModel):
+    """What is known about a data set, and how to get and read it."""
+
+    name: str
+    title: str
+    source: Annotated[ArchiveSource | HubSource | ManualSource, Field(discriminator="kind")]
+    size_bytes: int | None
+    """Of the download; null where nobody states it."""
+    licence: str | None
+    """As its makers state it; null where they state none."""
+    citation: str
+    homepage: str
+    classes: Annotated[int, Field(ge=2)]
+    images: dict[SplitName, Annotated[int, Field(ge=0)]]
+    """Expected images of each split; `all` where the source has no splits."""
+    class_names: dict[str, str] = Field(default={})
+    """Display names of classes whose label, cleaned of numbers and underscores, is none."""
+    tables: list[str] = Field(default=[])
+    """The columns of published tables that it feeds, as `<paper>/<table>/<column>`."""
+    notes: str
+    """What a reader must know: which split it is, what is not wired, what was not verified."""
+
+    def display_name(self, label: str) -> str:
+        """How a person would write the class ``label``."""
+        cleaned = re.sub(r"^\d+[._](?=\D)", "", label).replace("_", " ").strip()
+        return self.class_names.get(label, cleaned or label)
+
+
+def load_entry(registry: Path | str, name: str) -> RegistryEntry:
+    """The entry ``<registry>/<name>.yaml``.
+
+    Raises:
+        InputError: there is none, or it is malformed.
+    """
+    path = Path(registry) / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(file.stem for file in Path(registry).glob("*.yaml"))
+        near = difflib.get_close_matches(name, known, n=1)
+        raise InputError(
+            f"{registry}: no data set {name!r}"
+            + (f"; did you mean {near[0]!r}?" if near else "")
+            + f" Known: {', '.join(known) or 'none'}."
+        )
+    try:
+        entry = RegistryEntry.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a valid registry entry: {error}") from error
+    if entry.name != name:
+        raise InputError(f"{path}: 'name' is {entry.name!r}, but the file is called {name!r}.")
+    return entry

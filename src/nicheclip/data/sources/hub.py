@@ -1,0 +1,156 @@
+"""Parquet files with encoded images from a data-set repository on the Hugging Face hub."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import httpx
+import huggingface_hub
+import pyarrow as pa
+import pyarrow.parquet as pq
+from huggingface_hub.errors import HfHubHTTPError
+
+from nicheclip.config.data import HubSource
+from nicheclip.data.sources.base import SourceImage, clean_label
+from nicheclip.data.sources.columns import choose_columns, extra_fields
+from nicheclip.errors import InputError
+from nicheclip.files import write_text
+from nicheclip.manifest import Dropped
+
+#: images held at once
+ROWS_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class HubImages:
+    """The images of a ``hub`` source; a key is the file's path, ``#`` and the row from 0."""
+
+    source: HubSource
+    folder: Path
+    """Where the files are kept."""
+
+    def __iter__(self) -> Iterator[SourceImage | Dropped]:
+        commit = pin_revision(self.source, self.folder)
+        for split, name in self._files(commit):
+            fetch = partial(
+                huggingface_hub.hf_hub_download,
+                self.source.repository,
+                name,
+                repo_type="dataset",
+                revision=commit,
+                cache_dir=self.folder,
+            )
+            yield from _read(Path(_ask(self.source, fetch)), name, split, self.source)
+
+    def _files(self, commit: str) -> list[tuple[str | None, str]]:
+        """(split or None, path in the repository) of the Parquet files."""
+        names: list[str] = _ask(
+            self.source,
+            partial(
+                huggingface_hub.list_repo_files,
+                self.source.repository,
+                repo_type="dataset",
+                revision=commit,
+            ),
+        )
+        files: list[tuple[str | None, str]] = []
+        for split, glob in self.source.files.items():
+            found = [name for name in sorted(names) if _matches(name, glob)]
+            if not found:
+                raise InputError(
+                    f"{self.source.repository}: no file matches {glob!r} (files.{split}). The "
+                    f"repository has {', '.join(sorted(names)[:8])}, ..."
+                )
+            files += [(None if split == "all" else split, name) for name in found]
+        return files
+
+
+def pin_revision(source: HubSource, folder: Path) -> str:
+    """The commit of ``source.revision``: as it was at the first download, which is recorded.
+
+    Raises:
+        InputError: the hub is out of reach, or has no such repository or revision.
+    """
+    if re.fullmatch(r"[0-9a-f]{40}", source.revision):
+        return source.revision
+    name = f"{source.repository}@{source.revision}".replace("/", "--")
+    record = folder / f"{name}.commit"
+    if not record.exists():
+        info = _ask(
+            source,
+            partial(huggingface_hub.dataset_info, source.repository, revision=source.revision),
+        )
+        write_text(record, f"{info.sha}\n")
+    return record.read_text(encoding="utf-8").strip()
+
+
+def _ask(source: HubSource, call: Any) -> Any:
+    try:
+        return call()
+    except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as error:
+        raise InputError(
+            f"{source.repository} at {source.revision}: the hub does not give it "
+            f"({type(error).__name__}: {error}). Check the name and the revision, the network, and "
+            "for closed repositories that HF_TOKEN is set."
+        ) from error
+
+
+def _matches(name: str, glob: str) -> bool:
+    """Shell-like match in which ``**/`` stands for any number of folders."""
+    pattern = "".join(
+        {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
+        for part in re.split(r"(\*\*/|\*|\?)", glob)
+    )
+    return re.fullmatch(pattern, PurePosixPath(name).as_posix()) is not None
+
+
+def _read(
+    path: Path, name: str, split: str | None, source: HubSource
+) -> Iterator[SourceImage | Dropped]:
+    needed = {"image": source.image_column, "label": source.label_column}
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            columns = choose_columns(
+                schema.names, {**source.columns, **needed}, needed=(), where=name
+            )
+            classes = class_names(schema, source.label_column)
+            row = 0
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=sorted(set(columns.values()))):
+                for cells in batch.to_pylist():
+                    named = {ours: cells[theirs] for ours, theirs in columns.items()}
+                    yield _image(named, f"{name}#{row}", split, classes)
+                    row += 1
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error}).") from error
+
+
+def class_names(schema: pa.Schema, column: str) -> list[str] | None:
+    """The names of an integer label, from the metadata that the hub's writers leave."""
+    metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    feature = metadata.get("info", {}).get("features", {}).get(column, {})
+    names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
+    return [str(name) for name in names] if names else None
+
+
+def _image(
+    cells: Mapping[str, Any], key: str, split: str | None, classes: list[str] | None
+) -> SourceImage | Dropped:
+    image, label = cells["image"], cells["label"]
+    data = image.get("bytes") if isinstance(image, dict) else image
+    if not isinstance(data, bytes):
+        return Dropped(key=key, reason="no image bytes in the row")
+    if classes is not None and isinstance(label, int):
+        # the hub's writers use -1 where the label is withheld
+        label = classes[label] if 0 <= label < len(classes) else None
+    if label is None or not (text := clean_label(str(label))):
+        return Dropped(key=key, reason="no label")
+    others = {k: "" if v is None else str(v) for k, v in cells.items()}
+    extra = extra_fields(others, where=key)
+    if split is not None:
+        extra["split"] = split
+    return SourceImage(key, data, text, **extra)

@@ -1,0 +1,37 @@
+"""Archives that only a person can download."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nicheclip.config.data import ManualSource
+from nicheclip.data.download import download
+from nicheclip.data.sources.archive import read_archives
+from nicheclip.data.sources.base import SourceImage
+from nicheclip.errors import InputError
+from nicheclip.manifest import Dropped
+
+
+@dataclass(frozen=True)
+class ManualImages:
+    """The images of a ``manual`` source; read like an archive once the files are in place."""
+
+    source: ManualSource
+    folder: Path
+    """Where the files are expected."""
+    registry: Path
+    """The folder that split lists are relative to."""
+
+    def __iter__(self) -> Iterator[SourceImage | Dropped]:
+        paths = [self.folder / name for name in self.source.files]
+        if absent := [path.name for path in paths if not path.is_file()]:
+            raise InputError(
+                f"This data set must be downloaded by hand: get {', '.join(absent)} from "
+                f"{self.source.page} and put it into {self.folder.resolve()}, then run again."
+            )
+        checksums = self.source.checksums or [None] * len(paths)
+        for path, checksum in zip(paths, checksums, strict=True):
+            download(path.resolve().as_uri(), self.folder, checksum=checksum)
+        yield from read_archives(
+            paths, self.source.reader, inner=self.source.inner, registry=self.registry
+        )

@@ -1,0 +1,126 @@
+"""Lists that say which members of an archive belong to which class and split."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import scipy.io
+from scipy.io.matlab import MatReadError
+
+from nicheclip.config.data import ListedReader, MatlabReader, MemberListsReader
+from nicheclip.data.sources.base import clean_label
+from nicheclip.data.sources.members import Member, iterate_members
+from nicheclip.data.splits import normalise_split
+from nicheclip.errors import InputError
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a list says of a member."""
+
+    label: str
+    split: str | None
+
+
+def read_listings(
+    paths: Sequence[Path], reader: ListedReader | MemberListsReader | MatlabReader, registry: Path
+) -> dict[str, Listing]:
+    """Label and split of each listed member, by its name.
+
+    Raises:
+        InputError: a list is absent, empty or malformed, or names a member twice.
+    """
+    if isinstance(reader, ListedReader):
+        rows = _csv_rows(registry / reader.list)
+    elif isinstance(reader, MemberListsReader):
+        rows = _text_rows(paths, reader)
+    else:
+        rows = _matlab_rows(paths, reader)
+    listings: dict[str, Listing] = {}
+    for name, listing in rows:
+        if name in listings:
+            raise InputError(f"the lists name {name!r} twice. Remove one of the two lines.")
+        listings[name] = listing
+    if not listings:
+        raise InputError(f"{[path.name for path in paths]}: the lists of the reader are empty.")
+    return listings
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[str, Listing]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot read the split list ({error}).") from error
+    table = csv.DictReader(io.StringIO(text))
+    if not {"key", "label"} <= set(table.fieldnames or []):
+        raise InputError(f"{path}: expected the columns key, label and, if wanted, split.")
+    for row in table:
+        where = f"{path}, line {table.line_num}"
+        if not (row["key"] and clean_label(row["label"] or "")):
+            raise InputError(f"{where}: the key or the label is empty.")
+        split = normalise_split(row["split"], where=where) if row.get("split") else None
+        yield row["key"], Listing(clean_label(row["label"]), split)
+
+
+def _text_rows(paths: Sequence[Path], reader: MemberListsReader) -> Iterator[tuple[str, Listing]]:
+    texts = _find(paths, reader.lists.values())
+    pattern = re.compile(reader.line)
+    for split, name in reader.lists.items():
+        lines = texts[name].decode("utf-8", errors="replace").splitlines()
+        for number, line in enumerate(lines, start=1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            match = pattern.fullmatch(line.strip())
+            if match is None:
+                raise InputError(
+                    f"{name}, line {number}: {line!r} does not match {reader.line!r}, the pattern "
+                    "of the reader. Correct the pattern in the registry or the config."
+                )
+            yield (
+                reader.member.format(**match.groupdict()),
+                Listing(clean_label(match["label"]), split),
+            )
+
+
+def _matlab_rows(paths: Sequence[Path], reader: MatlabReader) -> Iterator[tuple[str, Listing]]:
+    places = [reader.labels, *reader.splits.values()]
+    files = _find(paths, {place.partition(":")[0] for place in places})
+    labels = _vector(files, reader.labels)
+    for split, place in reader.splits.items():
+        for number in _vector(files, place):
+            if not 1 <= number <= len(labels):
+                raise InputError(f"{place}: image {number} of {len(labels)} labelled ones.")
+            name = reader.member.format(number=number)
+            yield name, Listing(str(labels[number - 1]), split)
+
+
+def _vector(files: dict[str, bytes], place: str) -> list[int]:
+    name, _, variable = place.partition(":")
+    try:
+        content = scipy.io.loadmat(io.BytesIO(files[name]), variable_names=[variable])
+        return [int(value) for value in content[variable].ravel()]
+    except (KeyError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
+        raise InputError(
+            f"{name}: expected a MATLAB file (up to version 7.2) with the vector {variable!r} "
+            f"({error})."
+        ) from error
+
+
+def _find(paths: Sequence[Path], names: Iterable[str]) -> dict[str, bytes]:
+    """The content of the members ``names``; stops reading when all are found."""
+    wanted = set(names)
+    found: dict[str, bytes] = {}
+    for path in paths:
+        if found.keys() == wanted:
+            break
+        for member in iterate_members(path):
+            if isinstance(member, Member) and member.name in wanted:
+                found.setdefault(member.name, member.data)
+                if found.keys() == wanted:
+                    break
+    if absent := sorted(wanted - found.keys()):
+        raise InputError(f"{[path.name for path in paths]}: none holds the list {absent[0]!r}.")
+    return found

@@ -1,0 +1,194 @@
+"""The members of tar and zip archives as a stream, without unpacking to disk.
+
+Archives come from strangers: links, paths that leave the folder, encrypted members and oversized
+ones are dropped with a reason, and an archive that would swell beyond measure stops the run.
+"""
+
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+import pyarrow as pa
+
+from nicheclip.errors import InputError
+from nicheclip.manifest import Dropped
+
+#: a larger member is no photograph
+MAX_MEMBER_BYTES = 256 << 20
+#: all members together may be this many times larger than the archive ...
+MAX_RATIO = 200
+#: ... or this large, whichever is more (small archives of text compress far)
+MIN_RATIO_BYTES = 64 << 20
+
+#: files that count as an archive with themselves as the only member
+PLAIN_SUFFIXES = frozenset({".csv", ".mat", ".txt"})
+
+_BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    UnicodeDecodeError,
+    lzma.LZMAError,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A regular file in an archive."""
+
+    name: str
+    data: bytes
+
+
+def iterate_members(path: Path, *, inner: str | None = None) -> Iterator[Member | Dropped]:
+    """The regular files of an archive in its own order; hidden files are passed over in silence.
+
+    Args:
+        path: tar (plain, gz, bz2, xz, zst), zip, or a plain file (``PLAIN_SUFFIXES``).
+        inner: name of a tar within, whose members are wanted instead.
+
+    Raises:
+        InputError: no archive, a damaged one, or one that swells beyond ``MAX_RATIO``.
+    """
+    try:
+        if inner is not None:
+            with _open_inner(path, inner) as stream:
+                yield from _tar_members(stream, path)
+        elif path.suffix.lower() in PLAIN_SUFFIXES:
+            yield Member(path.name, path.read_bytes())
+        elif zipfile.is_zipfile(path):
+            yield from _zip_members(path)
+        else:
+            with _open_tar_stream(path) as stream:
+                yield from _tar_members(stream, path)
+    except _BROKEN as error:
+        raise InputError(
+            f"{path}: damaged, or neither tar nor zip ({error}). Delete it and run again to fetch "
+            "it anew; other formats, RAR for one, must be packed again as tar or zip."
+        ) from error
+
+
+def _zip_members(path: Path) -> Iterator[Member | Dropped]:
+    budget = _Budget(path)
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.is_dir() or _hidden(info.filename):
+                continue
+            budget.spend(info.file_size)
+            symbolic_link = (info.external_attr >> 16) & 0o170000 == 0o120000
+            encrypted = bool(info.flag_bits & 0x1)
+            reason = _refusal(info.filename, info.file_size, link=symbolic_link)
+            if reason or encrypted:
+                yield Dropped(key=_printable(info.filename), reason=reason or "encrypted member")
+            else:
+                yield Member(info.filename, archive.read(info))
+
+
+def _tar_members(stream: IO[bytes], path: Path) -> Iterator[Member | Dropped]:
+    budget = _Budget(path)
+    with tarfile.open(fileobj=stream, mode="r|*") as archive:
+        for info in archive:
+            if info.isdir() or _hidden(info.name):
+                continue
+            budget.spend(info.size)
+            link = info.issym() or info.islnk()
+            reason = _refusal(info.name, info.size, link=link)
+            content = None if reason else archive.extractfile(info)
+            if content is None:
+                yield Dropped(
+                    key=_printable(info.name), reason=reason or "neither a file nor a folder"
+                )
+                continue
+            data = content.read()
+            if len(data) != info.size:
+                raise tarfile.ReadError(f"{info.name} ends early")
+            yield Member(_without_dot(info.name), data)
+
+
+class _Budget:
+    """Stops at an archive whose members are far larger than itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._left = max(MIN_RATIO_BYTES, MAX_RATIO * path.stat().st_size)
+
+    def spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise InputError(
+                f"{self._path}: its members are more than {MAX_RATIO} times larger than the "
+                "archive, which no archive of photographs is (a decompression bomb?). Look into "
+                "it; if it is sound, unpack it yourself and use the source kind 'folder'."
+            )
+
+
+def _refusal(name: str, size: int, *, link: bool) -> str | None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
+        return "member path leaves the folder"
+    if name.encode(errors="replace") != name.encode(errors="surrogateescape"):
+        return "member name is not UTF-8"
+    if link:
+        return "link"
+    if size > MAX_MEMBER_BYTES:
+        return f"larger than {MAX_MEMBER_BYTES >> 20} MiB"
+    return None
+
+
+def _hidden(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    hidden = (part.startswith(".") and part not in (".", "..") for part in parts)
+    return any(hidden) or "__MACOSX" in parts
+
+
+def _without_dot(name: str) -> str:
+    return name.removeprefix("./")
+
+
+def _printable(name: str) -> str:
+    return name.encode(errors="backslashreplace").decode()
+
+
+@contextmanager
+def _open_tar_stream(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as raw:
+        zstandard = raw.read(4) == b"\x28\xb5\x2f\xfd"
+    if zstandard:
+        with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+            yield cast(IO[bytes], stream)
+    else:
+        with path.open("rb") as raw:
+            yield raw
+
+
+@contextmanager
+def _open_inner(path: Path, inner: str) -> Iterator[IO[bytes]]:
+    """The tar ``inner`` of the archive ``path``, as a stream."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if inner not in archive.namelist():
+                raise _no_inner(path, inner)
+            with archive.open(inner) as stream:
+                yield stream
+        return
+    with _open_tar_stream(path) as outer, tarfile.open(fileobj=outer, mode="r|*") as tar:
+        for info in tar:
+            content = tar.extractfile(info) if _without_dot(info.name) == inner else None
+            if content is not None:
+                yield io.BufferedReader(cast(io.RawIOBase, content))
+                return
+        raise _no_inner(path, inner)
+
+
+def _no_inner(path: Path, inner: str) -> InputError:
+    return InputError(f"{path}: holds no {inner!r}. Correct 'inner', or delete the file.")

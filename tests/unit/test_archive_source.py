@@ -1,0 +1,365 @@
+import io
+import tarfile
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import scipy.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nicheclip.config.data import ArchiveSource
+from nicheclip.data.sources import members
+from nicheclip.data.sources.archive import ArchiveImages
+from nicheclip.data.sources.base import SourceImage
+from nicheclip.data.sources.members import iterate_members
+from nicheclip.errors import InputError
+from nicheclip.manifest import Dropped
+
+FILES = {"set/b/2.jpg": b"two", "set/a/1.jpg": b"one", "set/readme.txt": b"text"}
+
+
+def tar_bytes(files, mode="w"):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
+        for name, data in files.items():
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if data is not None:
+                info.size = len(data)
+            archive.addfile(info, None if data is None else io.BytesIO(data))
+    return stream.getvalue()
+
+
+def zip_bytes(files, method=zipfile.ZIP_DEFLATED):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def read(tmp_path, archives, reader=None, inner=None):
+    """Images and drops of archives given as {file name: bytes}."""
+    urls = []
+    for name, data in archives.items():
+        (tmp_path / name).write_bytes(data)
+        urls.append((tmp_path / name).as_uri())
+    source = ArchiveSource.model_validate(
+        {"kind": "archive", "urls": urls, "inner": inner} | ({"reader": reader} if reader else {})
+    )
+    items = list(ArchiveImages(source, tmp_path / "downloads", tmp_path))
+    kept = [item for item in items if isinstance(item, SourceImage)]
+    return kept, {item.key: item.reason for item in items if isinstance(item, Dropped)}
+
+
+def zstandard(data):
+    return pa.compress(data, codec="zstd", asbytes=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("x.tar", tar_bytes(FILES)),
+        ("x.tar.gz", tar_bytes(FILES, "w:gz")),
+        ("x.tar.bz2", tar_bytes(FILES, "w:bz2")),
+        ("x.tar.xz", tar_bytes(FILES, "w:xz")),
+        ("x.tar.zst", zstandard(tar_bytes(FILES))),
+        ("x.zip", zip_bytes(FILES)),
+        ("without_suffix", zip_bytes(FILES)),
+    ],
+    ids=["tar", "gz", "bz2", "xz", "zst", "zip", "no suffix"],
+)
+def test_every_format_gives_the_same_images_in_the_archives_order(tmp_path, name, data):
+    kept, dropped = read(tmp_path, {name: data})
+    assert [(image.key, image.label, image.data) for image in kept] == [
+        (f"{name}/set/b/2.jpg", "b", b"two"),
+        (f"{name}/set/a/1.jpg", "a", b"one"),
+    ]
+    assert dropped == {f"{name}/set/readme.txt": "not an image file"}
+    assert sorted(p.name for p in (tmp_path / "downloads").iterdir()) == [f"{name}.sha256"]
+
+
+def test_root_split_folders_and_excluded_classes(tmp_path):
+    files = {
+        "other/train/a/0.jpg": b"0",
+        "set/train/a/1.jpg": b"1",
+        "set/valid/b/2.jpg": b"2",
+        "set/train/background/3.jpg": b"3",
+        "set/4.jpg": b"4",
+    }
+    reader = {
+        "kind": "class_folders",
+        "root": "set",
+        "split_folders": True,
+        "exclude": ["background"],
+    }
+    kept, dropped = read(tmp_path, {"x.zip": zip_bytes(files)}, reader)
+    assert [(image.label, image.split) for image in kept] == [("a", "train"), ("b", "val")]
+    assert dropped == {
+        "x.zip/set/train/background/3.jpg": "class excluded by the config",
+        "x.zip/set/4.jpg": "not in a class folder",
+    }
+
+
+def link(kind, name, target):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def test_hostile_tar_members_are_refused(tmp_path):
+    data = tar_bytes(
+        {
+            "a/1.jpg": b"one",
+            link(tarfile.SYMTYPE, "a/2.jpg", "/etc/passwd"): None,
+            link(tarfile.LNKTYPE, "a/3.jpg", "a/1.jpg"): None,
+            link(tarfile.FIFOTYPE, "a/4.jpg", ""): None,
+            "../a/5.jpg": b"five",
+            "a/../../6.jpg": b"six",
+            "/a/7.jpg": b"seven",
+            "C:\\a\\8.jpg": b"eight",
+            "a/.hidden.jpg": b"h",
+            "./a/9.jpg": b"nine",
+        }
+    )
+    kept, dropped = read(tmp_path, {"x.tar": data})
+    assert [image.key for image in kept] == ["x.tar/a/1.jpg", "x.tar/a/9.jpg"]
+    assert dropped == {
+        "x.tar/a/2.jpg": "link",
+        "x.tar/a/3.jpg": "link",
+        "x.tar/a/4.jpg": "neither a file nor a folder",
+        "x.tar/../a/5.jpg": "member path leaves the folder",
+        "x.tar/a/../../6.jpg": "member path leaves the folder",
+        "x.tar//a/7.jpg": "member path leaves the folder",
+        "x.tar/C:\\a\\8.jpg": "member path leaves the folder",
+    }
+
+
+def test_hostile_zip_members_are_refused(tmp_path):
+    symbolic = zipfile.ZipInfo("a/2.jpg")
+    symbolic.external_attr = 0o120777 << 16
+    data = zip_bytes({"a/1.jpg": b"1", symbolic: b"/etc/passwd", "../3.jpg": b"3"})
+    kept, dropped = read(tmp_path, {"x.zip": data})
+    assert [image.key for image in kept] == ["x.zip/a/1.jpg"]
+    assert dropped == {
+        "x.zip/a/2.jpg": "link",
+        "x.zip/../3.jpg": "member path leaves the folder",
+    }
+
+
+def test_an_encrypted_member_is_dropped(tmp_path):
+    data = bytearray(zip_bytes({"a/1.jpg": b"one", "a/2.jpg": b"two"}))
+    # bit 0 of the flags in the local and the central header of the first member
+    data[data.index(b"PK\x03\x04") + 6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    kept, dropped = read(tmp_path, {"x.zip": bytes(data)})
+    assert [image.data for image in kept] == [b"two"]
+    assert dropped == {"x.zip/a/1.jpg": "encrypted member"}
+
+
+@pytest.mark.parametrize("pack", [lambda f: tar_bytes(f, "w:gz"), zip_bytes], ids=["tar", "zip"])
+def test_a_bomb_stops_the_run(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(members, "MIN_RATIO_BYTES", 1000)
+    data = pack({"a/1.jpg": bytes(2_000_000)})
+    with pytest.raises(InputError, match="200 times larger"):
+        read(tmp_path, {"x": data})
+
+
+def test_an_oversized_member_is_dropped_and_the_rest_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(members, "MAX_MEMBER_BYTES", 1 << 20)
+    data = tar_bytes({"a/1.jpg": bytes((1 << 20) + 1), "a/2.jpg": b"two"})
+    kept, dropped = read(tmp_path, {"x.tar": data})
+    assert [image.data for image in kept] == [b"two"]
+    assert dropped == {"x.tar/a/1.jpg": "larger than 1 MiB"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"Rar!\x1a\x07\x00" + bytes(600),
+        tar_bytes({"a/1.jpg": bytes(5000)}, "w:gz")[:-30],
+        tar_bytes({"a/1.jpg": bytes(5000)})[:3000],
+        zip_bytes({"a/1.jpg": np.random.default_rng(0).bytes(500)})[:300],
+    ],
+    ids=["empty", "rar", "cut gz", "cut tar", "cut zip"],
+)
+def test_what_is_no_whole_archive_is_an_error(tmp_path, data):
+    with pytest.raises(InputError, match=r"x: damaged, or neither tar nor zip"):
+        read(tmp_path, {"x": data})
+
+
+def test_a_zip_member_with_a_wrong_checksum_is_an_error(tmp_path):
+    data = zip_bytes({"a/1.jpg": b"precious bytes"}, zipfile.ZIP_STORED)
+    with pytest.raises(InputError, match="damaged"):
+        read(tmp_path, {"x.zip": data.replace(b"precious", b"corrupt!", 1)})
+
+
+@pytest.mark.parametrize("pack", [zip_bytes, tar_bytes], ids=["zip", "tar"])
+def test_a_tar_inside_the_archive(tmp_path, pack):
+    data = pack({"x/readme.txt": b"text", "x/inner.tar.gz": tar_bytes(FILES, "w:gz")})
+    kept, _ = read(tmp_path, {"x": data}, inner="x/inner.tar.gz")
+    assert [image.data for image in kept] == [b"two", b"one"]
+    with pytest.raises(InputError, match="holds no 'none'"):
+        read(tmp_path, {"x": data}, inner="none")
+
+
+def test_a_shipped_list_gives_label_and_split(tmp_path):
+    (tmp_path / "list.csv").write_text(
+        "key,label,split\nset/a/1.jpg,Apple,valid\nset/absent.jpg,Pear,test\n"
+    )
+    reader = {"kind": "listed", "list": "list.csv"}
+    kept, dropped = read(tmp_path, {"x.zip": zip_bytes(FILES)}, reader)
+    assert [(image.label, image.split, image.data) for image in kept] == [("Apple", "val", b"one")]
+    assert dropped == {"set/absent.jpg": "listed, but not in the archive"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("member,label\n", "expected the columns key, label"),
+        ("key,label\nx,\n", "line 2: the key or the label is empty"),
+        ("key,label\nx,a\nx,b\n", "name 'x' twice"),
+        ("key,label\n", "empty"),
+        ("key,label,split\nx,a,some\n", "line 2: the split 'some'"),
+    ],
+)
+def test_a_malformed_list_is_an_error(tmp_path, text, message):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, {"x.zip": zip_bytes(FILES)}, {"kind": "listed", "list": "list.csv"})
+
+
+PETS = {
+    "kind": "member_lists",
+    "lists": {"train": "annotations/trainval.txt", "test": "annotations/test.txt"},
+    "line": r"(?P<key>(?P<label>.+)_\d+) \d+ \d+ \d+",
+    "member": "images/{key}.jpg",
+}
+
+
+def test_lists_in_one_archive_may_name_members_of_another(tmp_path):
+    lists = {
+        "annotations/trainval.txt": b"# Image CLASS-ID\nAbyssinian_1 1 1 1\nshiba_inu_12 2 2 1\n",
+        "annotations/test.txt": b"Abyssinian_2 1 1 1\nAbyssinian_3 1 1 1\n",
+    }
+    photographs = {
+        "images/shiba_inu_12.jpg": b"dog",
+        "images/Abyssinian_1.jpg": b"cat",
+        "images/Abyssinian_2.jpg": b"cat 2",
+        "images/Abyssinian_1.mat": b"unlisted",
+    }
+    archives = {"lists.tar.gz": tar_bytes(lists, "w:gz"), "images.tar.gz": tar_bytes(photographs)}
+    kept, dropped = read(tmp_path, archives, PETS)
+    assert [(image.key, image.label, image.split) for image in kept] == [
+        ("images.tar.gz/images/shiba_inu_12.jpg", "shiba_inu", "train"),
+        ("images.tar.gz/images/Abyssinian_1.jpg", "Abyssinian", "train"),
+        ("images.tar.gz/images/Abyssinian_2.jpg", "Abyssinian", "test"),
+    ]
+    assert dropped == {"images/Abyssinian_3.jpg": "listed, but not in the archive"}
+
+
+def test_a_text_file_is_an_archive_of_itself(tmp_path):
+    reader = {
+        "kind": "member_lists",
+        "lists": {"train": "train.txt", "test": "test.txt"},
+        "line": r"(?P<key>(?P<label>.+)_\d+\.jpg)",
+        "member": "set/{label}/{key}",
+    }
+    files = {"set/sea_ice/sea_ice_001.jpg": b"ice", "set/lake/lake_700.jpg": b"lake"}
+    archives = {
+        "train.txt": b"sea_ice_001.jpg\r\n",
+        "test.txt": b"lake_700.jpg",
+        "x.zip": zip_bytes(files),
+    }
+    kept, _ = read(tmp_path, archives, reader)
+    assert [(image.label, image.split) for image in kept] == [
+        ("sea_ice", "train"),
+        ("lake", "test"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"images/x.jpg": b""}, "none holds the list 'annotations/t"),
+        (
+            {"annotations/trainval.txt": b"Abyssinian_1 1", "annotations/test.txt": b""},
+            r"trainval\.txt, line 1: 'Abyssinian_1 1' does not match",
+        ),
+        (
+            {"annotations/trainval.txt": b"A_1 1 1 1", "annotations/test.txt": b"A_1 1 1 1"},
+            r"'images/A_1\.jpg' twice",
+        ),
+    ],
+    ids=["absent", "pattern", "twice"],
+)
+def test_member_lists_that_do_not_fit_are_errors(tmp_path, files, message):
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, {"x.tar": tar_bytes(files)}, PETS)
+
+
+def matlab(**variables):
+    stream = io.BytesIO()
+    scipy.io.savemat(stream, variables)
+    return stream.getvalue()
+
+
+FLOWERS = {
+    "kind": "matlab",
+    "labels": "imagelabels.mat:labels",
+    "splits": {"train": "setid.mat:trnid", "test": "setid.mat:tstid"},
+    "member": "jpg/image_{number:05d}.jpg",
+}
+
+
+def test_matlab_lists(tmp_path):
+    archives = {
+        "imagelabels.mat": matlab(labels=np.array([[77, 5, 77]], np.uint8)),
+        "setid.mat": matlab(trnid=np.array([[3, 2]]), tstid=np.array([[1]])),
+        "x.tgz": tar_bytes({f"jpg/image_0000{i}.jpg": b"%d" % i for i in (1, 2, 3, 4)}, "w:gz"),
+    }
+    kept, dropped = read(tmp_path, archives, FLOWERS)
+    assert [(image.data, image.label, image.split) for image in kept] == [
+        (b"1", "77", "test"),
+        (b"2", "5", "train"),
+        (b"3", "77", "train"),
+    ]
+    assert dropped == {}
+
+
+@pytest.mark.parametrize(
+    ("labels", "sets", "message"),
+    [
+        (matlab(labels=[1, 2]), matlab(trnid=[3], tstid=[1]), "image 3 of 2"),
+        (matlab(names=[1, 2]), matlab(trnid=[1], tstid=[2]), "the vector 'labels'"),
+        (b"no matlab file", matlab(trnid=[1], tstid=[2]), "expected a MATLAB file"),
+    ],
+)
+def test_matlab_lists_that_do_not_fit_are_errors(tmp_path, labels, sets, message):
+    archives = {"imagelabels.mat": labels, "setid.mat": sets, "x.tar": tar_bytes({})}
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, archives, FLOWERS)
+
+
+def test_two_urls_with_one_file_name_are_an_error(tmp_path):
+    source = ArchiveSource(kind="archive", urls=["file:///a/x.zip", "file:///b/x.zip"])
+    with pytest.raises(InputError, match="same file name"):
+        list(ArchiveImages(source, tmp_path, tmp_path))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["tar", "gz", "zip"]), st.data())
+def test_damaged_archives_give_members_or_a_clear_error(tmp_path_factory, kind, data):
+    packed = bytearray(
+        {"tar": tar_bytes(FILES), "gz": tar_bytes(FILES, "w:gz"), "zip": zip_bytes(FILES)}[kind]
+    )
+    for _ in range(data.draw(st.integers(1, 6))):
+        packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "x"
+    path.write_bytes(packed)
+    try:
+        list(iterate_members(path))
+    except InputError:
+        return

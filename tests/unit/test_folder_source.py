@@ -1,0 +1,117 @@
+import os
+
+import pytest
+
+from nicheclip.config.data import FolderSource
+from nicheclip.data.sources.base import SourceImage
+from nicheclip.data.sources.folder import FolderImages
+from nicheclip.errors import InputError
+from nicheclip.manifest import Dropped
+
+
+def fill(root, names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+
+
+def read(root, **options):
+    items = list(FolderImages(FolderSource(kind="folder", path=str(root), **options)))
+    kept = [item for item in items if isinstance(item, SourceImage)]
+    return kept, {item.key: item.reason for item in items if isinstance(item, Dropped)}
+
+
+def test_classes_are_folders_and_the_order_is_that_of_the_names(tmp_path):
+    fill(tmp_path, ["b/2.jpg", "a/z.PNG", "b/10.jpg", "a/deep/er/1.jpeg", "B/x.webp"])
+    kept, dropped = read(tmp_path)
+    assert [(image.key, image.label) for image in kept] == [
+        ("B/x.webp", "B"),
+        ("a/deep/er/1.jpeg", "a"),
+        ("a/z.PNG", "a"),
+        ("b/10.jpg", "b"),
+        ("b/2.jpg", "b"),
+    ]
+    assert kept[0].data == b"B/x.webp" and kept[0].split is None
+    assert dropped == {}
+
+
+def test_hidden_files_are_silent_and_others_are_listed(tmp_path):
+    fill(tmp_path, ["a/1.jpg", "a/.DS_Store", ".git/x.jpg", "a/notes.txt", "a/none", "top.jpg"])
+    kept, dropped = read(tmp_path)
+    assert [image.key for image in kept] == ["a/1.jpg"]
+    assert dropped == {
+        "a/notes.txt": "not an image file",
+        "a/none": "not an image file",
+        "top.jpg": "not in a class folder",
+    }
+
+
+def test_split_folders_name_the_split(tmp_path):
+    fill(tmp_path, ["train/a/1.jpg", "Valid/a/2.jpg", "test/b/3.jpg", "test/4.jpg"])
+    kept, dropped = read(tmp_path, split_folders=True)
+    assert {image.key: (image.split, image.label) for image in kept} == {
+        "train/a/1.jpg": ("train", "a"),
+        "Valid/a/2.jpg": ("val", "a"),
+        "test/b/3.jpg": ("test", "b"),
+    }
+    assert dropped == {"test/4.jpg": "not in a class folder"}
+
+
+def test_an_unknown_split_folder_is_an_error(tmp_path):
+    fill(tmp_path, ["extra/a/1.jpg"])
+    with pytest.raises(InputError, match="extra"):
+        read(tmp_path, split_folders=True)
+
+
+def test_links_that_leave_the_folder_are_refused(tmp_path):
+    root = tmp_path / "data"
+    fill(root, ["a/1.jpg"])
+    fill(tmp_path, ["secret/2.jpg"])
+    (root / "a/out.jpg").symlink_to(tmp_path / "secret/2.jpg")
+    (root / "b").symlink_to(tmp_path / "secret")
+    (root / "loop").symlink_to(root)
+    (root / "a/same.jpg").symlink_to(root / "a/1.jpg")
+    (root / "a/broken.jpg").symlink_to(root / "a/absent.jpg")
+    kept, dropped = read(root)
+    assert [image.key for image in kept] == ["a/1.jpg", "a/same.jpg"]
+    assert dropped == {
+        "a/out.jpg": "link that leaves the folder",
+        "b": "link that leaves the folder",
+        "loop": "link to a folder",
+        "a/broken.jpg": "not a regular file",
+    }
+
+
+def test_a_fifo_is_not_opened(tmp_path):
+    fill(tmp_path, ["a/1.jpg"])
+    os.mkfifo(tmp_path / "a/pipe.jpg")
+    assert read(tmp_path)[1] == {"a/pipe.jpg": "not a regular file"}
+
+
+def test_a_name_that_is_not_utf8_is_listed(tmp_path):
+    fill(tmp_path, ["a/1.jpg"])
+    with open(os.fsencode(tmp_path) + b"/a/\xff.jpg", "wb") as stream:  # noqa: PTH123
+        stream.write(b"x")
+    kept, dropped = read(tmp_path)
+    assert len(kept) == 1
+    assert dropped == {"a/\\udcff.jpg": "name is not UTF-8"}
+
+
+def test_labels_have_one_unicode_form(tmp_path):
+    fill(tmp_path, ["e\u0301te\u0301/1.jpg"])
+    assert read(tmp_path)[0][0].label == "\u00e9t\u00e9"
+
+
+def test_variables_in_the_path_are_filled_in(tmp_path, monkeypatch):
+    fill(tmp_path, ["a/1.jpg"])
+    monkeypatch.setenv("MY_IMAGES", str(tmp_path))
+    assert len(read("$MY_IMAGES")[0]) == 1
+    monkeypatch.delenv("MY_IMAGES")
+    with pytest.raises(InputError, match=r"MY_IMAGES.*not set"):
+        read("$MY_IMAGES")
+
+
+def test_an_absent_folder_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        read(tmp_path / "none")

@@ -1,0 +1,163 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from nicheclip.config.data import ImageConfig
+from nicheclip.data import images
+from nicheclip.data.images import BadImageError, normalise
+
+CONFIG = ImageConfig(jpeg_quality=95)
+
+
+def encode(image, kind="PNG", **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def pixels(result):
+    image = Image.open(io.BytesIO(result.jpg))
+    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (result.width, result.height))
+    return np.asarray(image).astype(int)
+
+
+def photograph(size=(48, 32), seed=0):
+    noise = np.random.default_rng(seed).integers(0, 255, (4, 6, 3), np.uint8)
+    return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+
+
+def test_an_rgb_jpeg_passes_byte_for_byte():
+    data = encode(photograph(), "JPEG", quality=80)
+    result = normalise(data, CONFIG)
+    assert result.jpg is data
+    assert (result.width, result.height, result.converted) == (48, 32, ())
+
+
+@pytest.mark.parametrize(
+    ("image", "expected", "reason"),
+    [
+        (Image.new("L", (8, 8), 100), (100, 100, 100), "mode L"),
+        (Image.new("1", (8, 8), 1), (255, 255, 255), "mode 1"),
+        (Image.new("RGBA", (8, 8), (200, 0, 0, 0)), (255, 255, 255), "mode RGBA"),
+        (Image.new("RGBA", (8, 8), (200, 0, 0, 255)), (200, 0, 0), "mode RGBA"),
+        # half of black over white
+        (Image.new("LA", (8, 8), (0, 128)), (127, 127, 127), "mode LA"),
+        (Image.new("RGB", (8, 8), (0, 90, 180)).quantize(4), (0, 90, 180), "mode P"),
+        (Image.fromarray(np.full((8, 8), 257 * 77, np.uint16)), (77, 77, 77), "mode I;16"),
+    ],
+    ids=["grey", "bilevel", "clear", "opaque", "half", "palette", "16-bit"],
+)
+def test_other_modes_become_rgb_with_alpha_over_white(image, expected, reason):
+    result = normalise(encode(image), CONFIG)
+    assert np.abs(pixels(result) - expected).max() <= 2
+    assert result.converted == ("format", reason)
+
+
+def test_a_transparent_colour_becomes_white():
+    result = normalise(encode(Image.new("RGB", (8, 8), "red"), transparency=(255, 0, 0)), CONFIG)
+    assert pixels(result).min() >= 253
+
+
+def test_a_cmyk_jpeg_becomes_rgb():
+    result = normalise(encode(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "JPEG"), CONFIG)
+    assert np.abs(pixels(result) - (0, 255, 255)).max() <= 3
+    assert result.converted == ("mode CMYK",)
+
+
+def test_exif_orientation_is_applied_and_removed():
+    image = Image.new("RGB", (40, 20), "white")
+    image.paste("black", (0, 0, 20, 20))  # left half
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera's top is on the right: turn clockwise
+    result = normalise(encode(image, "JPEG", exif=exif), CONFIG)
+    assert (result.width, result.height) == (20, 40)
+    upright = pixels(result)
+    assert upright[:18].max() < 10 and upright[22:].min() > 245  # left has become top
+    assert 0x0112 not in Image.open(io.BytesIO(result.jpg)).getexif()
+    assert result.converted == ("orientation",)
+
+
+def test_a_turn_by_exif_goes_before_the_limit_of_the_side():
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    data = encode(photograph((90, 30)), "JPEG", exif=exif)
+    result = normalise(data, ImageConfig(max_side=45))
+    assert (result.width, result.height) == (15, 45)
+
+
+def test_an_animation_gives_its_first_frame():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    result = normalise(data, CONFIG)
+    assert np.abs(pixels(result) - (255, 0, 0)).max() <= 3
+    assert "first frame" in result.converted
+
+
+def test_larger_images_shrink_to_the_longer_side():
+    data = encode(photograph((100, 60)), "JPEG")
+    result = normalise(data, ImageConfig(max_side=50))
+    assert (result.width, result.height, result.converted) == (50, 30, ("size",))
+    assert normalise(data, ImageConfig(max_side=100)).jpg is data
+    thin = normalise(encode(photograph((400, 1))), ImageConfig(max_side=16))
+    assert (thin.width, thin.height) == (16, 1)
+
+
+def test_the_colour_profile_goes_when_the_image_is_encoded_again():
+    result = normalise(encode(photograph(), icc_profile=b"a profile"), CONFIG)
+    assert "icc_profile" not in Image.open(io.BytesIO(result.jpg)).info
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_a_truncated_image_is_bad_and_not_filled_with_grey(kind, kept):
+    data = encode(photograph((200, 150)), kind)
+    with pytest.raises(BadImageError, match=r"truncated|damaged|not an image"):
+        normalise(data[: int(len(data) * kept)], CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "zero bytes"),
+        (b"<html>404 Not Found</html>", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "not an image"),
+        (encode(Image.new("F", (8, 8), 0.5), "TIFF"), "floating-point"),
+        (encode(Image.fromarray(np.full((4, 4), 1 << 20, np.int32)), "TIFF"), "16 bits"),
+    ],
+    ids=["empty", "html", "postscript", "float", "32-bit"],
+)
+def test_what_is_no_usable_image_is_bad(data, reason):
+    with pytest.raises(BadImageError, match=reason):
+        normalise(data, CONFIG)
+
+
+def test_a_decompression_bomb_is_not_decoded(monkeypatch):
+    monkeypatch.setattr(images, "MAX_PIXELS", 99)
+    with pytest.raises(BadImageError, match="more than 99 pixels"):
+        normalise(encode(Image.new("L", (10, 10))), CONFIG)
+    normalise(encode(Image.new("L", (9, 11))), CONFIG)
+
+
+def test_a_real_bomb_is_refused_from_its_header():
+    # 40,000 x 40,000 grey pixels in under 200 bytes of header and nothing else
+    header = encode(Image.new("L", (1, 1)))
+    bomb = header[:16] + (40_000).to_bytes(4, "big") * 2 + header[24:]
+    with pytest.raises(BadImageError, match=r"pixels|damaged|not an image"):
+        normalise(bomb, CONFIG)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["JPEG", "PNG", "GIF", "WEBP"]), st.data())
+def test_damaged_bytes_give_an_image_or_a_reason_but_no_other_error(kind, data):
+    encoded = bytearray(encode(photograph(), kind))
+    for _ in range(data.draw(st.integers(1, 8))):
+        encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        result = normalise(bytes(encoded), CONFIG)
+    except BadImageError:
+        return
+    assert pixels(result).shape == (result.height, result.width, 3) or not result.converted

@@ -1,0 +1,147 @@
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nicheclip.config.data import TableSource
+from nicheclip.data.sources.base import SourceImage
+from nicheclip.data.sources.table import TableImages
+from nicheclip.errors import InputError
+from nicheclip.manifest import Dropped
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("1.jpg", "2.jpg", "3.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+def read(path, **options):
+    items = list(TableImages(TableSource(kind="table", path=str(path), **options)))
+    kept = [item for item in items if isinstance(item, SourceImage)]
+    return kept, {item.key: item.reason for item in items if isinstance(item, Dropped)}
+
+
+def write(folder, text, name="t.csv"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_all_columns_reach_the_image(folder):
+    table = write(
+        folder,
+        "file,tag,split,licence,rights_holder,url,kingdom,genus,species,common\n"
+        "1.jpg,Fly agaric,valid,CC BY 4.0,A. Finder,https://x/1,Fungi,Amanita,muscaria,fly agaric\n"
+        "2.jpg,Fly agaric,train,,,,Fungi,Amanita,,\n",
+    )
+    (one, two), dropped = read(table, columns={"path": "file", "label": "tag"})
+    assert dropped == {}
+    assert one == SourceImage(
+        "1.jpg",
+        b"1.jpg",
+        "Fly agaric",
+        "val",
+        "",
+        {"kingdom": "Fungi", "genus": "Amanita", "species": "muscaria"},
+        "fly agaric",
+        "CC BY 4.0",
+        "A. Finder",
+        "https://x/1",
+    )
+    assert two.lineage == {"kingdom": "Fungi", "genus": "Amanita"}
+    assert (two.licence, two.common) == (None, "")
+
+
+def test_parquet_reads_like_csv(folder):
+    frame = pl.DataFrame({"path": ["1.jpg", None, "3.png"], "label": ["a", "b", None]})
+    frame.write_parquet(folder / "t.parquet")
+    kept, dropped = read(folder / "t.parquet")
+    assert [(image.key, image.label) for image in kept] == [("1.jpg", "a")]
+    assert dropped == {"row 2": "empty path", "row 3: 3.png": "empty label"}
+
+
+def test_bad_rows_are_dropped_with_their_number(folder):
+    (folder / "x.txt").write_text("x")
+    table = write(
+        folder,
+        b"path,label\n"
+        b"1.jpg,a\n"
+        b"none.jpg,a\n"
+        b"2.jpg,\n"
+        b",a\n"
+        b"2.jpg,a,b\n"
+        b"2.jpg,\xff\n"
+        b"\n"
+        b"x.txt,a\n"
+        b'3.png,"two\nlines, one label"\n',
+    )
+    kept, dropped = read(table)
+    assert [(image.key, image.label) for image in kept] == [
+        ("1.jpg", "a"),
+        ("3.png", "two\nlines, one label"),
+    ]
+    assert dropped == {
+        "row 3: none.jpg": "no such file",
+        "row 4: 2.jpg": "empty label",
+        "row 5": "empty path",
+        "row 6": "3 cells under 2 columns",
+        "row 7": "not UTF-8",
+        "row 9: x.txt": "not an image file",
+    }
+
+
+def test_formulas_are_text_and_a_byte_order_mark_is_no_part_of_the_header(folder):
+    table = write(folder, "\ufeffpath,label\n1.jpg,=1+2\n2.jpg,@SUM(A1)\n")
+    assert [image.label for image in read(table)[0]] == ["=1+2", "@SUM(A1)"]
+
+
+def test_images_may_lie_elsewhere(folder, tmp_path_factory):
+    table = write(tmp_path_factory.mktemp("tables"), "path,label\n1.jpg,a\n")
+    assert read(table)[1] == {"row 2: 1.jpg": "no such file"}
+    assert len(read(table, images=str(folder))[0]) == 1
+
+
+def test_a_lone_column_called_class_or_order_is_no_rank(folder):
+    table = write(folder, "path,label,class,order\n1.jpg,a,Insecta,Diptera\n")
+    assert read(table)[0][0].lineage == {"class": "Insecta", "order": "Diptera"}
+    table = write(folder, "path,class,order\n1.jpg,a,7\n")
+    assert read(table, columns={"label": "class"})[0][0].lineage == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("path;label\n1.jpg;a\n", {}, "split by ';'"),
+        ("path\tlabel\n1.jpg\ta\n", {}, r"split by '\\t'"),
+        ("path,name\n1.jpg,a\n", {}, r"no column 'label' among \['path', 'name'\]"),
+        ("path,label\n", {"columns": {"label": "tag"}}, "maps 'label' to 'tag'"),
+        ("path,label,label\n", {}, "same name"),
+        ("", {}, "no column 'path'"),
+        ('path,label\n"1.jpg,a\n', {}, "not a well-formed CSV"),
+        ("path,label,split\n1.jpg,a,some\n", {}, r"row 2: the split 'some'"),
+    ],
+    ids=["semicolon", "tab", "column", "mapping", "twice", "empty", "quote", "split"],
+)
+def test_malformed_tables_are_errors_that_say_what_to_do(folder, text, options, message):
+    with pytest.raises(InputError, match=message):
+        read(write(folder, text), **options)
+
+
+def test_an_absent_or_false_table_is_an_error(folder):
+    with pytest.raises(InputError, match="no such file"):
+        read(folder / "none.csv")
+    with pytest.raises(InputError, match="not a readable Parquet file"):
+        read(write(folder, "path,label\n", name="t.parquet"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_give_rows_or_a_clear_error(tmp_path_factory, data):
+    table = write(tmp_path_factory.mktemp("any"), b"path,label\n" + data)
+    try:
+        kept, _ = read(table)
+    except InputError:
+        return
+    assert kept == []
