@@ -19,7 +19,7 @@ from nicheclip.files import atomic_path, read_json, write_json
 from nicheclip.models.torchvision_ops import declare_missing_operators
 
 declare_missing_operators()
-import open_clip  # noqa: E402 - after the operators that its torchvision import needs
+import open_clip as open_clip  # noqa: E402 - after the operators that its torchvision needs
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
@@ -30,7 +30,7 @@ class Clip:
     """A model with what is needed to feed it and to save it."""
 
     model: Any
-    """A torch module with ``encode_image(images [n,3,s,s])`` and ``encode_text(tokens [n,context])``."""
+    """A torch module with ``encode_image([n,3,s,s])`` and ``encode_text([n,context])``."""
     tokenizer: Any
     """``tokenizer(list of n texts)`` gives int64 tokens [n, context], cut to the context."""
     model_config: dict[str, Any]

@@ -1,0 +1,123 @@
+"""Cells that need no text: few-shot classification and the colour histogram; no torch."""
+
+import time
+from pathlib import Path
+
+from nicheclip.config.evaluation import EvaluationConfig
+from nicheclip.data.shard_reader import ShardSet
+from nicheclip.evaluation.colour_histogram import judge_colour_histogram
+from nicheclip.evaluation.few_shot import draw_folds, few_shot, read_folds, write_folds
+from nicheclip.evaluation.metrics import (
+    Cell,
+    CellMetrics,
+    Measure,
+    judge_predictions,
+    measure_cost,
+    write_metrics,
+)
+from nicheclip.evaluation.predictions import read_classes, read_labels, write_predictions
+from nicheclip.manifest import Dropped
+from nicheclip.models.features import read_features
+
+
+def make_folds(
+    config: EvaluationConfig, *, catalog: Path, split: str, seed: int, folds: Path
+) -> list[Dropped]:
+    """Draw the support sets of ``config`` and write them to ``folds``.
+
+    Returns:
+        The classes that are too small, with the number of shots.
+    """
+    drawn = draw_folds(read_labels(catalog, split), config.shots, config.folds, seed)
+    write_folds(folds, drawn)
+    return drawn.excluded
+
+
+def evaluate_few_shot(
+    cell: Cell,
+    *,
+    features: Path,
+    catalog: Path,
+    folds: Path,
+    metrics: Path,
+) -> CellMetrics:
+    """Judge SimpleShot on stored support sets; writes ``metrics`` (mean and spread over folds).
+
+    An image is a query in several folds, so there are no predictions of the cell as a whole.
+
+    Args:
+        cell: what is judged.
+        features: file of image features of the split.
+        catalog: schema ``CATALOG``, for the labels.
+        folds: schema ``FOLDS``.
+        metrics: written, ``metrics.json``.
+    """
+    start = time.monotonic()
+    labels = read_labels(catalog, cell.split)
+    supports = read_folds(folds)
+    accuracies = few_shot(read_features(features), labels, supports)
+    measures, excluded = {}, []
+    for shots, values in accuracies.items():
+        classes = {labels[image_id] for image_id in supports[shots, 0]}
+        measures[f"shots_{shots}"] = Measure(
+            value=float(values.mean()),
+            n=len(values),
+            std=float(values.std(ddof=1)) if len(values) > 1 else None,
+            chance=1 / len(classes),
+        )
+        excluded += [
+            Dropped(key=c, reason=f"fewer than {shots + 1} images, {shots}-shot")
+            for c in sorted(set(labels.values()) - classes)
+        ]
+    result = CellMetrics(
+        **cell.model_dump(),
+        protocol="few_shot",
+        n=len(labels),
+        classes=len(set(labels.values())),
+        extra=measures,
+        excluded=excluded,
+        cost=measure_cost(time.monotonic() - start),
+    )
+    write_metrics(metrics, result)
+    return result
+
+
+def evaluate_colour_histogram(
+    cell: Cell,
+    config: EvaluationConfig,
+    *,
+    train: Path,
+    judged: Path,
+    classes: Path,
+    seed: int,
+    predictions: Path,
+    metrics: Path,
+) -> CellMetrics:
+    """Judge the colour-histogram baseline; writes ``predictions`` and ``metrics``.
+
+    Args:
+        cell: what is judged.
+        config: the evaluation.
+        train: folder of the train split's shards.
+        judged: folder of the judged split's shards.
+        classes: schema ``CLASSES``.
+        seed: of the bootstrap, and of the sample of a large train split.
+        predictions: written, schema ``PREDICTIONS``.
+        metrics: written, ``metrics.json``.
+    """
+    start = time.monotonic()
+    result = judge_colour_histogram(ShardSet(train), ShardSet(judged), seed=seed)
+    judgement = judge_predictions(
+        cell,
+        "colour_histogram",
+        result.predictions,
+        result.class_ids,
+        read_classes(classes),
+        config,
+        seed=seed,
+        cost=measure_cost(time.monotonic() - start),
+    )
+    judgement = judgement.model_copy(update={"counts": {"training_images": result.training_images}})
+    write_predictions(predictions, result.predictions)
+    write_metrics(metrics, judgement)
+    return judgement

@@ -1,0 +1,98 @@
+"""What a model said of each image: made, written, read, compared with the truth."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from nicheclip.errors import InputError
+from nicheclip.files import write_parquet
+from nicheclip.tables import CATALOG, CLASSES, PREDICTIONS, read_table
+
+#: classes kept per image
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The best classes of n images (schema ``PREDICTIONS``)."""
+
+    image_ids: list[str]
+    labels: list[str]
+    """The true classes."""
+    classes: list[list[str]]
+    """Best first, at most five."""
+    scores: list[list[float]]
+    """Of ``classes``."""
+
+    def correct(self, top: int = 1) -> npt.NDArray[np.float64]:
+        """1 where the label is among the best ``top`` classes, else 0 [n]."""
+        hits = [label in best[:top] for label, best in zip(self.labels, self.classes, strict=True)]
+        return np.asarray(hits, dtype=np.float64)
+
+    @property
+    def best(self) -> list[str]:
+        """The class in first place, of each image."""
+        return [best[0] for best in self.classes]
+
+
+def make_predictions(
+    image_ids: list[str],
+    labels: list[str],
+    class_ids: list[str],
+    order: npt.NDArray[np.intp],
+    scores: npt.NDArray[np.floating],
+) -> Predictions:
+    """Predictions from ``order`` [n, k] (columns, best first) and ``scores`` [n, classes]."""
+    kept = np.take_along_axis(scores, order, axis=1)
+    return Predictions(
+        image_ids=image_ids,
+        labels=labels,
+        classes=[[class_ids[column] for column in row] for row in order],
+        scores=[[float(score) for score in row] for row in kept],
+    )
+
+
+def write_predictions(path: Path | str, predictions: Predictions) -> None:
+    """Write schema ``PREDICTIONS``, in the order of the image ids."""
+    columns = {
+        "image_id": predictions.image_ids,
+        "label": predictions.labels,
+        "classes": predictions.classes,
+        "scores": predictions.scores,
+    }
+    write_parquet(path, pa.table(columns, schema=PREDICTIONS).sort_by("image_id"))
+
+
+def read_predictions(path: Path | str) -> Predictions:
+    """The file that ``write_predictions`` wrote."""
+    columns = read_table(path, PREDICTIONS).to_pydict()
+    return Predictions(columns["image_id"], columns["label"], columns["classes"], columns["scores"])
+
+
+def read_labels(catalog: Path | str, split: str) -> dict[str, str]:
+    """Class of each image of ``split``, by image id, from the catalog (schema ``CATALOG``)."""
+    table = pl.from_arrow(read_table(catalog, CATALOG))
+    assert isinstance(table, pl.DataFrame)
+    rows = table.filter(pl.col("split") == split).sort("image_id")
+    if rows.is_empty():
+        raise InputError(
+            f"{catalog}: the split {split!r} has no image. Change the data set's split section, or "
+            "the split of the evaluation."
+        )
+    return dict(rows.select("image_id", "class_id").iter_rows())
+
+
+def read_classes(path: Path | str) -> pl.DataFrame:
+    """The classes table (schema ``CLASSES``), sorted by class id."""
+    table = pl.from_arrow(read_table(path, CLASSES))
+    assert isinstance(table, pl.DataFrame)
+    return table.sort("class_id")
+
+
+def read_class_names(path: Path | str) -> dict[str, str]:
+    """The name of each class, by class id, from the classes table (schema ``CLASSES``)."""
+    return dict(read_classes(path).select("class_id", "name").iter_rows())

@@ -1,0 +1,108 @@
+"""Images and texts through a CLIP, to features of length 1."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from nicheclip.data.shard_reader import ShardSet
+from nicheclip.models.features import Array, ImageFeatures, l2_normalise
+from nicheclip.models.openclip import Clip, open_clip
+from nicheclip.progress import progress
+
+Preprocess = Callable[[Image.Image], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """Features of n texts."""
+
+    features: Array
+    """[n, d], float32, each row of length 1."""
+    cut: int
+    """How many of the texts were longer than the model's context and lost their end."""
+
+
+def evaluation_transform(clip: Clip) -> Preprocess:
+    """open_clip's evaluation preprocessing of ``clip``: a PIL image to a tensor [3, s, s]."""
+    settings = open_clip.transform.PreprocessCfg(**clip.model.visual.preprocess_cfg)
+    transform: Preprocess = open_clip.transform.image_transform_v2(settings, is_train=False)
+    return transform
+
+
+@torch.inference_mode()
+def encode_images(
+    clip: Clip, shards: ShardSet, *, batch_size: int, device: str = "cpu", threads: int = 1
+) -> ImageFeatures:
+    """Features of all images of ``shards``, in their order.
+
+    Args:
+        clip: the model; moved to ``device`` and set to evaluation mode.
+        shards: one split.
+        batch_size: images that go through the model at once.
+        device: ``cpu``, ``cuda``, ...
+        threads: decode images while the model works on the batch before.
+    """
+    model = clip.model.to(device).eval()
+    parts = []
+    batches = _image_batches(shards, evaluation_transform(clip), batch_size, threads)
+    total = -(-len(shards) // batch_size)
+    for batch in progress(batches, label="encode images (batches)", total=total):
+        features = model.encode_image(batch.to(device, non_blocking=True))
+        parts.append(features.float().cpu().numpy())
+    width = parts[0].shape[1] if parts else 0
+    stacked = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+    return ImageFeatures(l2_normalise(stacked), list(shards.image_ids))
+
+
+def _image_batches(
+    shards: ShardSet, transform: Preprocess, batch_size: int, threads: int
+) -> Iterator[torch.Tensor]:
+    """Batches [b, 3, s, s]; the next one is decoded while the caller uses this one."""
+
+    def load(index: int) -> torch.Tensor:
+        with Image.open(io.BytesIO(shards.read(index).jpg)) as image:
+            return transform(image)
+
+    starts = range(0, len(shards), batch_size)
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+
+        def submit(start: int) -> Iterator[torch.Tensor]:
+            return pool.map(load, range(start, min(start + batch_size, len(shards))))
+
+        ahead = [submit(start) for start in starts[:1]]
+        for following in [*starts[1:], None]:
+            if not ahead:
+                return
+            tensors = list(ahead.pop())
+            if following is not None:
+                ahead.append(submit(following))
+            yield torch.stack(tensors)
+
+
+@torch.inference_mode()
+def encode_texts(
+    clip: Clip, texts: Sequence[str], *, batch_size: int, device: str = "cpu"
+) -> TextFeatures:
+    """Features of ``texts``; tokens beyond the model's context are cut, and such texts counted."""
+    model = clip.model.to(device).eval()
+    parts, cut = [], 0
+    starts = range(0, len(texts), batch_size)
+    for start in progress(starts, label="encode texts (batches)", total=len(starts)):
+        batch = list(texts[start : start + batch_size])
+        cut += _count_cut(clip, batch)
+        features = model.encode_text(clip.tokenizer(batch).to(device))
+        parts.append(features.float().cpu().numpy())
+    stacked = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+    return TextFeatures(l2_normalise(stacked), cut)
+
+
+def _count_cut(clip: Clip, texts: list[str]) -> int:
+    """Texts that fill one position more than the context, had they been given it."""
+    longer = clip.tokenizer(texts, context_length=clip.context_length + 1)
+    padding = getattr(getattr(clip.tokenizer, "tokenizer", None), "pad_token_id", 0)
+    return int((longer[:, -1] != padding).sum())

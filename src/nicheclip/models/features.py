@@ -1,0 +1,87 @@
+"""Image features as arrays and as files; needs no torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from nicheclip.errors import InputError
+from nicheclip.files import atomic_path
+
+Array = npt.NDArray[np.float32]
+
+#: hex digits of an image id
+ID_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Features of n images."""
+
+    features: Array
+    """[n, d], float32, each row of length 1."""
+    image_ids: list[str]
+    """n ids, in the order of the rows."""
+
+    def rows(self, image_ids: list[str]) -> Array:
+        """The features of ``image_ids``, in that order [len, d].
+
+        Raises:
+            InputError: an id has no features.
+        """
+        place = {image_id: row for row, image_id in enumerate(self.image_ids)}
+        missing = [image_id for image_id in image_ids if image_id not in place]
+        if missing:
+            raise InputError(
+                f"{len(missing)} images, the first {missing[0]}, have no features. Encode the "
+                "split again."
+            )
+        return self.features[[place[image_id] for image_id in image_ids]]
+
+
+def l2_normalise(vectors: npt.NDArray[Any]) -> Array:
+    """Rows of ``vectors`` [n, d] divided by their Euclidean length; rows of zeros stay zero."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    return (vectors / np.where(lengths == 0, 1, lengths)[:, None]).astype(np.float32)
+
+
+def write_features(path: Path | str, images: ImageFeatures) -> None:
+    """Write ``features`` [n, d] and ``image_ids`` uint8 [n, 16] (ASCII) as safetensors."""
+    wrong = [i for i in images.image_ids if len(i) != ID_LENGTH or not i.isascii()]
+    if wrong:
+        raise InputError(f"{path}: image id {wrong[0]!r} is not {ID_LENGTH} hex digits.")
+    ids = np.frombuffer("".join(images.image_ids).encode("ascii"), dtype=np.uint8)
+    tensors: dict[str, npt.NDArray[Any]] = {
+        "features": np.ascontiguousarray(images.features, dtype=np.float32),
+        "image_ids": ids.reshape(-1, ID_LENGTH).copy(),
+    }
+    with atomic_path(path) as temporary:
+        safetensors.numpy.save_file(tensors, temporary)
+
+
+def read_features(path: Path | str) -> ImageFeatures:
+    """The features that ``write_features`` wrote.
+
+    Raises:
+        InputError: not such a file, or its two tensors do not belong together.
+    """
+    try:
+        tensors = safetensors.numpy.load_file(path)
+        features, ids = tensors["features"], tensors["image_ids"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise InputError(
+            f"{path}: no features file ({error!r}); expected safetensors with the tensors "
+            "features and image_ids. Delete it and encode the split again."
+        ) from error
+    if features.ndim != 2 or ids.shape != (len(features), ID_LENGTH):
+        raise InputError(
+            f"{path}: features {features.shape} and image_ids {ids.shape} do not match; expected "
+            f"[n, d] and [n, {ID_LENGTH}]. Delete it and encode the split again."
+        )
+    text = ids.tobytes().decode("ascii")
+    image_ids = [text[i : i + ID_LENGTH] for i in range(0, len(text), ID_LENGTH)]
+    return ImageFeatures(features, image_ids)

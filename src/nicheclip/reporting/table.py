@@ -1,0 +1,230 @@
+"""Tables of measured and published numbers, as Markdown, CSV and booktabs LaTeX.
+
+The same table gives the same bytes. A cell is a text, a number that was published or counted, a
+measured number with the files it came from, or None where nothing ran.
+"""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nicheclip.files import write_text
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that was not measured here: published, counted, or expected by chance."""
+
+    value: float
+    digits: int = 3
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured number."""
+
+    value: float
+    sources: tuple[str, ...]
+    """The metrics files that it came from."""
+    spread: float | None = None
+    """Standard deviation over seeds."""
+    low: float | None = None
+    high: float | None = None
+    """Ends of the interval."""
+    digits: int = 3
+    signed: bool = False
+    """Show a plus: the number is a difference."""
+
+
+Content = str | Number | Measured | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    key: str
+    """Its name in the CSV file."""
+    label: str
+    """Its heading."""
+    interval: bool = False
+    """The CSV file has three more columns: ``<key>_spread``, ``<key>_low``, ``<key>_high``."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first column names the rows."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Content, ...], ...]
+    notes: tuple[str, ...] = ()
+    """Sentences below the table."""
+    constants: tuple[tuple[str, str], ...] = ()
+    """Columns of the CSV file alone, with the same value in every row: a file that is passed on
+    without its title must still say what it is."""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"a row has {len(row)} cells for {len(self.columns)} columns")
+
+
+def write_table(table: Table, folder: Path, name: str) -> list[Path]:
+    """Write ``<name>.md``, ``.csv``, ``.tex`` and ``.sources.csv`` to ``folder``.
+
+    Returns:
+        The four paths, in that order.
+    """
+    writers: dict[str, Callable[[Table], str]] = {
+        "md": to_markdown,
+        "csv": to_csv,
+        "tex": to_latex,
+        "sources.csv": sources_to_csv,
+    }
+    paths = []
+    for suffix, writer in writers.items():
+        paths.append(folder / f"{name}.{suffix}")
+        write_text(paths[-1], writer(table))
+    return paths
+
+
+def to_markdown(table: Table) -> str:
+    """Title, table and notes; numbers are right-aligned, pipes in texts are escaped."""
+    header = [column.label.replace("|", r"\|") for column in table.columns]
+    body = [[_plain(cell).replace("|", r"\|") for cell in row] for row in table.rows]
+    widths = [max(3, *(len(row[i]) for row in [header, *body])) for i in range(len(header))]
+    lines = [f"**{table.title}**", "", _markdown_row(header, widths)]
+    lines.append(_markdown_row(["-" * widths[0], *("-" * (w - 1) + ":" for w in widths[1:])]))
+    lines += [_markdown_row(row, widths) for row in body]
+    for note in table.notes:
+        lines += ["", note]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_row(cells: list[str], widths: list[int] | None = None) -> str:
+    if widths:
+        padded = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+        cells = [cells[0].ljust(widths[0]), *padded[1:]]
+    return f"| {' | '.join(cells)} |"
+
+
+def to_csv(table: Table) -> str:
+    """One line per row, numbers in full; an empty field where nothing was measured."""
+    header = []
+    for column in table.columns:
+        extra = [f"{column.key}_{end}" for end in ("spread", "low", "high")]
+        header += [column.key, *(extra if column.interval else [])]
+    rows = [header + [name for name, _ in table.constants]]
+    for row in table.rows:
+        fields: list[str] = []
+        for column, cell in zip(table.columns, row, strict=True):
+            if isinstance(cell, str):
+                fields.append(cell)
+            else:
+                fields.append(_full(cell.value if cell else None))
+            if column.interval:
+                ends: tuple[float | None, ...] = (None, None, None)
+                if isinstance(cell, Measured):
+                    ends = (cell.spread, cell.low, cell.high)
+                fields += [_full(end) for end in ends]
+        rows.append(fields + [value for _, value in table.constants])
+    return _csv(rows)
+
+
+def sources_to_csv(table: Table) -> str:
+    """Where each measured number came from: row, column, metrics file."""
+    rows = [["row", "column", "metrics"]]
+    for row in table.rows:
+        for column, cell in zip(table.columns, row, strict=True):
+            if isinstance(cell, Measured):
+                rows += [[_plain(row[0]), column.key, source] for source in cell.sources]
+    return _csv(rows)
+
+
+def to_latex(table: Table) -> str:
+    """A ``table`` environment for the packages booktabs and graphicx; texts are escaped.
+
+    A table that is wider than the line is shrunk to it.
+    """
+    lines = [
+        r"% needs \usepackage{booktabs,graphicx}",
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{_escaped(table.title)}}}",
+        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"  \begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+        r"    \toprule",
+        f"    {_latex_row([_escaped(column.label) for column in table.columns])}",
+        r"    \midrule",
+    ]
+    lines += [f"    {_latex_row([_latex_cell(cell) for cell in row])}" for row in table.rows]
+    lines += [r"    \bottomrule", r"  \end{tabular}}"]
+    lines += [rf"  \par\smallskip\footnotesize {_escaped(note)}" for note in table.notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _latex_row(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "±": r"$\pm$",
+        "−": r"$-$",
+        "×": r"$\times$",
+    }
+)
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_LATEX)
+
+
+def _latex_cell(cell: Content) -> str:
+    # at the start of a row these would be read as arguments of the row before
+    guard = str.maketrans({"[": "{[}", "]": "{]}", "*": "{*}"})
+    return _escaped(_plain(cell)).translate(guard)
+
+
+def _plain(cell: Content) -> str:
+    """As a person reads it: ``0.913 ± 0.004 [0.902, 0.921]``; empty where nothing was measured."""
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return cell
+    text = f"{cell.value:.{cell.digits}f}"
+    if isinstance(cell, Number):
+        return text
+    if cell.signed:
+        text = f"{cell.value:+.{cell.digits}f}".replace("-", "−")
+    if cell.spread is not None:
+        text += f" ± {cell.spread:.{cell.digits}f}"
+    if cell.low is not None and cell.high is not None:
+        text += f" [{cell.low:.{cell.digits}f}, {cell.high:.{cell.digits}f}]"
+    return text
+
+
+def _full(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _csv(rows: list[list[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()

@@ -1,0 +1,179 @@
+import warnings
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.metrics import confusion_matrix as peer_confusion_matrix
+
+from nicheclip.errors import InputError
+from nicheclip.evaluation.predictions import Predictions
+from nicheclip.reporting.figures import (
+    confusion_figure,
+    confusion_matrix,
+    embedding_figure,
+    principal_components,
+    training_figure,
+)
+from nicheclip.reporting.fungalzsl_figures import (
+    caption_sources_figure,
+    mean_probabilities,
+    prediction_grid,
+    recall_figure,
+)
+from nicheclip.reporting.style import RIGHT, WRONG, save_figure, shortened
+from nicheclip.reporting.table import Column, Measured, Number, Table
+from small_evaluation import NAMES, image_id, predictions_of, small_shards, unit_features
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    """A missing glyph or a layout that does not fit is a warning in matplotlib."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def random_predictions(n=60, classes="abc"):
+    rng = np.random.default_rng(0)
+    return predictions_of(
+        [(classes[i % len(classes)], str(rng.choice(list(classes)))) for i in range(n)], classes
+    )
+
+
+def texts_of(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_confusion_matrix_agrees_with_scikit_learn():
+    predictions = random_predictions()
+    expected = peer_confusion_matrix(predictions.labels, predictions.best, labels=list("abc"))
+    np.testing.assert_array_equal(confusion_matrix(predictions, list("abc")), expected)
+
+
+def test_confusion_figure_shows_the_counts_and_the_names():
+    figure = confusion_figure(predictions_of([("a", "a"), ("a", "a"), ("b", "a")]), NAMES, "t")
+    axes = figure.axes[0]
+    assert texts_of(axes) == ["2", "1"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Ant", "Bee"]
+    assert "66.7% of 3 images" in figure.get_suptitle()
+
+
+def test_written_figures_are_the_same_bytes_and_dollars_are_no_formulas(tmp_path):
+    paths = [
+        save_figure(confusion_figure(random_predictions(), NAMES, "$1 and _2"), tmp_path / name)
+        for name in ("one", "two")
+    ]
+    assert [p.name for p in paths[0]] == ["one.svg", "one.png"]
+    for first, second in zip(*paths, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_training_figure_draws_what_occurs_and_leaves_gaps_out(tmp_path):
+    table = pl.DataFrame(
+        {"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.0], "val_accuracy": [None, 0.5, 0.6], "other": 1}
+    )
+    table.write_csv(tmp_path / "history.csv")
+    runs = {f"seed {i}": tmp_path / "history.csv" for i in range(2)}
+    figure = training_figure(runs, "t")
+    drawn = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    assert list(drawn) == ["training loss", "validation accuracy"]
+    assert [len(axes.lines) for axes in figure.axes] == [2, 2]
+    line = drawn["validation accuracy"].lines[0]
+    assert line.get_xdata().tolist() == [2, 3] and line.get_ydata().tolist() == [0.5, 0.6]
+    save_figure(figure, tmp_path / "figure")
+
+
+def test_a_history_without_epochs_or_curves_is_refused(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("step,loss\n1,2\n")
+    with pytest.raises(InputError, match="no column epoch"):
+        training_figure({"run": path}, "t")
+    path.write_text("epoch,other\n1,2\n")
+    with pytest.raises(InputError, match="no curve"):
+        training_figure({"run": path}, "t")
+
+
+def test_mean_probabilities_by_hand():
+    predictions = Predictions(
+        [image_id(i) for i in range(3)],
+        ["a", "a", "b"],
+        [["a", "b"], ["b", "a"], ["b", "a"]],
+        [[0.9, 0.1], [0.7, 0.3], [1.0, 0.0]],
+    )
+    means = mean_probabilities(predictions, ["a", "b", "c"])
+    np.testing.assert_allclose(means[:2], [[0.6, 0.4, 0], [0, 1, 0]])
+    assert np.isnan(means[2]).all()
+    with pytest.raises(InputError, match="there are 6"):
+        mean_probabilities(predictions, list("abcdef"))
+
+
+def test_figure_4_has_a_panel_and_a_bar_for_each_source(tmp_path):
+    long = "a very long name of a source"
+    sources = {"visual": random_predictions(), long: random_predictions(9)}
+    figure = caption_sources_figure(sources, NAMES, "Probabilities " * 8)
+    bars = [axes for axes in figure.axes if axes.get_xlabel() == "zero-shot accuracy"]
+    assert len(bars) == 1 and len(bars[0].patches) == 2
+    assert bars[0].patches[0].get_width() == pytest.approx(sources["visual"].correct().mean())
+    save_figure(figure, tmp_path / "figure")
+
+
+def test_figure_5_marks_right_and_wrong_by_colour_and_sign(tmp_path):
+    shards = small_shards(tmp_path)["test"]
+    labels = dict(zip(shards.image_ids, shards.class_ids, strict=True))
+    best = ["a", "b", "c"] * 3
+    predictions = Predictions(
+        shards.image_ids, shards.class_ids, [[b] for b in best], [[1.0] for _ in best]
+    )
+    figure = prediction_grid(predictions, shards, NAMES, "t", rows=2, columns=4, seed=0)
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert len(shown) == 8
+    signs = {"✓": 0, "✗": 0}
+    for axes in shown:
+        title = axes.get_title(loc="left")
+        signs[title[0]] += 1
+        colour = axes.spines["left"].get_edgecolor()
+        expected = RIGHT if title[0] == "✓" else WRONG
+        assert tuple(round(c * 255) for c in colour[:3]) == tuple(bytes.fromhex(expected[1:]))
+        assert ("true:" in title) == (title[0] == "✗")
+    right = sum(labels[i] == b for i, b in zip(shards.image_ids, best, strict=True))
+    assert right - 1 <= signs["✓"] <= right
+    save_figure(figure, tmp_path / "figure")
+
+
+def test_principal_components_agree_with_scikit_learn():
+    features = unit_features(np.random.default_rng(0).normal(size=(40, 6))).features
+    points, shares = principal_components(features)
+    peer = PCA(2).fit(features)
+    np.testing.assert_allclose(np.abs(points), np.abs(peer.transform(features)), atol=1e-5)
+    np.testing.assert_allclose(shares, peer.explained_variance_ratio_, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_embedding_figure_has_a_colour_for_each_frequent_class(tmp_path, count):
+    images = unit_features(np.random.default_rng(0).normal(size=(80, 6)))
+    labels = {image_id(i): f"class {i % count}" for i in range(80)}
+    figure = embedding_figure(images, labels, {}, "t")
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(names) == (count if count <= 7 else 8)
+    assert ("33 other classes" in names) == (count == 40)
+    save_figure(figure, tmp_path / "figure")
+
+
+def test_recall_figure_draws_only_what_there_is(tmp_path):
+    keys = ("model", "published", "recall_at_1_class", "before_training", "chance_class")
+    rows = (
+        ("RN50", Number(0.333), None, None, None, None),
+        ("own", None, Measured(0.9, (), low=0.85, high=0.94), None, Number(1 / 3), None),
+    )
+    columns = tuple(Column(key, key) for key in (*keys, "colour_histogram"))
+    figure = recall_figure(Table("t", columns, rows))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["published", "chance", "measured, with interval"]
+    save_figure(figure, tmp_path / "figure")
+
+
+def test_shortened_keeps_both_ends():
+    assert shortened("short") == "short"
+    assert shortened("Cortinarius violaceus variety 17", 20) == "Cortinari…variety 17"
+    assert len(shortened("x" * 99, 20)) == 20

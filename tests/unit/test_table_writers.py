@@ -1,0 +1,135 @@
+import csv
+import io
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nicheclip.reporting.table import (
+    Column,
+    Measured,
+    Number,
+    Table,
+    sources_to_csv,
+    to_csv,
+    to_latex,
+    to_markdown,
+    write_table,
+)
+
+COLUMNS = (Column("model", "CLIP"), Column("score", "Top-1 | %", interval=True), Column("n", "n"))
+TABLE = Table(
+    title="100% of A_1 & B",
+    columns=COLUMNS,
+    rows=(
+        (
+            "ViT_B/16 | x",
+            Measured(0.9126, ("a.json", "b.json"), spread=0.004, low=0.9, high=0.92),
+            Number(600, digits=0),
+        ),
+        ("nothing ran", None, None),
+        ("zero", Measured(0.0, ("c.json",)), Number(0.0)),
+    ),
+    notes=("A note.",),
+    constants=(("scale", "demo"),),
+)
+
+
+def test_markdown_by_hand():
+    assert to_markdown(TABLE).splitlines() == [
+        "**100% of A_1 & B**",
+        "",
+        r"| CLIP          |                   Top-1 \| % |     n |",
+        "| ------------- | ---------------------------: | ----: |",
+        r"| ViT_B/16 \| x | 0.913 ± 0.004 [0.900, 0.920] |   600 |",
+        "| nothing ran   |                              |       |",
+        "| zero          |                        0.000 | 0.000 |",
+        "",
+        "A note.",
+    ]
+
+
+def test_csv_has_numbers_in_full_and_empty_fields_where_nothing_ran():
+    rows = list(csv.DictReader(io.StringIO(to_csv(TABLE))))
+    assert rows[0] == {
+        "model": "ViT_B/16 | x",
+        "score": "0.9126",
+        "score_spread": "0.004",
+        "score_low": "0.9",
+        "score_high": "0.92",
+        "n": "600",
+        "scale": "demo",
+    }
+    assert [rows[1][key] for key in ("score", "score_low", "n")] == ["", "", ""]
+    assert rows[2]["score"] == "0" and rows[2]["score_low"] == ""
+
+
+def test_sources_name_the_files_of_each_measured_cell():
+    assert sources_to_csv(TABLE).splitlines() == [
+        "row,column,metrics",
+        "ViT_B/16 | x,score,a.json",
+        "ViT_B/16 | x,score,b.json",
+        "zero,score,c.json",
+    ]
+
+
+def test_differences_carry_their_sign():
+    table = Table("t", COLUMNS[:2], (("m", Measured(-0.02, (), signed=True)),))
+    assert "−0.020" in to_markdown(table) and "$-$0.020" in to_latex(table)
+    table = Table("t", COLUMNS[:2], (("m", Measured(0.02, (), signed=True)),))
+    assert "+0.020" in to_markdown(table)
+
+
+def test_latex_escapes_and_guards_brackets():
+    latex = to_latex(TABLE)
+    assert r"\caption{100\% of A\_1 \& B}" in latex
+    assert r"ViT\_B/16 \textbar{} x & 0.913 $\pm$ 0.004 {[}0.900, 0.920{]} & 600 \\" in latex
+    assert r"nothing ran &  &  \\" in latex
+    assert latex.count("{tabular}") == 2
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"])))
+def test_latex_text_leaves_no_special_character_bare(text):
+    row = to_latex(Table("t", COLUMNS[:1], ((text,),))).splitlines()[9]
+    body = row.removeprefix("    ").removesuffix(r" \\")
+    for escaped in (r"\textbackslash{}", r"\textasciitilde{}", r"\textasciicircum{}"):
+        body = body.replace(escaped, "")
+    for escaped in (r"\textless{}", r"\textgreater{}", r"\textbar{}"):
+        body = body.replace(escaped, "")
+    for escaped in ("{[}", "{]}", "{*}"):
+        body = body.replace(escaped, "")
+    for special in "&%$#_{}":
+        body = body.replace("\\" + special, "")
+    assert not set(body) & set("\\&%$#_{}~^[]*")
+
+
+@given(st.lists(st.text(), min_size=1, max_size=3))
+def test_csv_gives_back_any_text(texts):
+    texts = [text.replace("\r", " ").replace("\x00", "") for text in texts]
+    table = Table("t", (Column("a", "A"),), tuple((text,) for text in texts))
+    rows = list(csv.reader(io.StringIO(to_csv(table), newline="")))
+    assert [row[0] if row else "" for row in rows[1:]] == texts
+
+
+def test_files_are_the_same_bytes_each_time(tmp_path):
+    first = [p.read_bytes() for p in write_table(TABLE, tmp_path / "one", "t")]
+    second = [p.read_bytes() for p in write_table(TABLE, tmp_path / "two", "t")]
+    assert first == second and len(first) == 4
+
+
+def test_a_row_of_the_wrong_length_is_refused():
+    with pytest.raises(ValueError, match="2 cells for 3 columns"):
+        Table("t", COLUMNS, (("m", None),))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(tmp_path):
+    (tmp_path / "t.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
+        + to_latex(TABLE)
+        + "\\end{document}\n"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
