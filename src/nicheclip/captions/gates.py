@@ -1,0 +1,120 @@
+"""The gates between a reply and a caption.
+
+Each reason begins with a short fixed identifier; a detail may follow after a colon.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from nicheclip.captions.cleaning import Cleaned, clean
+from nicheclip.captions.mentions import ClassNames
+from nicheclip.captions.tokens import count_tokens
+from nicheclip.config.captions import GateConfig
+
+ENDINGS = (".", "!", '"', "”", "’", "'", "»")
+
+_REFUSAL = re.compile(
+    r"\bI(?:['’]m| am) (?:sorry|unable|not able)\b"
+    r"|\bI (?:can['’]?t|cannot|can not|do not|don['’]t)\b"
+    r"|\b(?:as an?|I am an?|I['’]m an?) (?:AI|language model|assistant)\b|\blanguage model\b"
+    r"|\bsorry\b|\bapologi[sz]e\b|\bno image (?:was |is )?(?:provided|attached|given)\b",
+    re.IGNORECASE,
+)
+_INSTRUCTION = re.compile(
+    r"\b(?:discuss|explain|answer|paragraphs?)\b|\bword (?:limit|count)\b"
+    r"|\b\d+ ?(?:[-–] ?\d+ ?)?words\b|\blet me know\b|[\[{<]\w+[\]}>]",
+    re.IGNORECASE,
+)
+_JUNK = re.compile(r"\?|https?:|\bwww\.|\berror", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the gates know of the text that was asked for."""
+
+    class_id: str
+    prompt: str
+    done_reason: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A reply, judged."""
+
+    text: str
+    """After cleaning."""
+    reasons: tuple[str, ...]
+    """Why it is no caption."""
+    notes: tuple[str, ...]
+    """Seen, but no reason to reject."""
+
+    @property
+    def accepted(self) -> bool:
+        """No gate objects."""
+        return not self.reasons
+
+    def rejected(self, reason: str) -> "Judgement":
+        """The same with one more reason."""
+        return replace(self, reasons=(*self.reasons, reason))
+
+
+def identifier(reason: str) -> str:
+    """The fixed part of a reason: "too_long" of "too_long: 52 words"."""
+    return reason.partition(":")[0]
+
+
+def judge(raw: str, subject: Subject, names: ClassNames, config: GateConfig) -> Judgement:
+    """Clean the reply ``raw`` and hold it against every gate that needs no other reply."""
+    cleaned = clean(raw, subject.prompt)
+    if not cleaned.text:
+        reason = f"empty: done_reason {subject.done_reason or 'missing'}"
+        return Judgement("", (reason,), cleaned.notes)
+    others, notes = _mentions(cleaned.text, subject.class_id, names)
+    reasons = [*_form(cleaned, subject.done_reason, config), *_content(cleaned, config)]
+    if others and config.other_class == "reject":
+        reasons.append(f"other_class: {', '.join(others)}")
+    elif others:
+        notes.append(f"other_class: {', '.join(others)}")
+    return Judgement(cleaned.text, tuple(reasons), (*cleaned.notes, *notes))
+
+
+def _form(cleaned: Cleaned, done_reason: str, config: GateConfig) -> list[str]:
+    """Whole and of the right length?"""
+    reasons = []
+    if cleaned.echo:
+        reasons.append("prompt_echo: the reply completes its prompt's sentence")
+    if config.complete_sentence and done_reason != "stop":
+        reasons.append(f"incomplete: done_reason {done_reason or 'missing'}")
+    elif config.complete_sentence and not (cleaned.quoted or cleaned.text.endswith(ENDINGS)):
+        reasons.append("incomplete: no full stop")
+    words = len(cleaned.text.split())
+    if words < config.min_words:
+        reasons.append(f"too_short: {words} words")
+    if words > config.max_words:
+        reasons.append(f"too_long: {words} words")
+    tokens = count_tokens(cleaned.text)
+    if tokens > config.max_tokens:
+        reasons.append(f"too_many_tokens: {tokens}")
+    return reasons
+
+
+def _content(cleaned: Cleaned, config: GateConfig) -> list[str]:
+    """A description, or talk about the task?"""
+    patterns = [("refusal", _REFUSAL), ("instruction", _INSTRUCTION), ("junk", _JUNK)]
+    patterns += [("forbidden", re.compile(p, re.IGNORECASE)) for p in config.forbidden]
+    reasons = [
+        f"{name}: {match[0]}"
+        for name, pattern in patterns
+        if (match := pattern.search(cleaned.text))
+    ]
+    if cleaned.several:
+        reasons.append("several: a list instead of one caption")
+    return reasons
+
+
+def _mentions(text: str, class_id: str, names: ClassNames) -> tuple[list[str], list[str]]:
+    """Other classes that ``text`` names, and a note on whether it names its own."""
+    mentioned = names.mentioned(text)
+    present = any(class_id in owners for _, owners in mentioned)
+    others = dict.fromkeys(name for name, owners in mentioned if class_id not in owners)
+    return list(others), ["class_name_present" if present else "class_name_absent"]

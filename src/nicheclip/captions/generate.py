@@ -1,0 +1,368 @@
+"""A caption set: requests to a backend, its replies judged, and the captions given to splits."""
+
+import contextlib
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nicheclip.captions.backend import Backend, Reply, Request
+from nicheclip.captions.cache import ReplyCache, cache_key
+from nicheclip.captions.gates import Judgement, Subject, identifier, judge
+from nicheclip.captions.mentions import ClassNames
+from nicheclip.captions.ollama import OllamaBackend
+from nicheclip.captions.prompts import Prompt, fill, load
+from nicheclip.captions.repeats import Repeats
+from nicheclip.captions.replay import ReplayBackend
+from nicheclip.captions.splits import Caption, partition, text_groups
+from nicheclip.captions.template import TemplateBackend
+from nicheclip.config.captions import CaptionConfig
+from nicheclip.config.captions import OllamaBackend as OllamaConfig
+from nicheclip.config.captions import TemplateBackend as TemplateConfig
+from nicheclip.errors import InputError
+from nicheclip.manifest import Dropped
+from nicheclip.progress import progress
+from nicheclip.tables import CAPTIONS
+from nicheclip.taxonomy.flatten import names as text_names
+from nicheclip.taxonomy.lineage import Lineage
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+WAITING = 4
+"""Requests that wait in memory for each one under way."""
+
+IMAGES_AT_ONCE = 64
+
+CLASSES_NAMED = 20
+"""In an error."""
+
+
+@dataclass(frozen=True)
+class CaptionSet:
+    """A finished caption set."""
+
+    table: pa.Table
+    """Schema ``CAPTIONS``: by class (or image) in the order of their tables, then by sample."""
+    counts: dict[str, int]
+    dropped: list[Dropped]
+    """Input that was left out, and classes or images that got fewer captions than asked for."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A class or an image that is to be described."""
+
+    class_id: str
+    image_id: str | None
+    split: str | None
+    """Of the image."""
+
+
+def generate(
+    config: CaptionConfig,
+    *,
+    classes: pa.Table,
+    catalog: pa.Table,
+    images: list[Path],
+    prompts: Path,
+    cache: Path,
+    seed: int,
+) -> CaptionSet:
+    """Make the caption set of ``config``; a killed run goes on from ``cache``.
+
+    There is one reply for each sample: a rejected one stays in the table with its reasons.
+
+    Args:
+        config: backend, prompts, gates.
+        classes: schema ``CLASSES``.
+        catalog: schema ``CATALOG``.
+        images: Parquet files of schema ``IMAGES``; read only where a model sees images.
+        prompts: the prompt registry's folder.
+        cache: JSON Lines file of the replies of a server.
+        seed: of sampling and splits.
+
+    Raises:
+        BackendUnavailable: the backend cannot work; replies so far stay in the cache.
+        InputError: wrong input, a class without any accepted caption, or with too few for its
+            splits.
+    """
+    class_names = _class_names(classes)
+    targets = _targets(config, class_names, catalog)
+    backend, prompt, dropped = _backend(config, prompts, class_names, targets)
+    counts: Counter[str] = Counter()
+    with backend:
+        samples = {
+            target: backend.available(target.class_id, target.image_id, config.samples)
+            for target in targets
+        }
+        total = sum(samples.values())
+        requests = _requests(samples, prompt, class_names, images, seed)
+        version = prompt.version if prompt else 0
+        label = f"captions of {config.dataset}"
+        with contextlib.closing(_replies(backend, requests, cache, version, counts)) as replies:
+            pairs = list(progress(replies, label=label, total=total))
+    order = {(t.class_id, t.image_id): place for place, t in enumerate(targets)}
+    pairs.sort(key=lambda pair: (order[pair[0].class_id, pair[0].image_id], pair[0].sample))
+    judgements = _judge(pairs, config, class_names)
+    _check_every_class(pairs, judgements)
+    splits, judgements = _share_out(pairs, judgements, config, catalog, seed)
+    _check_every_class(pairs, judgements)
+    counts.update(asked=len(targets) * config.samples, generated=total)
+    counts["accepted"] = sum(judgement.accepted for judgement in judgements)
+    for judgement in judgements:
+        counts.update({f"rejected_{identifier(reason)}" for reason in judgement.reasons})
+    short = [
+        Dropped(
+            key=target.image_id or target.class_id,
+            reason="fewer samples than asked for" if number else "no sample",
+        )
+        for target, number in samples.items()
+        if number < config.samples
+    ]
+    rows = [
+        _row(request, reply, judgement, split)
+        for (request, reply), judgement, split in zip(pairs, judgements, splits, strict=True)
+    ]
+    table = pa.Table.from_pylist(rows, schema=CAPTIONS)
+    return CaptionSet(table, dict(counts), dropped + short)
+
+
+def _class_names(classes: pa.Table) -> dict[str, dict[str, str]]:
+    """What fills a prompt's slots, by class_id."""
+    result = {}
+    for row in classes.to_pylist():
+        names = text_names(Lineage.from_ranks(row), row["common"] or "", row["name"])
+        result[row["class_id"]] = {
+            "class": row["name"] or names["com"],
+            **{slot: names[slot] for slot in ("sci", "com", "taxon")},
+        }
+    return result
+
+
+def _targets(
+    config: CaptionConfig, class_names: dict[str, dict[str, str]], catalog: pa.Table
+) -> list[_Target]:
+    if config.per == "class":
+        return [_Target(class_id, None, None) for class_id in class_names]
+    rows = catalog.select(["class_id", "image_id", "split"]).to_pylist()
+    return [_Target(row["class_id"], row["image_id"], row["split"]) for row in rows]
+
+
+def _backend(
+    config: CaptionConfig,
+    prompts: Path,
+    class_names: dict[str, dict[str, str]],
+    targets: list[_Target],
+) -> tuple[Backend, Prompt | None, list[Dropped]]:
+    """The backend, its prompt where it has one, and the input that it cannot use."""
+    chosen = config.backend
+    if isinstance(chosen, OllamaConfig):
+        prompt = load(prompts, chosen.prompt, Prompt)
+        return OllamaBackend(chosen, vision=config.per == "image"), prompt, []
+    if isinstance(chosen, TemplateConfig):
+        if config.per == "image":
+            raise InputError(
+                f"captions of {config.dataset!r}: a grammar does not see images; set `per: class`."
+            )
+        return TemplateBackend(prompts, chosen.grammar, class_names), None, []
+    replay = ReplayBackend(chosen.path, config.per, {t.image_id or t.class_id for t in targets})
+    return replay, None, replay.dropped
+
+
+def _requests(
+    samples: dict[_Target, int],
+    prompt: Prompt | None,
+    class_names: dict[str, dict[str, str]],
+    images: list[Path],
+    seed: int,
+) -> Iterator[Request]:
+    """The requests of each target; those with images in the order of the image files."""
+    rendered = {
+        class_id: fill(prompt.prompt, names) if prompt else ""
+        for class_id, names in class_names.items()
+    }
+    sees = prompt is not None and any(target.image_id for target in samples)
+    for target, image in _with_images(samples, images) if sees else ((t, None) for t in samples):
+        for sample in range(samples[target]):
+            yield Request(
+                class_id=target.class_id,
+                image_id=target.image_id,
+                sample=sample,
+                prompt=rendered[target.class_id],
+                image=image,
+                seed=seed,
+            )
+
+
+def _with_images(targets: Iterable[_Target], images: list[Path]) -> Iterator[tuple[_Target, bytes]]:
+    """Each target with its image's bytes; a few images are in memory at a time."""
+    waiting = {target.image_id: target for target in targets}
+    for path in images:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=IMAGES_AT_ONCE):
+            for row in batch.to_pylist():
+                if target := waiting.pop(row["image_id"], None):
+                    yield target, row["jpg"]
+    if waiting:
+        raise InputError(
+            f"captions: {len(waiting)} images of the catalog, the first {next(iter(waiting))}, are "
+            f"in none of the {len(images)} image files. Run the acquire stage of this data set "
+            "again."
+        )
+
+
+def _replies(
+    backend: Backend,
+    requests: Iterable[Request],
+    cache: Path,
+    version: int,
+    counts: Counter[str],
+) -> Generator[tuple[Request, Reply]]:
+    """Each request with its reply, in order; what a server said before comes from the cache."""
+    if not backend.costly:
+        for request in requests:
+            yield request, backend.generate(request)
+        return
+    with ReplyCache(cache) as known:
+
+        def answer(request: Request) -> tuple[Request, Reply, str]:
+            options = backend.options(request)
+            key = cache_key(backend.identity, request, version=version, options=options)
+            reply, origin = known.get(key), "from_cache"
+            if reply is None:
+                reply, origin = backend.generate(request), "requested"
+                known.put(key, reply)
+            return replace(request, image=None), reply, origin
+
+        with contextlib.closing(_concurrently(answer, requests, backend)) as answers:
+            for request, reply, origin in answers:
+                counts[origin] += 1
+                yield request, reply
+
+
+def _concurrently(
+    function: Callable[[Item], Result], items: Iterable[Item], backend: Backend
+) -> Generator[Result]:
+    """``function`` of each item in order, several at once, few waiting; all end on an error."""
+    pending: deque[Future[Result]] = deque()
+    executor = ThreadPoolExecutor(backend.concurrency)
+    try:
+        for item in items:
+            pending.append(executor.submit(function, item))
+            if len(pending) >= WAITING * backend.concurrency:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BaseException:
+        backend.cancel()
+        raise
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _judge(
+    pairs: list[tuple[Request, Reply]],
+    config: CaptionConfig,
+    class_names: dict[str, dict[str, str]],
+) -> list[Judgement]:
+    names = ClassNames(
+        {
+            class_id: [class_id.replace("_", " "), *called.values()]
+            for class_id, called in class_names.items()
+        }
+    )
+    repeats: dict[str, Repeats] = defaultdict(lambda: Repeats(config.gates))
+    judgements = []
+    for request, reply in progress(pairs, label="gates"):
+        subject = Subject(request.class_id, request.prompt, reply.done_reason)
+        judgement = judge(reply.text, subject, names, config.gates)
+        if judgement.accepted:
+            reason = repeats[request.class_id].add(judgement.text)
+            judgement = judgement.rejected(reason) if reason else judgement
+        judgements.append(judgement)
+    return judgements
+
+
+def _share_out(
+    pairs: list[tuple[Request, Reply]],
+    judgements: list[Judgement],
+    config: CaptionConfig,
+    catalog: pa.Table,
+    seed: int,
+) -> tuple[list[str | None], list[Judgement]]:
+    """The split of each accepted caption; captions of images may be rejected here."""
+    accepted = [place for place, judgement in enumerate(judgements) if judgement.accepted]
+    texts = [judgements[place].text for place in accepted]
+    splits: list[str | None] = [None] * len(judgements)
+    rows = catalog.select(["image_id", "class_id", "split"]).to_pylist()
+    if config.per == "class":
+        images: dict[str, Counter[str]] = defaultdict(Counter)
+        for row in rows:
+            images[row["class_id"]][row["split"]] += 1
+        captions = [
+            Caption(pairs[place][0].class_id, text)
+            for place, text in zip(accepted, texts, strict=True)
+        ]
+        descriptions = config.backend.kind == "replay"
+        shared = partition(captions, images, seed=seed, descriptions=descriptions)
+        for place, split in zip(accepted, shared, strict=True):
+            splits[place] = split
+        return splits, judgements
+    judgements = list(judgements)
+    split_of = {row["image_id"]: row["split"] for row in rows}
+    taken: dict[int, str] = {}
+    for place, group in zip(accepted, text_groups(texts), strict=True):
+        own = split_of[pairs[place][0].image_id]
+        if taken.setdefault(group, own) == own:
+            splits[place] = own
+        else:
+            judgements[place] = judgements[place].rejected(
+                f"crosses_splits: an image of {taken[group]} has this text"
+            )
+    return splits, judgements
+
+
+def _check_every_class(pairs: list[tuple[Request, Reply]], judgements: list[Judgement]) -> None:
+    """A class whose every text was rejected stops the job, with the reasons."""
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    served = set()
+    for (request, _), judgement in zip(pairs, judgements, strict=True):
+        reasons[request.class_id].update(identifier(reason) for reason in judgement.reasons)
+        if judgement.accepted:
+            served.add(request.class_id)
+    empty = {class_id: found for class_id, found in reasons.items() if class_id not in served}
+    if empty:
+        lines = [
+            f"{class_id}: {', '.join(f'{reason} {n}' for reason, n in found.most_common())}"
+            for class_id, found in list(empty.items())[:CLASSES_NAMED]
+        ]
+        raise InputError(
+            f"captions: {len(empty)} of {len(reasons)} classes have no accepted caption. Rejected "
+            "because:\n  " + "\n  ".join(lines) + "\nAsk for more samples, change the prompt or "
+            "loosen the gates."
+        )
+
+
+def _row(request: Request, reply: Reply, judgement: Judgement, split: str | None) -> dict[str, Any]:
+    return {
+        "class_id": request.class_id,
+        "image_id": request.image_id,
+        "sample": request.sample,
+        "text": judgement.text,
+        "model": reply.model,
+        "digest": reply.digest,
+        "server": reply.server,
+        "prompt": request.prompt,
+        "options": reply.options,
+        "raw": reply.text,
+        "done_reason": reply.done_reason,
+        "verdict": "accepted" if judgement.accepted else "rejected",
+        "reasons": list(judgement.reasons),
+        "notes": list(judgement.notes),
+        "split": split,
+    }

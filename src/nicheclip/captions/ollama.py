@@ -1,0 +1,204 @@
+"""Captions from a model behind an ollama server."""
+
+import contextlib
+import json
+import threading
+import time
+from typing import Any, Self
+
+import httpx
+import ollama
+
+from nicheclip.captions.backend import BackendUnavailable, Identity, Reply, Request
+from nicheclip.captions.ollama_process import server_version, start_server
+from nicheclip.config.captions import OllamaBackend as OllamaConfig
+from nicheclip.errors import InputError
+
+LONGEST_WAIT = 30.0
+SEED_STRIDE = 1_000_003
+"""Between the seeds of two attempts: more than the samples that anybody asks for."""
+
+BUSY = 429
+
+
+class OllamaBackend:
+    """Replies of ``config.model``; every sampling option is sent with every request."""
+
+    costly = True
+
+    def __init__(self, config: OllamaConfig, *, vision: bool, first_wait: float = 1.0) -> None:
+        """Name the model; entering the backend finds it.
+
+        Args:
+            config: server, model, options, retries.
+            vision: requests will carry images.
+            first_wait: seconds before the second attempt; each further wait is twice as long.
+        """
+        self._config = config
+        self._vision = vision
+        self._first_wait = first_wait
+        self._cancelled = threading.Event()
+        self._open = contextlib.ExitStack()
+        self._think: bool | None = None
+
+    @property
+    def concurrency(self) -> int:
+        """As configured."""
+        return self._config.concurrency
+
+    @property
+    def identity(self) -> Identity:
+        """The model's digest (tags move) and the server's version."""
+        return self._identity
+
+    def __enter__(self) -> Self:
+        """Find the server (or start one) and the model.
+
+        Raises:
+            BackendUnavailable: no server, or it does not have the model.
+            InputError: images are to be described, but the model has no vision.
+        """
+        with contextlib.ExitStack() as opening:
+            own = self._config.host is None
+            self._url = (
+                opening.enter_context(start_server(parallel=self._config.concurrency))
+                if own
+                else _url(self._config.host or "")
+            )
+            timeout = self._config.timeout_seconds
+            # A proxy from the environment must not stand between the job and its own server.
+            self._client = ollama.Client(self._url, timeout=timeout, trust_env=not own)
+            opening.callback(self._client.close)
+            try:
+                version = server_version(self._url, timeout=timeout, trust_env=not own)
+                self._identity = Identity(self._config.model, self._digest(), version)
+                capabilities = self._client.show(self._config.model).capabilities or []
+            except InputError:
+                raise
+            except (httpx.HTTPError, ConnectionError, ollama.ResponseError, ValueError) as error:
+                raise self._unavailable(error) from error
+            self._check(capabilities)
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cancelled.set()
+        self._open.close()
+
+    def cancel(self) -> None:
+        """No further attempts; requests under way end by themselves."""
+        self._cancelled.set()
+
+    def available(self, class_id: str, image_id: str | None, asked: int) -> int:
+        """As many as asked for."""
+        return asked
+
+    def options(self, request: Request) -> str:
+        """The options of the first attempt."""
+        return json.dumps(self._options(request, attempt=0), sort_keys=True)
+
+    def generate(self, request: Request) -> Reply:
+        """One reply, after as many as ``config.attempts`` tries with growing waits between them.
+
+        Raises:
+            BackendUnavailable: no try succeeded, or the server has no such model.
+            InputError: the server refuses the request.
+        """
+        if not request.prompt.strip():  # the server would only load the model and say "load"
+            raise InputError(f"captions: the prompt for {request.class_id!r} is empty.")
+        for attempt in range(self._config.attempts):
+            try:
+                return self._ask(request, attempt)
+            except ollama.ResponseError as error:
+                if 400 <= error.status_code < 500 and error.status_code != BUSY:
+                    raise self._unavailable(error) from error
+                failure: Exception = error
+            except (httpx.TransportError, ConnectionError, ValueError) as error:
+                failure = error
+            last = attempt + 1 == self._config.attempts
+            if last or self._cancelled.wait(min(self._first_wait * 2**attempt, LONGEST_WAIT)):
+                break
+        raise self._unavailable(failure, tries=attempt + 1) from failure
+
+    def _ask(self, request: Request, attempt: int) -> Reply:
+        """Stream one reply: an error in mid-stream is then seen, and so is the time that it takes.
+
+        The server answers 200 before a stream fails, and the client's time-out is one of silence.
+        """
+        deadline = time.monotonic() + self._config.timeout_seconds
+        options = self._options(request, attempt)
+        pieces: list[str] = []
+        stream = self._client.generate(
+            model=self._config.model,
+            prompt=request.prompt,
+            images=[request.image] if request.image else None,
+            options=options,
+            think=self._think,
+            stream=True,
+        )
+        with contextlib.closing(stream):  # type: ignore[type-var]
+            for part in stream:
+                pieces.append(part.response or "")
+                if part.done:
+                    return Reply(
+                        text="".join(pieces),
+                        done_reason=part.done_reason or "",
+                        model=self.identity.model,
+                        digest=self.identity.digest,
+                        server=self.identity.server,
+                        options=json.dumps(options, sort_keys=True),
+                    )
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout(f"no end after {self._config.timeout_seconds:g} s")
+        raise httpx.RemoteProtocolError("the reply broke off")
+
+    def _options(self, request: Request, attempt: int) -> dict[str, Any]:
+        options = self._config.options.model_dump()
+        seed = options["seed"] + request.seed + request.sample + SEED_STRIDE * attempt
+        return {**options, "seed": seed % 2**31}
+
+    def _digest(self) -> str:
+        """The model's sha256, which only the list of models gives."""
+        wanted = self._config.model
+        models = self._client.list().models
+        for model in models:
+            if model.model in (wanted, f"{wanted}:latest") and model.digest:
+                return model.digest
+        known = ", ".join(sorted(str(model.model) for model in models)) or "none"
+        raise BackendUnavailable(
+            f"captions: the ollama server at {self._url} has no model {wanted!r} (it has: "
+            f"{known}). Fetch it with `ollama pull {wanted}`."
+        )
+
+    def _check(self, capabilities: list[str]) -> None:
+        if self._vision and "vision" not in capabilities:
+            raise InputError(
+                f"captions: the model {self._config.model!r} cannot see images (capabilities: "
+                f"{', '.join(capabilities) or 'none'}), and the server would not say so. Choose a "
+                "vision model, or `per: class`."
+            )
+        if "thinking" in capabilities:
+            self._think = False
+
+    def _unavailable(self, error: Exception, tries: int = 1) -> BackendUnavailable:
+        if isinstance(error, ollama.ResponseError):
+            if error.status_code == 404:
+                return BackendUnavailable(
+                    f"captions: the ollama server at {self._url} says: {error.error}. Fetch the "
+                    f"model with `ollama pull {self._config.model}`."
+                )
+            what = f"answers {error.status_code}: {error.error}"
+        elif isinstance(error, httpx.TimeoutException):
+            what = f"did not finish within {self._config.timeout_seconds:g} s ({error})"
+        else:
+            what = f"cannot be used ({type(error).__name__}: {error})"
+        return BackendUnavailable(
+            f"captions: the ollama server at {self._url} {what}; {tries} "
+            f"{'tries' if tries > 1 else 'try'}. Start it with `ollama serve`, correct "
+            "backend.host, or set it to null to start one for the job; captions that are finished "
+            "are kept."
+        )
+
+
+def _url(host: str) -> str:
+    return (host if "://" in host else f"http://{host}").rstrip("/")

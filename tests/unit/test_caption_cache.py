@@ -1,0 +1,104 @@
+"""The reply cache: what a key depends on, kills, locks, damage."""
+
+import errno
+import fcntl
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nicheclip.captions.backend import Identity, Reply, Request
+from nicheclip.captions.cache import ReplyCache, cache_key
+from nicheclip.errors import InputError
+
+WHO = Identity("m", "digest", "0.1")
+REQUEST = Request("cow", None, 0, "Describe a cow.", None, 0)
+
+
+def reply(text):
+    return Reply(text, "stop", "m", "digest", "0.1", "{}")
+
+
+def key(identity=WHO, request=REQUEST, version=1, options="{}"):
+    return cache_key(identity, request, version=version, options=options)
+
+
+def test_the_key_changes_with_all_that_matters():
+    variants = [
+        key(),
+        key(identity=replace(WHO, digest="other")),
+        key(identity=replace(WHO, server="0.2")),
+        key(version=2),
+        key(options='{"seed": 1}'),
+        key(request=replace(REQUEST, prompt="Describe a calf.")),
+        key(request=replace(REQUEST, image=b"jpg")),
+        key(request=replace(REQUEST, image=b"gif")),
+        key(request=replace(REQUEST, sample=1)),
+    ]
+    assert len(set(variants)) == len(variants)
+    # the name under which a model was pulled is no content
+    assert key(identity=replace(WHO, model="alias")) == key()
+
+
+def test_replies_outlive_the_process(tmp_path):
+    path = tmp_path / "sub" / "cache.jsonl"
+    with ReplyCache(path) as cache:
+        cache.put("a", reply("Ein Ochse,\nzweizeilig\u2028."))
+        assert cache.get("a") == reply("Ein Ochse,\nzweizeilig\u2028.")
+        assert cache.get("b") is None
+    with ReplyCache(path) as cache:
+        assert cache.get("a") == reply("Ein Ochse,\nzweizeilig\u2028.")
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_a_cut_anywhere_loses_only_the_last_line(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("cache") / "c.jsonl"
+    with ReplyCache(path) as cache:
+        for name in "abc":
+            cache.put(name, reply(f"text {name}"))
+    content = path.read_bytes()
+    lines = content.splitlines(keepends=True)
+    cut = data.draw(st.integers(0, len(content)))
+    path.write_bytes(content[:cut])
+    whole = sum(cut >= sum(map(len, lines[: i + 1])) for i in range(3))
+    with ReplyCache(path) as cache:
+        assert len(cache) == whole
+        cache.put("d", reply("text d"))
+    with ReplyCache(path) as cache:
+        assert len(cache) == whole + 1
+    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == [
+        *"abc"[:whole],
+        "d",
+    ]
+
+
+def test_damage_in_the_middle_names_the_line(tmp_path):
+    path = tmp_path / "c.jsonl"
+    with ReplyCache(path) as cache:
+        cache.put("a", reply("x"))
+    path.write_bytes(b"\0\0\0\n" + path.read_bytes())
+    with pytest.raises(InputError, match=r"c\.jsonl, line 1: not a cached reply"), ReplyCache(path):
+        pass
+
+
+def test_two_writers_are_refused(tmp_path):
+    path = tmp_path / "c.jsonl"
+    with ReplyCache(path) as cache:
+        with pytest.raises(InputError, match="another process is writing"), ReplyCache(path):
+            pass
+        cache.put("a", reply("x"))
+    with ReplyCache(path) as cache:
+        assert len(cache) == 1
+
+
+def test_a_file_system_without_locks_gets_a_warning(tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with ReplyCache(tmp_path / "c.jsonl") as cache:
+        cache.put("a", reply("x"))
+    assert "no locks" in caplog.text

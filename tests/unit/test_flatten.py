@@ -1,0 +1,138 @@
+"""Lineages and text types: vectors worked out by hand."""
+
+import hashlib
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nicheclip.config.base import RANKS
+from nicheclip.errors import InputError
+from nicheclip.tables import CLASSES, TAXA, TEXTS
+from nicheclip.taxonomy.flatten import flatten
+from nicheclip.taxonomy.ids import taxon_id
+from nicheclip.taxonomy.lineage import Lineage
+
+WOLF = ("Animalia", "Chordata", "Mammalia", "Carnivora", "Canidae", "Canis", "lupus")
+FLY = ("Animalia", "Arthropoda", "", "Diptera", "Phoridae", "", "")
+NONE = ("",) * 7
+
+
+def class_row(class_id, ranks=NONE, common="", name=""):
+    return {"class_id": class_id, "name": name or class_id, "common": common, "images": 3} | dict(
+        zip(RANKS, ranks, strict=True)
+    )
+
+
+def flattened(*rows):
+    taxa, texts = flatten(pa.Table.from_pylist(list(rows), schema=CLASSES), "zoo")
+    assert taxa.schema.equals(TAXA)
+    assert texts.schema.equals(TEXTS)
+    by_class = {}
+    for row in texts.to_pylist():
+        by_class.setdefault(row["class_id"], {})[row["text_type"]] = (row["name"], row["text"])
+    return taxa.to_pylist(), by_class
+
+
+def test_all_ranks_and_a_common_name():
+    taxa, texts = flattened(class_row("wolf", WOLF, common="grey wolf"))
+    taxonomic = "Animalia Chordata Mammalia Carnivora Canidae Canis lupus"
+    tagged = (
+        "kingdom Animalia phylum Chordata class Mammalia order Carnivora family Canidae "
+        "genus Canis species lupus"
+    )
+    assert {kind: name for kind, (name, _) in texts["wolf"].items()} == {
+        "sci": "Canis lupus",
+        "com": "grey wolf",
+        "taxon": taxonomic,
+        "sci_com": "Canis lupus with common name grey wolf",
+        "taxon_com": f"{taxonomic} with common name grey wolf",
+        "taxontag": tagged,
+        "taxontag_com": f"{tagged} with common name grey wolf",
+    }
+    assert texts["wolf"]["sci_com"][1] == "a photo of Canis lupus with common name grey wolf."
+    digest = hashlib.sha256("\x1f".join(WOLF).encode()).hexdigest()[:16]
+    assert taxa == [
+        dict(zip(RANKS, WOLF, strict=True))
+        | {"taxon_id": digest, "common": "grey wolf", "rank": "species"}
+        | {"provider": "zoo", "resolution": "exact"}
+    ]
+
+
+def test_without_genus_the_scientific_name_is_the_finest_known():
+    taxa, texts = flattened(class_row("fly", FLY))
+    assert texts["fly"]["sci"] == ("Phoridae", "a photo of Phoridae.")
+    assert texts["fly"]["com"][0] == "Phoridae"
+    assert texts["fly"]["sci_com"][0] == "Phoridae"
+    assert texts["fly"]["taxon"][0] == "Animalia Arthropoda Diptera Phoridae"
+    assert texts["fly"]["taxon_com"][0] == (
+        "Animalia Arthropoda Diptera Phoridae with common name Phoridae"
+    )
+    assert taxa[0]["rank"] == "family"
+
+
+def test_a_class_without_ranks_has_its_display_name_everywhere():
+    taxa, texts = flattened(class_row("spore", name="fungal spores"))
+    assert taxa == []
+    assert set(texts["spore"].values()) == {("fungal spores", "a photo of fungal spores.")}
+    assert len(texts["spore"]) == 7
+
+
+def test_two_classes_of_one_taxon_share_its_row():
+    taxa, texts = flattened(
+        class_row("pup", WOLF), class_row("adult", WOLF, common="wolf"), class_row("fly", FLY)
+    )
+    assert [(t["genus"], t["common"]) for t in taxa] == [("Canis", "wolf"), ("", "")]
+    # the ranks do not tell the two apart, so the display name does
+    assert texts["pup"]["com"][0] == "pup"
+    assert texts["pup"]["sci_com"][0] == "Canis lupus with common name pup"
+
+
+@pytest.mark.parametrize(
+    ("genus", "species", "expected"),
+    [
+        ("Agaricus", "Agaricus augustus", ("Agaricus", "augustus")),
+        ("Agaricus", "agaricus  augustus", ("Agaricus", "augustus")),
+        ("", "Drosera aliciae", ("Drosera", "aliciae")),
+        ("Canis", "Canis lupus familiaris", ("Canis", "lupus familiaris")),
+        ("Canis", "lupus familiaris", ("Canis", "lupus familiaris")),
+        ("", "lupus familiaris", ("", "lupus familiaris")),
+        (" Amanita ", "\tmuscaria\n", ("Amanita", "muscaria")),
+        ("Gorilla", "gorilla", ("Gorilla", "gorilla")),
+        ("Amanita", "", ("Amanita", "")),
+    ],
+)
+def test_genus_and_epithet(genus, species, expected):
+    lineage = Lineage.from_ranks({"genus": genus, "species": species})
+    assert (lineage.genus, lineage.species) == expected
+
+
+def test_genus_alone_is_the_scientific_name():
+    assert Lineage.from_ranks({"genus": "Amanita"}).scientific == "Amanita"
+
+
+@given(st.fixed_dictionaries({rank: st.text(max_size=12) for rank in RANKS}))
+def test_texts_are_never_empty_and_cleaning_is_stable(ranks):
+    lineage = Lineage.from_ranks(ranks)
+    known = any(name.split() for name in ranks.values())
+    assert bool(lineage.scientific) == bool(lineage.finest_rank) == known
+    assert lineage.taxonomic == " ".join(lineage.taxonomic.split())
+    assert lineage.scientific in lineage.taxonomic
+
+
+def test_id_of_a_lineage():
+    assert taxon_id(dict.fromkeys(RANKS, "")) is None
+    shifted = {"genus": "a", "species": ""}, {"genus": "", "species": "a"}
+    assert taxon_id(shifted[0]) != taxon_id(shifted[1])
+
+
+def test_a_repeated_class_is_refused():
+    with pytest.raises(InputError, match=r"class_id 'wolf' stands in several rows"):
+        flattened(class_row("wolf", WOLF), class_row("wolf"))
+
+
+def test_a_class_without_any_name_is_refused():
+    row = class_row("x") | {"name": "  "}
+    with pytest.raises(InputError, match=r"row 0 \('x'\).*Fill in `name`"):
+        flattened(row)

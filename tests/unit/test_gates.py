@@ -1,0 +1,217 @@
+"""Cleaning and gates: replies as language models write them, verdicts worked out by hand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nicheclip.captions.cleaning import clean
+from nicheclip.captions.gates import Subject, identifier, judge
+from nicheclip.captions.mentions import ClassNames
+from nicheclip.captions.repeats import Repeats, normalised
+from nicheclip.captions.tokens import CONTEXT, count_tokens, truncated
+from nicheclip.config.captions import GateConfig
+
+NAMES = ClassNames(
+    {
+        "spore": ["spore", "fungal spores"],
+        "hyphae": ["hyphae", "fungal hyphae"],
+        "mycelium": ["mycelium", "fungal mycelium"],
+    }
+)
+GOOD = "Golden spores lie scattered over a plain white ground."
+# In the manner of the released FungalZSL captions: the prompt verbatim, then a continuation.
+LONG_PROMPT = (
+    "Describe the early stage of fungal growth, focusing on spore formation. Spores are small "
+    "reproductive units that travel on the wind."
+)
+
+
+def reasons(raw, *, prompt="", done_reason="stop", class_id="spore", **gates):
+    judgement = judge(raw, Subject(class_id, prompt, done_reason), NAMES, GateConfig(**gates))
+    return [identifier(reason) for reason in judgement.reasons]
+
+
+def test_a_good_caption_passes_unchanged():
+    judgement = judge(GOOD, Subject("spore", "Describe it.", "stop"), NAMES, GateConfig())
+    assert judgement.text == GOOD
+    assert judgement.reasons == ()
+    assert judgement.notes == ("class_name_present",)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "raw", "expected"),
+    [
+        (LONG_PROMPT, f"{LONG_PROMPT} {GOOD}", GOOD),
+        (LONG_PROMPT, f"{LONG_PROMPT.upper()}\n\n{GOOD}", GOOD),
+        (LONG_PROMPT, f'"{LONG_PROMPT}" {GOOD}', GOOD),
+        # its first sentence alone
+        (LONG_PROMPT, f"{LONG_PROMPT.split('. ')[0]}. {GOOD}", GOOD),
+        # cut short by a full stop
+        (LONG_PROMPT, f"Describe the early stage of fungal growth: {GOOD}", GOOD),
+        ("Early fungal spore", f"Early fungal spore. {GOOD}", GOOD),
+        # begins a sentence of its own: no echo
+        (
+            "Early fungal spore",
+            "Early fungal spore is thin.",
+            "Early fungal spore is thin.",
+        ),
+        # three shared words are chance
+        ("Describe the early days", "Describe the early light.", "Describe the early light."),
+    ],
+)
+def test_prompt_echo_is_stripped(prompt, raw, expected):
+    assert clean(raw, prompt).text == expected
+
+
+def test_a_reply_that_is_all_echo_is_empty():
+    assert reasons(LONG_PROMPT, prompt=LONG_PROMPT) == ["empty"]
+
+
+def test_an_echo_that_runs_into_the_reply_is_rejected():
+    raw = "Describe the early stage of fungal growth with its golden discs on white ground."
+    assert reasons(raw, prompt=LONG_PROMPT) == ["prompt_echo"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f'"{GOOD}"',
+        f"“{GOOD}”",
+        f"'{GOOD}'",
+        f'"{GOOD[:-1]}".',
+        f"**{GOOD}**",
+        f"Here is a caption: {GOOD}",
+        f'Here\'s a caption for the image:\n\n"{GOOD}"',
+        f"Sure! Here is one sentence: {GOOD}",
+        f"Sure, here's a description: *{GOOD}*",
+        f"Certainly! {GOOD}",
+        f"**Caption:** {GOOD}",
+        f"### Description: {GOOD}",
+        f"1. {GOOD}",
+        f"- {GOOD}",
+        f"<think>The user wants a caption. Is it a fungus?</think>\n{GOOD}",
+        "  Golden   spores lie\n scattered over a plain\twhite ground.  ",
+    ],
+)
+def test_wrapping_is_removed(raw):
+    assert clean(raw, "").text == GOOD
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The cow's head isn't turned to the farmer's camera.",
+        "Sure-footed goats stand on a rock.",
+        "A fish of the genus Salmo_trutta swims.",
+        '"Jersey" and "Holstein"',
+        "Here stands a cow in the snow.",
+    ],
+)
+def test_plain_text_is_left_alone(text):
+    assert clean(text, "Describe a cow.").text == text
+
+
+@given(st.text(max_size=60), st.text(max_size=30))
+def test_cleaning_is_done_in_one_go(raw, prompt):
+    once = clean(raw, prompt)
+    if not once.echo:
+        assert clean(once.text, prompt).text == once.text or once.several
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("Golden spores lie", ["incomplete", "too_short"]),
+        ("Golden spores lie scattered over a plain", ["incomplete"]),
+        ('Golden spores, "like little suns on white ground"', []),
+        ("I can't see an image of spores here.", ["refusal"]),
+        ("As an AI language model I have no eyes for spores.", ["refusal"]),
+        ("I'm sorry, but spores are hard to describe here.", ["refusal"]),
+        ("Discuss the role of spores in fungal life.", ["instruction"]),
+        ("Explain how spores form in (2-3 paragraphs) here.", ["instruction"]),
+        ("Write about golden spores in 50-100 words please.", ["instruction"]),
+        ("Golden spores of the stage [class] on white ground.", ["instruction"]),
+        ("What do golden spores look like on white ground?", ["incomplete", "junk"]),
+        ("Golden spores, see https://example.org for more pictures.", ["junk"]),
+        ("Error_Generacion of golden spores on white ground.", ["junk"]),
+        ("A terror of golden spores lies on white ground.", []),
+        (f"1. {GOOD}\n2. {GOOD}", ["several"]),
+        ("word " * 41 + "end.", ["too_long"]),
+    ],
+)
+def test_verdicts(raw, expected):
+    assert reasons(raw) == expected
+
+
+def test_done_reason_must_be_stop():
+    assert reasons(GOOD, done_reason="length") == ["incomplete"]
+    assert reasons(GOOD, done_reason="") == ["incomplete"]
+    assert reasons("", done_reason="load") == ["empty"]
+    assert reasons(GOOD, done_reason="length", complete_sentence=False) == []
+
+
+def test_word_limits_are_inclusive():
+    assert reasons("One two three four five.", min_words=5, max_words=5) == []
+    assert reasons("One two three four five.", min_words=6) == ["too_short"]
+    assert reasons("One two three four five.", min_words=1, max_words=4) == ["too_long"]
+
+
+def test_forbidden_expressions():
+    assert reasons(GOOD, forbidden=["GOLD(en)?"]) == ["forbidden"]
+
+
+def test_other_classes_are_noted_or_rejected():
+    raw = "Golden spores lie between hyphae and growing hyphae on white ground."
+    judgement = judge(raw, Subject("spore", "", "stop"), NAMES, GateConfig())
+    assert judgement.accepted
+    assert judgement.notes == ("class_name_present", "other_class: hyphae")
+    assert reasons(raw, other_class="reject") == ["other_class"]
+    judgement = judge(
+        "Five round discs lie there.", Subject("spore", "", "stop"), NAMES, GateConfig()
+    )
+    assert judgement.notes == ("class_name_absent",)
+
+
+def test_the_longest_name_counts():
+    names = ClassNames({"oak": ["oak"], "oak leaf": ["oak leaf"], "one": ["1"], "x": ["oak"]})
+    assert names.mentioned("1 Oak-leaves? An oak leaf by an OAK.") == [
+        ("oak", frozenset({"oak", "x"})),
+        ("oak leaf", frozenset({"oak leaf"})),
+        ("oak", frozenset({"oak", "x"})),
+    ]
+
+
+def test_tokens_are_clips():
+    # CLIP's vocabulary has "a", "photo", "of", "a", "diagram", "." as single tokens, plus two marks
+    assert count_tokens("a photo of a diagram.") == 8
+    assert reasons(GOOD, max_tokens=5) == ["too_many_tokens"]
+    long = "cat " * 80
+    assert count_tokens(long) == 82
+    assert truncated(long).split() == ["cat"] * (CONTEXT - 2)
+    assert truncated(GOOD) == GOOD
+
+
+def test_repeats():
+    repeats = Repeats(GateConfig())
+    assert repeats.add(GOOD) is None
+    assert repeats.add(f"  {GOOD.upper()[:-1]} ! ") == "duplicate"
+    long = "cat " * 76
+    assert repeats.add(long + "one") is None
+    assert identifier(repeats.add(long + "two")) == "duplicate_truncated"
+    assert Repeats(GateConfig(unique=False)).add(GOOD) is None
+
+
+def test_near_duplicates_by_word_trigrams():
+    repeats = Repeats(GateConfig(near_duplicate=0.5))
+    assert repeats.add("a b c d e f") is None
+    # trigrams of 'a b c d e f': 4; of 'a b c d e x': 4; shared 3, together 5: 0.6
+    assert repeats.add("a b c d e x") == "near_duplicate: Jaccard 0.60"
+    # shared 2 of 6: 0.33
+    assert repeats.add("a b c d x y") is None
+
+
+@given(st.lists(st.sampled_from(["Big cow", "big  cow.", "calf", "CALF!", "bull"]), max_size=12))
+def test_unique_keeps_one_of_each(texts):
+    repeats = Repeats(GateConfig())
+    kept = [normalised(text) for text in texts if repeats.add(text) is None]
+    assert kept == list(dict.fromkeys(normalised(text) for text in texts))

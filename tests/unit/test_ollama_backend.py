@@ -1,0 +1,237 @@
+"""The ollama backend against a server that speaks the protocol and misbehaves to order."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+import ollama_server
+from nicheclip.captions.backend import BackendUnavailable, Request
+from nicheclip.captions.ollama import SEED_STRIDE, OllamaBackend
+from nicheclip.captions.ollama_process import start_server
+from nicheclip.config.captions import OllamaBackend as OllamaConfig
+from nicheclip.errors import InputError
+
+PROMPT = "Describe a spore."
+REQUEST = Request("spore", None, 3, PROMPT, None, 100)
+
+
+def backend(url, *, vision=False, **config):
+    values = {"kind": "ollama", "model": ollama_server.MODEL, "prompt": "p", "host": url}
+    config = OllamaConfig.model_validate({**values, "timeout_seconds": 5, **config})
+    return OllamaBackend(config, vision=vision, first_wait=0.01)
+
+
+@pytest.fixture
+def fake_ollama(tmp_path, monkeypatch):
+    """An executable ``ollama`` on the PATH that runs the test server."""
+    program = tmp_path / "bin" / "ollama"
+    program.parent.mkdir()
+    script = Path(ollama_server.__file__)
+    program.write_text(f'#!/bin/sh\n[ "$1" = serve ] || exit 2\n"{sys.executable}" "{script}"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return program
+
+
+def test_a_reply_and_its_provenance():
+    with ollama_server.running() as server, backend(server.url) as ollama:
+        reply = ollama.generate(REQUEST)
+        assert reply.text == ollama_server.caption(PROMPT, 103)
+        assert reply.done_reason == "stop"
+        assert (reply.model, reply.digest, reply.server) == (
+            ollama_server.MODEL,
+            ollama_server.DIGEST,
+            ollama_server.VERSION,
+        )
+        body = server.requests[0]
+        # every option is sent, and under `options`, where the server looks for them
+        assert body["options"] == {
+            "temperature": 0.9,
+            "top_p": 0.9,
+            "top_k": 40,
+            "num_predict": 120,
+            "num_ctx": 4096,
+            "seed": 103,
+        }
+        assert "seed" not in body
+        assert "think" not in body
+        assert (
+            reply.options == json.dumps(body["options"], sort_keys=True) == ollama.options(REQUEST)
+        )
+
+
+def test_a_thinking_model_is_told_not_to():
+    with (
+        ollama_server.running(capabilities=("completion", "thinking")) as server,
+        backend(server.url) as ollama,
+    ):
+        ollama.generate(REQUEST)
+        assert server.requests[0]["think"] is False
+
+
+@pytest.mark.parametrize("fault", [503, 429, 500, 502, "drop", "cut", "error"])
+def test_trouble_is_tried_again_with_another_seed(fault):
+    with ollama_server.running(faults=[fault, fault]) as server, backend(server.url) as ollama:
+        reply = ollama.generate(REQUEST)
+        seed = 103 + 2 * SEED_STRIDE
+        assert reply.text == ollama_server.caption(PROMPT, seed)
+        assert json.loads(reply.options)["seed"] == seed
+        assert [r["options"]["seed"] for r in server.requests] == [103, 103 + SEED_STRIDE, seed]
+
+
+@pytest.mark.parametrize("fault", ["slow", "crawl"])
+def test_a_slow_reply_is_given_up(fault):
+    """Silence, and words that keep coming: both end at the time-out."""
+    with (
+        ollama_server.running(faults=[fault]) as server,
+        backend(server.url, timeout_seconds=0.4, attempts=1) as ollama,
+        pytest.raises(BackendUnavailable, match=r"did not finish within 0\.4 s"),
+    ):
+        ollama.generate(REQUEST)
+
+
+def test_trouble_without_end_says_what_the_server_said():
+    with (
+        ollama_server.running(faults=[503] * 9) as server,
+        backend(server.url, attempts=3) as ollama,
+    ):
+        with pytest.raises(BackendUnavailable, match=r"answers 503: trouble 503; 3 tries"):
+            ollama.generate(REQUEST)
+        assert len(server.requests) == 3
+
+
+def test_a_refused_request_is_not_tried_again():
+    with ollama_server.running(faults=[400]) as server, backend(server.url) as ollama:
+        with pytest.raises(BackendUnavailable, match=r"answers 400: trouble 400; 1 try"):
+            ollama.generate(REQUEST)
+        assert len(server.requests) == 1
+
+
+def test_an_absent_model_names_the_pull_command():
+    with ollama_server.running(models=("mistral:7b",)) as server:
+        match = r"no model 'llama3\.2:3b' \(it has: mistral:7b\)\. .*`ollama pull llama3\.2:3b`"
+        with pytest.raises(BackendUnavailable, match=match), backend(server.url):
+            pass
+
+
+def test_a_model_that_vanishes_names_the_pull_command():
+    with ollama_server.running(faults=[404]) as server, backend(server.url) as ollama:
+        with pytest.raises(BackendUnavailable, match=r"`ollama pull llama3\.2:3b`"):
+            ollama.generate(REQUEST)
+        assert len(server.requests) == 1
+
+
+def test_the_tag_latest_may_be_left_out():
+    with (
+        ollama_server.running(models=("llava:latest", "llava")) as server,
+        backend(server.url, model="llava") as ollama,
+    ):
+        assert ollama.identity.digest == ollama_server.DIGEST
+
+
+def test_an_absent_server_is_named_with_the_way_out():
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(BackendUnavailable, match=rf"{url} .*`ollama serve`"), backend(url):
+            pass
+
+
+def test_images_need_a_model_that_sees():
+    with ollama_server.running() as server:
+        with (
+            pytest.raises(InputError, match=r"cannot see images \(capabilities: completion\)"),
+            backend(server.url, vision=True),
+        ):
+            pass
+        server.capabilities = ("completion", "vision")
+        with backend(server.url, vision=True) as ollama:
+            ollama.generate(Request("spore", "i1", 0, PROMPT, b"\xff\xd8jpeg", 0))
+        assert server.requests[0]["images"] == ["/9hqcGVn"]  # base64
+
+
+def test_an_empty_prompt_is_refused():
+    with ollama_server.running() as server, backend(server.url) as ollama:
+        with pytest.raises(InputError, match="prompt for 'spore' is empty"):
+            ollama.generate(Request("spore", None, 0, "  ", None, 0))
+        assert server.requests == []
+
+
+def test_cancelling_ends_the_tries():
+    with (
+        ollama_server.running(faults=[503] * 9) as server,
+        backend(server.url, attempts=9) as ollama,
+    ):
+        ollama.cancel()
+        with pytest.raises(BackendUnavailable):
+            ollama.generate(REQUEST)
+        assert len(server.requests) == 1
+
+
+def test_a_server_of_its_own(fake_ollama):
+    with backend(None) as ollama:
+        url = ollama._url
+        assert ollama.generate(REQUEST).text == ollama_server.caption(PROMPT, 103)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/api/version")
+
+
+def test_the_own_server_ignores_a_proxy(fake_ollama, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with backend(None) as ollama:
+        assert ollama.identity.server == ollama_server.VERSION
+
+
+def test_without_the_program_the_error_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BackendUnavailable, match="`ollama` is not on the PATH"), backend(None):
+        pass
+
+
+def test_a_server_that_dies_shows_its_last_words(fake_ollama):
+    fake_ollama.write_text("#!/bin/sh\necho 'no space left on device'\nexit 3\n")
+    with (
+        pytest.raises(BackendUnavailable, match=r"(?s)status 3.*no space left on device"),
+        start_server(parallel=1),
+    ):
+        pass
+
+
+def test_a_server_that_never_answers_is_stopped(fake_ollama):
+    fake_ollama.write_text("#!/bin/sh\nsleep 60\n")
+    start = time.monotonic()
+    with (
+        pytest.raises(BackendUnavailable, match="does not answer"),
+        start_server(parallel=1, start_seconds=0.3),
+    ):
+        pass
+    assert time.monotonic() - start < 5
+
+
+def test_sigterm_ends_the_own_server(fake_ollama):
+    code = (
+        "import time\n"
+        "from nicheclip.captions.ollama_process import start_server\n"
+        "with start_server(parallel=1) as url:\n"
+        "    print(url, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    job = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    url = job.stdout.readline().strip()
+    assert httpx.get(f"{url}/api/version").status_code == 200
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(timeout=20) == 128 + signal.SIGTERM
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/api/version")
