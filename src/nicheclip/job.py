@@ -1,6 +1,7 @@
 """The frame of a workflow job: its log, and errors that a user can read."""
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from nicheclip.errors import InputError
+from nicheclip.locks import lock
 
 
 class _Tee:
@@ -37,11 +39,18 @@ class _Tee:
 def job(log: Path | str) -> Iterator[None]:
     """Run a script's work with its messages in ``log`` and on standard error.
 
+    A job that outlived its killed driver still holds the log: then this one waits for it, so that
+    two never write the same outputs or checkpoints.
+
     An ``InputError`` ends the process with status 1 and its message alone; any other exception is
     shown with its traceback.
     """
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with Path(log).open("w", encoding="utf-8") as stream:
+    if (descriptor := lock(log, wait=False)) is None:
+        print(f"{log}: an earlier process still does this job; waiting for it.", file=sys.stderr)
+        descriptor = lock(log, wait=True)
+    assert descriptor is not None
+    os.truncate(descriptor, 0)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         terminal = sys.stderr
         sys.stderr = _Tee(terminal, stream)
         logging.basicConfig(

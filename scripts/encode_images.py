@@ -1,0 +1,23 @@
+"""Encode the images of a split with a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nicheclip.data.shard_reader import ShardSet
+from nicheclip.job import job
+from nicheclip.models.encode import encode_images
+from nicheclip.models.features import write_features
+from nicheclip.models.openclip import load
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    features = encode_images(
+        load(snakemake.params.model),
+        ShardSet(Path(snakemake.params.shards)),
+        batch_size=snakemake.params.batch_size,
+        device="cuda" if snakemake.params.gpu else "cpu",
+        threads=snakemake.threads,
+    )
+    write_features(snakemake.output.features, features)

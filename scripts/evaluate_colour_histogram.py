@@ -1,0 +1,26 @@
+"""Judge the colour histogram, a baseline that sees no shapes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nicheclip.config.evaluation import EvaluationConfig
+from nicheclip.evaluation.image_cells import evaluate_colour_histogram
+from nicheclip.evaluation.metrics import Cell
+from nicheclip.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    config = EvaluationConfig.model_validate(snakemake.params.config)
+    shards = Path("results/shards") / config.dataset
+    evaluate_colour_histogram(
+        Cell.model_validate(snakemake.params.cell),
+        config,
+        train=shards / "train",
+        judged=shards / config.split,
+        classes=Path(snakemake.input.classes),
+        seed=snakemake.params.seed,
+        predictions=Path(snakemake.output.predictions),
+        metrics=Path(snakemake.output.metrics),
+    )

@@ -1,0 +1,48 @@
+"""Run the workflow as a user does: the snakemake command in a working folder of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TINY = ROOT / "tests/configs/tiny.yaml"
+
+
+def command(*arguments, config=TINY, root=ROOT):
+    return [
+        str(Path(sys.executable).with_name("snakemake")),
+        "--snakefile",
+        str(root / "Snakefile"),
+        "--configfile",
+        str(config),
+        *map(str, arguments),
+    ]
+
+
+def environment(**changes):
+    """The user's environment without what an outer run of Snakemake or pytest has put there."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "PYTHONPATH"))}
+    return kept | changes
+
+
+def snakemake(folder, *arguments, config=TINY, root=ROOT, check=True, **changes):
+    """Run to the end; the finished process with its combined output as text."""
+    done = subprocess.run(
+        command(*arguments, config=config, root=root),
+        cwd=folder,
+        env=environment(**changes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 or not check, done.stdout[-8000:]
+    return done
+
+
+def planned_jobs(folder, *arguments, **options):
+    """The rules that a dry run would execute, with the number of jobs of each."""
+    output = snakemake(folder, "--dry-run", "--quiet", "--cores", 1, *arguments, **options).stdout
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", output, re.M)}

@@ -1,0 +1,43 @@
+"""Acquire: sources become a catalog and encoded images.
+
+Inputs:  what the config's `datasets.<name>.source` names (nothing for the synthetic worlds)
+Outputs: results/acquire/<dataset>/{catalog,classes}.parquet, images/<part>.parquet, manifest.json
+"""
+
+
+def source_files(wildcards):
+    """Files whose change makes a data set stale."""
+    source = CONFIG.datasets[wildcards.dataset].source
+    if source.kind == "table":
+        return [expanded(source.path)]
+    if source.kind == "registry":
+        return [str(REGISTRY / "datasets" / f"{source.name}.yaml")]
+    return []
+
+
+rule acquire_dataset:
+    input:
+        source_files,
+    output:
+        catalog="results/acquire/{dataset}/catalog.parquet",
+        classes="results/acquire/{dataset}/classes.parquet",
+        images=directory("results/acquire/{dataset}/images"),
+        manifest="results/acquire/{dataset}/manifest.json",
+    log:
+        "results/logs/acquire/{dataset}.log",
+    conda:
+        "../../envs/data.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(240),
+        downloads=1,
+    params:
+        config=lambda w: settings(CONFIG.datasets[w.dataset], exclude={"captions"}),
+        seed=CONFIG.seed,
+        registry=str(REGISTRY / "datasets"),
+        code=code("acquire_dataset.py"),
+    message:
+        "Acquiring the data set {wildcards.dataset}"
+    script:
+        "../../scripts/acquire_dataset.py"

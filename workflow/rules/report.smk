@@ -1,0 +1,198 @@
+"""Report: metrics and predictions become tables, figures and one page with all of them.
+
+Inputs:  results/evaluate/..., results/train/..., workflow/registry/tables/
+Outputs: results/tables/<name>.{md,csv,tex,sources.csv}, results/figures/<name>.{svg,png},
+         results/report.html
+"""
+
+
+def figure(path, **report_options):
+    """A figure's two files; the SVG goes into the report."""
+    return {
+        "svg": report(f"results/figures/{path}.svg", **report_options),
+        "png": f"results/figures/{path}.png",
+    }
+
+
+def cells_of_runs(evaluation, protocol, file):
+    """The file of every trained model (all seeds) that an evaluation judges."""
+    return [
+        f"results/evaluate/{evaluation}/train/{run}/seed{seed}/{protocol}/{file}"
+        for run, settings in CONFIG.training.items()
+        if settings.dataset == CONFIG.evaluation[evaluation].dataset
+        for seed in settings.seeds
+    ]
+
+
+rule plot_training:
+    input:
+        lambda w: [
+            f"results/train/{w.run}/seed{seed}/history.csv"
+            for seed in CONFIG.training[w.run].seeds
+        ],
+    output:
+        **figure(
+            "training/{run}",
+            category="Training",
+            caption="../report/training.rst",
+            labels={"run": "{run}", "figure": "curves"},
+        ),
+    log:
+        "results/logs/figures/training/{run}.log",
+    localrule: True
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        seeds=lambda w: CONFIG.training[w.run].seeds,
+        code=code("plot_training.py"),
+    message:
+        "Training curves of {wildcards.run}"
+    script:
+        "../../scripts/plot_training.py"
+
+
+rule plot_confusion:
+    input:
+        predictions="results/evaluate/{evaluation}/train/{run}/seed{seed}/zero_shot/predictions.parquet",
+        classes=evaluated_data("results/acquire/{dataset}/classes.parquet"),
+    output:
+        **figure(
+            "confusion/{evaluation}/{run}-seed{seed}",
+            category="Evaluation",
+            caption="../report/confusion.rst",
+            labels={
+                "run": "{run}, seed {seed}",
+                "figure": "confusion, {evaluation}",
+            },
+        ),
+    log:
+        "results/logs/figures/confusion/{evaluation}/{run}-seed{seed}.log",
+    localrule: True
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        code=code("plot_confusion.py"),
+    message:
+        "Confusion matrix of {wildcards.run} (seed {wildcards.seed}), {wildcards.evaluation}"
+    script:
+        "../../scripts/plot_confusion.py"
+
+
+rule plot_embedding:
+    input:
+        features="results/features/{dataset}/{split}/{origin}/{name}/{initial}/features.safetensors",
+        catalog=rules.acquire_dataset.output.catalog,
+        classes=rules.acquire_dataset.output.classes,
+    output:
+        **figure(
+            "embedding/{dataset}/{split}/{origin}-{name}-{initial}",
+            category="Evaluation",
+            caption="../report/embedding.rst",
+            labels={
+                "run": "{origin}, {name}, {initial}",
+                "figure": "embedding, {dataset}/{split}",
+            },
+        ),
+    log:
+        "results/logs/figures/embedding/{dataset}/{split}/{origin}-{name}-{initial}.log",
+    localrule: True
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        code=code("plot_embedding.py"),
+    message:
+        "Embedding of {wildcards.dataset}/{wildcards.split} by {wildcards.name} ({wildcards.origin})"
+    script:
+        "../../scripts/plot_embedding.py"
+
+
+rule tabulate_cells:
+    input:
+        metrics=lambda w: evaluation_cells(w.evaluation),
+    output:
+        md="results/tables/evaluation/{evaluation}.md",
+        csv="results/tables/evaluation/{evaluation}.csv",
+        tex="results/tables/evaluation/{evaluation}.tex",
+        sources="results/tables/evaluation/{evaluation}.sources.csv",
+    log:
+        "results/logs/tables/evaluation/{evaluation}.log",
+    localrule: True
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        scale=CONFIG.scale,
+        code=code("tabulate_cells.py"),
+    message:
+        "Table of everything that {wildcards.evaluation} judges"
+    script:
+        "../../scripts/tabulate_cells.py"
+
+
+if CONFIG.papers.fungalzsl:
+
+    include: "fungalzsl.smk"
+
+
+rule write_config:
+    output:
+        "results/config.json",
+    log:
+        "results/logs/config.log",
+    localrule: True
+    conda:
+        "../../envs/driver.yaml"
+    params:
+        config=config,
+        code=code("write_config.py"),
+    message:
+        "The config of this run"
+    script:
+        "../../scripts/write_config.py"
+
+
+def reported_figures():
+    """The figures of every run and evaluation."""
+    figures = [f"results/figures/training/{run}.svg" for run in CONFIG.training]
+    for evaluation, task in CONFIG.evaluation.items():
+        for run, settings in CONFIG.training.items():
+            if settings.dataset != task.dataset:
+                continue
+            seed = settings.seeds[0]
+            if "zero_shot" in task.protocols:
+                figures.append(
+                    f"results/figures/confusion/{evaluation}/{run}-seed{seed}.svg"
+                )
+            folder = f"results/figures/embedding/{task.dataset}/{task.split}"
+            start = initial(settings.model, seed)
+            figures.append(f"{folder}/models-{settings.model}-{start}.svg")
+            figures.append(f"{folder}/train-{run}-seed{seed}.svg")
+    return list(dict.fromkeys(figures))
+
+
+def reported_tables():
+    tables = [
+        f"results/tables/evaluation/{evaluation}.md" for evaluation in CONFIG.evaluation
+    ]
+    return tables + (fungalzsl_outputs() if CONFIG.papers.fungalzsl else [])
+
+
+rule write_report:
+    input:
+        reported_tables(),
+        reported_figures(),
+        config=rules.write_config.output,
+    output:
+        "results/report.html",
+    log:
+        "results/logs/report.log",
+    localrule: True
+    conda:
+        "../../envs/driver.yaml"
+    params:
+        snakefile=workflow.main_snakefile,
+        python=sys.executable,
+    message:
+        "The report of all tables and figures: {output}"
+    shell:
+        "{params.python} -m snakemake --snakefile {params.snakefile:q} --configfile {input.config}"
+        " --nolock --cores 1 --report {output} tables figures > {log} 2>&1"

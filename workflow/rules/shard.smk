@@ -1,0 +1,82 @@
+"""Shards: images and texts become WebDataset tars, one job for each part of a data set.
+
+Inputs:  the outputs of acquire, taxonomy and captions
+Outputs: results/shards/<dataset>/<split>/<part>.{tar,parquet}, <split>/sizes.json, manifest.json
+"""
+
+
+def dataset_captions(wildcards):
+    captions = CONFIG.datasets[wildcards.dataset].captions
+    return [f"results/captions/{captions}/captions.parquet"] if captions else []
+
+
+def parts(dataset):
+    return [f"{part:05d}" for part in range(CONFIG.datasets[dataset].shards)]
+
+
+def shard_outputs(dataset, splits=SPLITS):
+    """Everything of a data set's shards that a reader needs."""
+    return expand(
+        "results/shards/{dataset}/{split}/{part}.{kind}",
+        dataset=dataset,
+        split=splits,
+        part=parts(dataset),
+        kind=["tar", "parquet"],
+    ) + expand(
+        "results/shards/{dataset}/{split}/sizes.json", dataset=dataset, split=splits
+    )
+
+
+rule write_shard:
+    input:
+        catalog=rules.acquire_dataset.output.catalog,
+        classes=rules.acquire_dataset.output.classes,
+        images=rules.acquire_dataset.output.images,
+        texts=rules.flatten_taxonomy.output.texts,
+        captions=dataset_captions,
+    output:
+        tars=[f"results/shards/{{dataset}}/{split}/{{part}}.tar" for split in SPLITS],
+        indexes=[
+            f"results/shards/{{dataset}}/{split}/{{part}}.parquet" for split in SPLITS
+        ],
+    log:
+        "results/logs/shards/{dataset}/{part}.log",
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=memory(1500, 2),
+        runtime=minutes(60),
+    params:
+        folder="results/shards/{dataset}",
+        code=code("write_shard.py"),
+    message:
+        "Writing shard {wildcards.part} of {wildcards.dataset}"
+    script:
+        "../../scripts/write_shard.py"
+
+
+rule write_shard_sizes:
+    input:
+        shards=lambda w: expand(
+            [*rules.write_shard.output.tars, *rules.write_shard.output.indexes],
+            dataset=w.dataset,
+            part=parts(w.dataset),
+        ),
+    output:
+        sizes=[f"results/shards/{{dataset}}/{split}/sizes.json" for split in SPLITS],
+        manifest="results/shards/{dataset}/manifest.json",
+    log:
+        "results/logs/shards/{dataset}.log",
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(30),
+    params:
+        folder="results/shards/{dataset}",
+        parts=lambda w: len(parts(w.dataset)),
+        code=code("write_shard_sizes.py"),
+    message:
+        "Counting the shards of {wildcards.dataset}"
+    script:
+        "../../scripts/write_shard_sizes.py"
