@@ -7,7 +7,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 REPOSITORY = Path(workflow.current_basedir).parents[1]
-REGISTRY = REPOSITORY / "workflow" / "registry"
+# Relative to the working folder: a clone that is moved has nothing to run again.
+REGISTRY = Path(os.path.relpath(REPOSITORY / "workflow" / "registry"))
+SNAKEFILE = os.path.relpath(workflow.main_snakefile)
 
 # A clone works in every job and every environment without being installed.
 sys.path.insert(0, str(REPOSITORY / "src"))

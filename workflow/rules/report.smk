@@ -188,11 +188,8 @@ rule write_report:
     localrule: True
     conda:
         "../../envs/driver.yaml"
-    params:
-        snakefile=workflow.main_snakefile,
-        python=sys.executable,
     message:
         "The report of all tables and figures: {output}"
     shell:
-        "{params.python} -m snakemake --snakefile {params.snakefile:q} --configfile {input.config}"
+        "{sys.executable} -m snakemake --snakefile {SNAKEFILE:q} --configfile {input.config}"
         " --nolock --cores 1 --report {output} tables figures > {log} 2>&1"
