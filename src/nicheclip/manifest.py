@@ -12,6 +12,7 @@ from nicheclip.files import sha256_file, write_json
 
 RECORDED_PACKAGES = (
     "aggdraw",
+    "lightning-fabric",
     "nicheclip",
     "numpy",
     "open_clip_torch",

@@ -70,6 +70,12 @@ class OptimizerConfig(ConfigModel):
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
     """Largest norm of the gradient; null does not clip."""
 
+    @model_validator(mode="after")
+    def _betas_are_shares(self) -> "OptimizerConfig":
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: expected two numbers of at least 0 and below 1: {self.betas}")
+        return self
+
 
 class ScheduleConfig(ConfigModel):
     """The learning rate over the run."""
@@ -88,6 +94,13 @@ class AugmentConfig(ConfigModel):
     """Mirror left and right with probability one half."""
     rotate: bool = False
     """Turn by a random multiple of 90 degrees, for images without an upright."""
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> "AugmentConfig":
+        low, high = self.crop_scale
+        if not 0 < low <= high <= 1:
+            raise ValueError(f"crop_scale: expected 0 < low <= high <= 1, not {[low, high]}")
+        return self
 
 
 class TrainingConfig(ConfigModel):

@@ -1,0 +1,247 @@
+"""The training loop on a tiny model: what it learns, writes, survives and repeats."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from nicheclip.errors import InputError
+from nicheclip.files import read_json, sha256_file, write_json
+from nicheclip.models.openclip import load, open_clip
+from nicheclip.training.gathering import gather_pairs
+from nicheclip.training.interruption import EXIT_STATUS, StopRequest
+from nicheclip.training.loop import train
+from nicheclip.training.losses import Pairs
+from nicheclip.training.recipes import Contrastive, MultiPositive
+from nicheclip.training.sampling import slice_sizes
+from small_training import start_model, training_config, write_shards
+
+WEIGHTS = "open_clip_model.safetensors"
+PROCESS = Path(__file__).parent.parent / "training_process.py"
+UNFREEZING = {"epochs_per_block": 1, "projections": True, "embeddings": True}
+EVERY_STEP = 1e-9  # seconds between checkpoints
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A start model, 26 training and 7 validation images; an epoch of batches of 8 has 4 steps."""
+    folder = tmp_path_factory.mktemp("world")
+    write_shards(folder / "shards", train=26, val=7)
+    start_model(folder)
+    return folder
+
+
+def run(world, folder, **changes):
+    return train(
+        training_config(**changes),
+        start=world / "start",
+        shards=world / "shards",
+        seed=0,
+        run_folder=folder / "run",
+        output=folder / "model",
+    )
+
+
+def run_process(world, folder, config, **extra):
+    arguments = {
+        "config": config.model_dump(mode="json"),
+        "start": str(world / "start"),
+        "shards": str(world / "shards"),
+        "folder": str(folder),
+    }
+    write_json(folder / "arguments.json", arguments | extra)
+    paths = [*sys.path, str(PROCESS.parent)]
+    return subprocess.run(
+        [sys.executable, str(PROCESS), str(folder / "arguments.json")],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+def weights(folder):
+    return load(folder / "model").model.state_dict()
+
+
+def largest_difference(one, other):
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+def logged_steps(folder):
+    return [json.loads(line)["step"] for line in (folder / "run/log.jsonl").read_text().split("\n")
+            if line]  # fmt: skip
+
+
+def test_it_learns_and_writes_a_model_that_open_clip_loads(world, tmp_path):
+    report = run(world, tmp_path, epochs=10, optimizer={"lr": 3e-3}, workers=1)
+    assert report.steps == 40 and report.samples_seen == 260 and report.classes == 3
+    history = list(csv.DictReader((tmp_path / "model/history.csv").open()))
+    assert [int(row["step"]) for row in history] == list(range(4, 44, 4))
+    assert float(history[-1]["loss"]) < float(history[0]["loss"]) - 0.5
+    assert report.final_val_accuracy == float(history[-1]["val_accuracy"]) == 1.0
+    assert read_json(tmp_path / "model/train.json") == report.model_dump(mode="json")
+    assert logged_steps(tmp_path) == list(range(1, 41))
+    assert any((tmp_path / "run/tensorboard").iterdir())
+    assert not (tmp_path / "run/checkpoints").exists()
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{tmp_path / 'model'}")
+    assert largest_difference(model.state_dict(), weights(tmp_path)) == 0
+    assert tuple(preprocess.transforms[-1].mean) == load(world / "start").mean
+
+
+def test_a_second_run_gives_the_same_bytes(world, tmp_path):
+    config = {"unfreezing": UNFREEZING, "texts": {"types": {"caption": 1, "com": 1}}}
+    for name, workers in (("one", 0), ("two", 2)):
+        run(world, tmp_path / name, workers=workers, **config)
+    for file in (WEIGHTS, "open_clip_config.json", "history.csv"):
+        assert sha256_file(tmp_path / "one/model" / file) == sha256_file(
+            tmp_path / "two/model" / file
+        )
+
+
+def test_frozen_weights_stay_and_the_optimiser_never_sees_them(world, tmp_path):
+    """Two epochs with one thawed block in the second: the first block is as it was."""
+    run(world, tmp_path, epochs=2, unfreezing={"epochs_per_block": 1})
+    start, trained = load(world / "start").model.state_dict(), weights(tmp_path)
+    moved = {name for name in start if not start[name].equal(trained[name])}
+    assert "logit_scale" in moved and "visual.transformer.resblocks.1.mlp.c_fc.weight" in moved
+    assert all(name == "logit_scale" or ".resblocks.1." in f".{name}" for name in moved)
+
+
+@pytest.fixture(scope="module")
+def unbroken(world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    run(world, folder, unfreezing=UNFREEZING)
+    return folder
+
+
+def same_result(folder, other):
+    return all(
+        sha256_file(folder / "model" / file) == sha256_file(other / "model" / file)
+        for file in (WEIGHTS, "history.csv")
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "at_step", "status", "resumed_at"),
+    [
+        (signal.SIGKILL, 7, -9, 6),  # killed in step 7, in the middle of an epoch
+        (signal.SIGTERM, 7, EXIT_STATUS, 7),
+        (signal.SIGUSR1, 8, EXIT_STATUS, 8),  # the last step before the next blocks thaw
+    ],
+)
+def test_a_stopped_run_goes_on_to_the_same_bytes(
+    world, unbroken, tmp_path, caplog, number, at_step, status, resumed_at
+):
+    # Only the kill needs checkpoints within an epoch: the other signals write one.
+    seconds = EVERY_STEP if number == signal.SIGKILL else 600
+    config = training_config(unfreezing=UNFREEZING, checkpoint_seconds=seconds)
+    broken = run_process(world, tmp_path, config, signal=number, at_step=at_step)
+    assert broken.returncode == status, broken.stderr
+    assert not (tmp_path / "model").exists()
+    caplog.set_level("INFO")
+    assert run(world, tmp_path, unfreezing=UNFREEZING).resumed_at_steps == [resumed_at]
+    assert f"going on after step {resumed_at} of 12" in caplog.text
+    assert same_result(tmp_path, unbroken)
+    assert logged_steps(tmp_path) == list(range(1, 13))
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_or_another_config_still_ends_right(world, unbroken, tmp_path, caplog):
+    config = training_config(unfreezing=UNFREEZING, checkpoint_seconds=EVERY_STEP)
+    run_process(world, tmp_path, config, signal=signal.SIGKILL, at_step=7)
+    copytree(tmp_path / "run", tmp_path / "other/run")
+    newest = max(tmp_path.glob("run/checkpoints/*/*.pt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert run(world, tmp_path, unfreezing=UNFREEZING).resumed_at_steps == [5]
+    assert same_result(tmp_path, unbroken)
+    assert run(world, tmp_path / "other", unfreezing=None).resumed_at_steps == []
+    assert "another config" in caplog.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_signals_are_noted_while_training_and_handed_back_after(number):
+    before = signal.getsignal(number)
+    with StopRequest() as stop:
+        os.kill(os.getpid(), number)
+        assert stop.received == number
+    assert signal.getsignal(number) == before
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(world, tmp_path):
+    with pytest.raises(InputError, match=r"at step \d+ of 12\. Last good checkpoint: .*lr"):
+        run(world, tmp_path, optimizer={"lr": 1e38, "weight_decay": 0})
+    assert not (tmp_path / "model").exists()
+
+
+def test_configs_that_do_not_fit_the_machine_or_the_run_are_refused(world, tmp_path):
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="1 GPUs asked for, 0 found"):
+            run(world, tmp_path, gpus=1)
+    with pytest.raises(InputError, match="16-mixed needs a GPU"):
+        run(world, tmp_path, precision="16-mixed")
+    with pytest.raises(InputError, match="warmup_steps is 12, but the run has only 12"):
+        run(world, tmp_path, schedule={"warmup_steps": 12})
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_same_weights_as_one(world, tmp_path):
+    """Slices of 5 and 4, blocks that thaw between epochs, the same order and augmentation."""
+    config = training_config(
+        batch_size=9,
+        unfreezing=UNFREEZING,
+        optimizer={"lr": 1e-3, "eps": 1e-3, "gradient_clip": 1.0},
+    )  # a large eps: AdamW would otherwise blow rounding of zero gradients up to whole steps
+    run(world, tmp_path / "one", **config.model_dump())
+    two = run_process(world, tmp_path, config, processes=2)
+    assert two.returncode == 0, two.stderr
+    assert read_json(tmp_path / "model/train.json")["processes"] == 2
+    assert largest_difference(weights(tmp_path), weights(tmp_path / "one")) < 1e-6
+    losses = [
+        [float(row["loss"]) for row in csv.DictReader((folder / "model/history.csv").open())]
+        for folder in (tmp_path, tmp_path / "one")
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def gradients(fabric: Fabric, folder: str) -> None:
+    """Gradients of a linear model in float64 through the loop's gather and scaling rule."""
+    random = torch.Generator().manual_seed(0)
+    images, texts = (torch.randn(7, 5, generator=random, dtype=torch.float64) for _ in range(2))
+    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    sizes = slice_sizes(7, fabric.world_size)
+    offset = sum(sizes[: fabric.global_rank])
+    part = slice(offset, offset + sizes[fabric.global_rank])
+    for recipe in (MultiPositive(), Contrastive()):
+        torch.manual_seed(0)
+        module = fabric.setup_module(torch.nn.Linear(5, 4).double())
+        scale = torch.tensor(7.0, dtype=torch.float64)
+        both = module(torch.cat([images[part], texts[part]]))
+        features = torch.nn.functional.normalize(both, dim=1)
+        own = Pairs(*features.chunk(2), labels[part])
+        share = recipe.share(own, gather_pairs(fabric, own, sizes), scale, offset)
+        fabric.backward(share * fabric.world_size)
+        if fabric.is_global_zero:
+            name = f"{type(recipe).__name__}-{fabric.world_size}.pt"
+            torch.save([p.grad for p in module.parameters()], Path(folder) / name)
+
+
+def test_two_processes_have_the_gradients_of_one(tmp_path):
+    gradients(Fabric(accelerator="cpu", devices=1), str(tmp_path))
+    spawned = Fabric(accelerator="cpu", devices=2, strategy="ddp_spawn")
+    spawned.launch(gradients, str(tmp_path))
+    for recipe in ("MultiPositive", "Contrastive"):
+        one, two = (torch.load(tmp_path / f"{recipe}-{n}.pt") for n in (1, 2))
+        assert max(g.abs().max().item() for g in one) > 1e-3
+        for a, b in zip(one, two, strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
