@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.data.acquire import acquire
-
 from nicheclip.config.data import DatasetConfig
+from nicheclip.data.acquire import acquire
 from nicheclip.job import job
 from nicheclip.manifest import ManifestWriter
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
 
 def main() -> None:
     """Acquire what the job names."""

@@ -35,6 +35,18 @@ class _Tee:
         return False  # jobs run side by side: lines, not bars
 
 
+def _open_log(path: Path | str) -> TextIO:
+    """The log, emptied and locked until it is closed."""
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # a process of the job that holds the lock
+        return Path(path).open("a", encoding="utf-8")
+    if (descriptor := lock(path, wait=False)) is None:
+        print(f"{path}: an earlier process still does this job; waiting for it.", file=sys.stderr)
+        descriptor = lock(path, wait=True)
+    assert descriptor is not None  # it waited
+    os.truncate(descriptor, 0)
+    return os.fdopen(descriptor, "w", encoding="utf-8")
+
+
 @contextmanager
 def job(log: Path | str) -> Iterator[None]:
     """Run a script's work with its messages in ``log`` and on standard error.
@@ -45,12 +57,7 @@ def job(log: Path | str) -> Iterator[None]:
     An ``InputError`` ends the process with status 1 and its message alone; any other exception is
     shown with its traceback.
     """
-    if (descriptor := lock(log, wait=False)) is None:
-        print(f"{log}: an earlier process still does this job; waiting for it.", file=sys.stderr)
-        descriptor = lock(log, wait=True)
-    assert descriptor is not None
-    os.truncate(descriptor, 0)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+    with _open_log(log) as stream:
         terminal = sys.stderr
         sys.stderr = _Tee(terminal, stream)
         logging.basicConfig(

@@ -1,6 +1,7 @@
 """Files, manifest, code digest, progress, job frame."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,7 @@ import pytest
 from nicheclip import code_digest
 from nicheclip.errors import InputError
 from nicheclip.files import atomic_path, read_json, write_json, write_parquet
+from nicheclip.locks import lock
 from nicheclip.manifest import Dropped, ManifestWriter
 from nicheclip.progress import progress
 from nicheclip.seeding import generator, stable_hash, unit_interval
@@ -138,3 +140,39 @@ def test_a_job_shows_our_own_errors_with_the_place(tmp_path):
     done = run_job(tmp_path, "with job('x.log'):\n    1 / 0")
     assert done.returncode == 1
     assert "ZeroDivisionError" in (tmp_path / "x.log").read_text()
+
+
+def test_a_job_waits_for_a_process_that_still_does_it(tmp_path):
+    held = lock(tmp_path / "x.log", wait=False)
+    assert held is not None and lock(tmp_path / "x.log", wait=False) is None
+    second = subprocess.Popen(
+        [sys.executable, "-c", "from nicheclip.job import job\nwith job('x.log'): print('done')"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "waiting" in second.stderr.readline()
+    os.close(held)
+    assert second.communicate(timeout=60)[0] == "done\n"
+
+
+def test_the_processes_of_one_job_share_its_log(tmp_path):
+    body = (
+        "import os, subprocess, sys\n"
+        "with job('x.log'):\n"
+        "    child = dict(os.environ, LOCAL_RANK='1')\n"
+        "    code = \"from nicheclip.job import job\\nwith job('x.log'): raise SystemExit(7)\"\n"
+        "    print(subprocess.run([sys.executable, '-c', code], env=child).returncode)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"from nicheclip.job import job\n{body}"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "7\n"

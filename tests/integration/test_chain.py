@@ -1,0 +1,220 @@
+"""The whole chain at the smallest scale, as a user runs it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from nicheclip.files import sha256_file
+from workflow_run import ROOT, TINY, command, environment, planned_jobs, snakemake
+
+REPOSITORY_PARTS = ("Snakefile", "config.yaml", "workflow", "scripts", "src", "envs", "profiles")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A working folder in which everything has been made."""
+    folder = tmp_path_factory.mktemp("finished")
+    snakemake(folder, "--cores", 2)
+    return folder
+
+
+@pytest.fixture
+def copy_of_finished(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "copy", symlinks=True)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A copy of the project that a test may edit."""
+    root = tmp_path / "repository"
+    root.mkdir()
+    for part in REPOSITORY_PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(
+                source, root / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
+        else:
+            shutil.copy(source, root / part)
+    (root / "slurm").symlink_to("profiles/slurm")
+    return root
+
+
+def digests(folder, *patterns):
+    files = sorted(f for pattern in patterns for f in folder.glob(f"results/{pattern}"))
+    assert files, patterns
+    return {f.relative_to(folder).as_posix(): sha256_file(f) for f in files}
+
+
+def reproducible(folder):
+    return digests(
+        folder,
+        "acquire/**/*.parquet",
+        "taxonomy/**/*.parquet",
+        "captions/**/*.parquet",
+        "shards/**/*.tar",
+        "shards/**/*.parquet",
+        "train/**/*.safetensors",
+        "train/**/history.csv",
+        "tables/*",
+        "figures/**/*.svg",
+    )
+
+
+def test_the_chain_ends_in_the_papers_table_and_the_report(finished):
+    table = (finished / "results/tables/fungalzsl_1.md").read_text()
+    assert "demo scale, not comparable with the paper" in table
+    assert "nicheclip-tiny" in table
+    for suffix in ("csv", "tex"):
+        assert (finished / f"results/tables/fungalzsl_1.{suffix}").is_file()
+    report = (finished / "results/report.html").read_text()
+    assert "fungalzsl_1" in report
+
+
+def test_nothing_is_left_to_do_after_a_full_run(finished):
+    done = snakemake(finished, "--dry-run", "--cores", 2)
+    assert "Nothing to be done" in done.stdout
+
+
+def test_a_second_run_from_scratch_gives_the_same_bytes(finished, tmp_path):
+    snakemake(tmp_path, "--cores", 2)
+    assert reproducible(tmp_path) == reproducible(finished)
+
+
+def test_forcing_one_rule_reruns_it_and_what_follows(finished):
+    plan = planned_jobs(finished, "--forcerun", "train_model")
+    assert plan["train_model"] == 2
+    assert not plan.keys() & {"acquire_dataset", "generate_captions", "write_shard", "create_model"}
+
+
+@pytest.mark.parametrize(
+    ("target", "made"),
+    [
+        ("acquire", "acquire_dataset"),
+        ("taxonomy", "flatten_taxonomy"),
+        ("captions", "generate_captions"),
+        ("shards", "write_shard"),
+        ("train", "train_model"),
+        ("evaluate", "evaluate_retrieval"),
+        ("tables", "fungalzsl_table_1"),
+        ("report", "write_report"),
+        ("fungalzsl", "fungalzsl_table_1"),
+    ],
+)
+def test_each_stage_and_paper_has_a_target(tmp_path, target, made):
+    assert made in planned_jobs(tmp_path, target)
+
+
+def test_a_paper_that_is_not_there_is_no_empty_success(tmp_path):
+    assert snakemake(tmp_path, "--dry-run", "bioclip", check=False).returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("module", "reruns", "stays"),
+    [
+        (
+            "captions/gates.py",
+            {"generate_captions", "write_shard", "train_model"},
+            {"acquire_dataset", "create_model", "flatten_taxonomy"},
+        ),
+        (
+            "training/losses.py",
+            {"train_model", "evaluate_retrieval"},
+            {"acquire_dataset", "generate_captions", "write_shard", "create_model"},
+        ),
+        (
+            "reporting/fungalzsl.py",
+            {"fungalzsl_table_1"},
+            {"acquire_dataset", "train_model", "evaluate_retrieval", "encode_images"},
+        ),
+    ],
+)
+def test_an_edit_in_the_library_reruns_just_what_uses_it(
+    copy_of_finished, repository, module, reruns, stays
+):
+    arguments = ("--rerun-triggers", "params", "input", "mtime")
+    assert planned_jobs(copy_of_finished, *arguments, root=repository) == {}
+    with (repository / "src/nicheclip" / module).open("a") as stream:
+        stream.write("\nEDITED = True\n")
+    plan = planned_jobs(copy_of_finished, *arguments, root=repository)
+    assert reruns <= plan.keys()
+    assert not stays & plan.keys()
+
+
+def test_a_change_of_the_config_reruns_just_what_it_concerns(copy_of_finished, tmp_path):
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(TINY.read_text().replace("lr: 1.0e-3", "lr: 2.0e-3"))
+    plan = planned_jobs(copy_of_finished, config=changed)
+    assert plan["train_model"] == 2
+    assert not plan.keys() & {"acquire_dataset", "generate_captions", "write_shard", "create_model"}
+
+
+def test_a_typo_in_the_config_stops_before_anything_runs(tmp_path):
+    changed = tmp_path / "typo.yaml"
+    changed.write_text(TINY.read_text().replace("batch_size:", "batchsize:"))
+    done = snakemake(tmp_path, "--cores", 1, config=changed, check=False)
+    assert done.returncode != 0
+    assert "typo.yaml, line" in done.stdout
+    assert "training.fungi-tiny.batchsize: unknown key 'batchsize'; did you mean" in done.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_slurm_profile_resolves_in_a_fresh_clone(repository, tmp_path):
+    done = subprocess.run(
+        [command()[0], "--profile", "slurm", "--dry-run"],
+        cwd=repository,
+        env=environment(XDG_CONFIG_HOME=str(tmp_path / "none")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "train_model" in done.stdout
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"no {what} within {seconds} s"
+        time.sleep(0.05)
+
+
+def test_a_killed_run_goes_on_to_the_same_table(finished, tmp_path):
+    """kill -9 of the driver and of a training job, then the same command again."""
+    longer = tmp_path / "longer.yaml"
+    longer.write_text(TINY.read_text().replace("epochs: 3", "epochs: 8"))
+    unbroken = tmp_path / "unbroken"
+    unbroken.mkdir()
+    snakemake(unbroken, "--cores", 2, "train", config=longer)
+
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    driver = subprocess.Popen(
+        command("--cores", 2, "train", config=longer),
+        cwd=broken,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        checkpoints = "results/train/fungi-tiny/seed*/run/**/*.pt"
+        wait_for(lambda: any(broken.glob(checkpoints)), 300, "checkpoint")
+    finally:
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()
+    assert (
+        not (broken / "results/train/fungi-tiny/seed0/train.json").exists()
+        or not (broken / "results/train/fungi-tiny/seed1/train.json").exists()
+    )
+    snakemake(broken, "--unlock", config=longer)
+    done = snakemake(broken, "--cores", 2, "--rerun-incomplete", "train", config=longer)
+    assert "acquire_dataset" not in done.stdout
+    logs = "".join(p.read_text() for p in broken.glob("results/logs/train/**/*.log"))
+    assert "resum" in logs.lower()
+    weights = "train/**/*.safetensors"
+    assert digests(broken, weights) == digests(unbroken, weights)
