@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     features = encode_images(
-        load(snakemake.params.model),
-        ShardSet(Path(snakemake.params.shards)),
+        load(Path(snakemake.input.model[0]).parent),
+        ShardSet(Path(snakemake.input.shards[0]).parent),
         batch_size=snakemake.params.batch_size,
         device="cuda" if snakemake.params.gpu else "cpu",
         threads=snakemake.threads,

@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     config = EvaluationConfig.model_validate(snakemake.params.config)
-    shards = Path("results/shards") / config.dataset
     evaluate_colour_histogram(
         Cell.model_validate(snakemake.params.cell),
         config,
-        train=shards / "train",
-        judged=shards / config.split,
+        train=Path(snakemake.input.train[0]).parent,
+        judged=Path(snakemake.input.shards[0]).parent,
         classes=Path(snakemake.input.classes),
         seed=snakemake.params.seed,
         predictions=Path(snakemake.output.predictions),

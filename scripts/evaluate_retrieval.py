@@ -16,9 +16,9 @@ with job(snakemake.log[0]):
     evaluate_retrieval(
         Cell.model_validate(snakemake.params.cell),
         config,
-        model=Path(snakemake.params.model),
+        model=Path(snakemake.input.model[0]).parent,
         features=Path(snakemake.input.features),
-        shards=Path("results/shards") / config.dataset / config.split,
+        shards=Path(snakemake.input.shards[0]).parent,
         classes=Path(snakemake.input.classes),
         seed=snakemake.params.seed,
         batch_size=snakemake.params.batch_size,

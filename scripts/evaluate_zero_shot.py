@@ -17,7 +17,7 @@ with job(snakemake.log[0]):
     evaluate_zero_shot(
         Cell.model_validate(snakemake.params.cell),
         config,
-        model=Path(snakemake.params.model),
+        model=Path(snakemake.input.model[0]).parent,
         features=Path(snakemake.input.features),
         catalog=Path(snakemake.input.catalog),
         classes=Path(snakemake.input.classes),

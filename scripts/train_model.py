@@ -16,7 +16,7 @@ with job(snakemake.log[0]):
     train(
         config,
         start=Path(snakemake.input.start[0]).parent,
-        shards=Path("results/shards") / config.dataset,
+        shards=Path(snakemake.input.shards[0]).parents[1],
         seed=int(snakemake.wildcards.seed),
         run_folder=Path(snakemake.params.run_folder),
         output=Path(snakemake.output.report).parent,

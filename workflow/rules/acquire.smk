@@ -5,16 +5,6 @@ Outputs: results/acquire/<dataset>/{catalog,classes}.parquet, images/<part>.parq
 """
 
 
-def source_files(wildcards):
-    """Files whose change makes a data set stale."""
-    source = CONFIG.datasets[wildcards.dataset].source
-    if source.kind == "table":
-        return [expanded(source.path)]
-    if source.kind == "registry":
-        return [str(REGISTRY / "datasets" / f"{source.name}.yaml")]
-    return []
-
-
 rule acquire_dataset:
     input:
         source_files,

@@ -6,24 +6,6 @@ The cache of replies (cache.jsonl beside them) is no output: a killed job goes o
 """
 
 
-def described(kind):
-    """The acquire output `kind` of the data set that a caption set describes."""
-
-    def path(wildcards):
-        dataset = CONFIG.captions[wildcards.captions].dataset
-        return f"results/acquire/{dataset}/{kind}"
-
-    return path
-
-
-def caption_source(wildcards):
-    backend = CONFIG.captions[wildcards.captions].backend
-    if backend.kind == "replay":
-        return expanded(backend.path)
-    name = backend.grammar if backend.kind == "template" else backend.prompt
-    return str(REGISTRY / "prompts" / f"{name}.yaml")
-
-
 rule generate_captions:
     input:
         catalog=described("catalog.parquet"),

@@ -1,6 +1,7 @@
 """The typed config and the functions that rules share. No rules here."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -12,10 +13,10 @@ REGISTRY = Path(os.path.relpath(REPOSITORY / "workflow" / "registry"))
 SNAKEFILE = os.path.relpath(workflow.main_snakefile)
 
 # A clone works in every job and every environment without being installed.
-sys.path.insert(0, str(REPOSITORY / "src"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(REPOSITORY / "src"), os.environ.get("PYTHONPATH")])
-)
+LIBRARY = str(REPOSITORY / "src")
+sys.path.insert(0, LIBRARY)
+inherited = dict(os.environ).get("PYTHONPATH")
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited])))
 
 from nicheclip.code_digest import code_digest
 from nicheclip.config.base import SPLITS
@@ -49,13 +50,18 @@ if workflow.is_main_process:
     DRIVER_LOCK = take_over_from_a_killed_driver()  # held until this process ends
 
 
+def any_of(names):
+    """A pattern that matches each of `names` and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    dataset="|".join(CONFIG.datasets),
-    captions="|".join(CONFIG.captions) or "none",
-    model="|".join(CONFIG.models) or "none",
-    run="|".join(CONFIG.training) or "none",
-    evaluation="|".join(CONFIG.evaluation) or "none",
-    split="|".join(SPLITS),
+    dataset=any_of(CONFIG.datasets),
+    captions=any_of(CONFIG.captions),
+    model=any_of(CONFIG.models),
+    run=any_of(CONFIG.training),
+    evaluation=any_of(CONFIG.evaluation),
+    split=any_of(SPLITS),
     part=r"\d{5}",
     origin="models|train",
     initial=r"pretrained|seed\d+",

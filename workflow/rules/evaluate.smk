@@ -5,85 +5,6 @@ Outputs: results/features/<dataset>/<split>/<origin>/<name>/<initial>/features.s
          results/evaluate/<evaluation>/<origin>/<name>/<initial>/<protocol>/{metrics.json,...}
 """
 
-
-def split_shards(dataset, split):
-    return shard_outputs(dataset, [split])
-
-
-def evaluated_shards(wildcards):
-    task = CONFIG.evaluation[wildcards.evaluation]
-    return split_shards(task.dataset, task.split)
-
-
-def evaluated_features(wildcards):
-    task = CONFIG.evaluation[wildcards.evaluation]
-    return (
-        f"results/features/{task.dataset}/{task.split}/{wildcards.origin}/{wildcards.name}/"
-        f"{wildcards.initial}/features.safetensors"
-    )
-
-
-def evaluated_data(path):
-    """The file `path` of the data set that an evaluation uses."""
-    return lambda w: path.format(dataset=CONFIG.evaluation[w.evaluation].dataset)
-
-
-def class_text_source(wildcards):
-    texts = CONFIG.evaluation[wildcards.evaluation].class_texts
-    if texts.kind == "captions":
-        return f"results/captions/{texts.captions}/captions.parquet"
-    return str(REGISTRY / "prompts" / f"{texts.templates}.yaml")
-
-
-def cell(wildcards):
-    """What a job judges, as its metrics name it."""
-    task = CONFIG.evaluation[wildcards.evaluation]
-    seed = wildcards.get("initial", "").removeprefix("seed")
-    return {
-        "evaluation": wildcards.evaluation,
-        "dataset": task.dataset,
-        "split": task.split,
-        "model": {
-            "origin": wildcards.get("origin", "baseline"),
-            "name": wildcards.get("name", "colour_histogram"),
-        },
-        "seed": int(seed) if seed.isdigit() else None,
-    }
-
-
-def run_folders(run):
-    """The start and the trained model folders of a run, seed by seed, as origin/name/initial."""
-    settings = CONFIG.training[run]
-    starts = [
-        f"models/{settings.model}/{initial(settings.model, seed)}"
-        for seed in settings.seeds
-    ]
-    return list(dict.fromkeys(starts)) + [
-        f"train/{run}/seed{seed}" for seed in settings.seeds
-    ]
-
-
-def evaluation_cells(evaluation):
-    """The metrics of everything that an evaluation judges: models of its data set, baseline."""
-    task = CONFIG.evaluation[evaluation]
-    folders = [
-        folder
-        for run, settings in CONFIG.training.items()
-        if settings.dataset == task.dataset
-        for folder in run_folders(run)
-    ]
-    cells = [
-        f"results/evaluate/{evaluation}/{folder}/{protocol}/metrics.json"
-        for folder in dict.fromkeys(folders)
-        for protocol in task.protocols
-    ]
-    if task.baseline:
-        cells.append(
-            f"results/evaluate/{evaluation}/baseline/colour_histogram/metrics.json"
-        )
-    return cells
-
-
 MODEL_FOLDER = "results/{origin}/{name}/{initial}"
 CELL = "results/evaluate/{evaluation}/{origin}/{name}/{initial}"
 
@@ -105,8 +26,6 @@ rule encode_images:
         gpu=CONFIG.encoding.gpu,
         nodes=1,
     params:
-        model=MODEL_FOLDER,
-        shards="results/shards/{dataset}/{split}",
         batch_size=CONFIG.encoding.batch_size,
         gpu=CONFIG.encoding.gpu,
         code=code("encode_images.py"),
@@ -140,7 +59,6 @@ rule evaluate_zero_shot:
         cell=cell,
         config=lambda w: settings(CONFIG.evaluation[w.evaluation]),
         seed=CONFIG.seed,
-        model=MODEL_FOLDER,
         batch_size=CONFIG.encoding.batch_size,
         gpu=CONFIG.encoding.gpu,
         code=code("evaluate_zero_shot.py"),
@@ -172,7 +90,6 @@ rule evaluate_retrieval:
         cell=cell,
         config=lambda w: settings(CONFIG.evaluation[w.evaluation]),
         seed=CONFIG.seed,
-        model=MODEL_FOLDER,
         batch_size=CONFIG.encoding.batch_size,
         gpu=CONFIG.encoding.gpu,
         code=code("evaluate_retrieval.py"),

@@ -4,43 +4,6 @@ Inputs:  results/evaluate/..., workflow/registry/tables/fungalzsl_1.csv
 Outputs: results/tables/fungalzsl_1.{md,csv,tex,sources.csv}, results/figures/fungalzsl_*.{svg,png}
 """
 
-FUNGALZSL = CONFIG.papers.fungalzsl
-
-
-def fungalzsl_cells():
-    """The metrics of each row of Table 1: trained, untrained, baseline."""
-    task = CONFIG.evaluation[FUNGALZSL.evaluation]
-    root = f"results/evaluate/{FUNGALZSL.evaluation}"
-    rows = {}
-    for label, run in FUNGALZSL.rows.items():
-        folders = run_folders(run)
-        rows[label] = {
-            origin: [
-                f"{root}/{f}/retrieval/metrics.json"
-                for f in folders
-                if f.startswith(origin)
-            ]
-            for origin in ("train", "models")
-        } | {
-            "baseline": [f"{root}/baseline/colour_histogram/metrics.json"]
-            * task.baseline
-        }
-    return rows
-
-
-def fungalzsl_source(evaluation):
-    """Zero-shot predictions of the run that figures 4 and 5 show."""
-    run = FUNGALZSL.figures_from
-    seed = CONFIG.training[run].seeds[0]
-    return f"results/evaluate/{evaluation}/train/{run}/seed{seed}/zero_shot/predictions.parquet"
-
-
-def fungalzsl_outputs():
-    figures = ["fungalzsl_1", "fungalzsl_figure_4", "fungalzsl_figure_5"]
-    return expand(
-        "results/tables/fungalzsl_1.{kind}", kind=["md", "csv", "tex"]
-    ) + expand("results/figures/{name}.svg", name=figures)
-
 
 rule fungalzsl_table_1:
     input:

@@ -6,24 +6,6 @@ Outputs: results/tables/<name>.{md,csv,tex,sources.csv}, results/figures/<name>.
 """
 
 
-def figure(path, **report_options):
-    """A figure's two files; the SVG goes into the report."""
-    return {
-        "svg": report(f"results/figures/{path}.svg", **report_options),
-        "png": f"results/figures/{path}.png",
-    }
-
-
-def cells_of_runs(evaluation, protocol, file):
-    """The file of every trained model (all seeds) that an evaluation judges."""
-    return [
-        f"results/evaluate/{evaluation}/train/{run}/seed{seed}/{protocol}/{file}"
-        for run, settings in CONFIG.training.items()
-        if settings.dataset == CONFIG.evaluation[evaluation].dataset
-        for seed in settings.seeds
-    ]
-
-
 rule plot_training:
     input:
         lambda w: [
@@ -150,32 +132,6 @@ rule write_config:
         "../../scripts/write_config.py"
 
 
-def reported_figures():
-    """The figures of every run and evaluation."""
-    figures = [f"results/figures/training/{run}.svg" for run in CONFIG.training]
-    for evaluation, task in CONFIG.evaluation.items():
-        for run, settings in CONFIG.training.items():
-            if settings.dataset != task.dataset:
-                continue
-            seed = settings.seeds[0]
-            if "zero_shot" in task.protocols:
-                figures.append(
-                    f"results/figures/confusion/{evaluation}/{run}-seed{seed}.svg"
-                )
-            folder = f"results/figures/embedding/{task.dataset}/{task.split}"
-            start = initial(settings.model, seed)
-            figures.append(f"{folder}/models-{settings.model}-{start}.svg")
-            figures.append(f"{folder}/train-{run}-seed{seed}.svg")
-    return list(dict.fromkeys(figures))
-
-
-def reported_tables():
-    tables = [
-        f"results/tables/evaluation/{evaluation}.md" for evaluation in CONFIG.evaluation
-    ]
-    return tables + (fungalzsl_outputs() if CONFIG.papers.fungalzsl else [])
-
-
 rule write_report:
     input:
         reported_tables(),
@@ -188,8 +144,10 @@ rule write_report:
     localrule: True
     conda:
         "../../envs/driver.yaml"
+    params:
+        snakefile=SNAKEFILE,
+        code=code("write_report.py"),
     message:
         "The report of all tables and figures: {output}"
-    shell:
-        "{sys.executable} -m snakemake --snakefile {SNAKEFILE:q} --configfile {input.config}"
-        " --nolock --cores 1 --report {output} tables figures > {log} 2>&1"
+    script:
+        "../../scripts/write_report.py"

@@ -5,28 +5,6 @@ Outputs: results/shards/<dataset>/<split>/<part>.{tar,parquet}, <split>/sizes.js
 """
 
 
-def dataset_captions(wildcards):
-    captions = CONFIG.datasets[wildcards.dataset].captions
-    return [f"results/captions/{captions}/captions.parquet"] if captions else []
-
-
-def parts(dataset):
-    return [f"{part:05d}" for part in range(CONFIG.datasets[dataset].shards)]
-
-
-def shard_outputs(dataset, splits=SPLITS):
-    """Everything of a data set's shards that a reader needs."""
-    return expand(
-        "results/shards/{dataset}/{split}/{part}.{kind}",
-        dataset=dataset,
-        split=splits,
-        part=parts(dataset),
-        kind=["tar", "parquet"],
-    ) + expand(
-        "results/shards/{dataset}/{split}/sizes.json", dataset=dataset, split=splits
-    )
-
-
 rule write_shard:
     input:
         catalog=rules.acquire_dataset.output.catalog,

@@ -8,26 +8,6 @@ retry that should go on from them.
 """
 
 
-def initial(model, seed):
-    """The folder of a start model: one for each seed when its weights are random."""
-    return "pretrained" if CONFIG.models[model].pretrained else f"seed{seed}"
-
-
-def model_files(folder):
-    return [f"{folder}/open_clip_config.json", f"{folder}/open_clip_model.safetensors"]
-
-
-def start_model(wildcards):
-    model = CONFIG.training[wildcards.run].model
-    return model_files(f"results/models/{model}/{initial(model, wildcards.seed)}")
-
-
-def training_threads(wildcards):
-    """Cores for all processes of a run: one process for each GPU, or one on the CPU."""
-    run = CONFIG.training[wildcards.run]
-    return max(run.gpus, 1) * (run.cpu_threads + run.workers)
-
-
 rule create_model:
     output:
         model=model_files("results/models/{model}/{initial}"),

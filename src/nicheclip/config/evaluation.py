@@ -37,6 +37,8 @@ class EvaluationConfig(ConfigModel):
     dataset: str
     """By its name under `datasets`."""
     split: Literal["train", "val", "test"] = "test"
+    runs: list[str] | None = None
+    """The training runs that are judged, each with its start model; null: those of the data set."""
     protocols: list[Protocol] = Field(default=["zero_shot"], min_length=1)
     class_texts: Annotated[TemplateTexts | CaptionTexts, Field(discriminator="kind")] = (
         TemplateTexts(kind="templates")

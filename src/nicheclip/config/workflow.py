@@ -65,6 +65,8 @@ class Config(ConfigModel):
             yield f"training.{name}.model", run.model, "models"
         for name, task in self.evaluation.items():
             yield f"evaluation.{name}.dataset", task.dataset, "datasets"
+            for run_name in task.runs or []:
+                yield f"evaluation.{name}.runs", run_name, "training"
             if isinstance(task.class_texts, CaptionTexts):
                 yield f"evaluation.{name}.class_texts", task.class_texts.captions, "captions"
         if paper := self.papers.fungalzsl:

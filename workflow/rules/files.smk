@@ -1,0 +1,233 @@
+"""Which files the config asks for and each job reads. No rules here."""
+
+FUNGALZSL = CONFIG.papers.fungalzsl
+
+# --- acquire, captions, shards ---
+
+
+def source_files(wildcards):
+    """Files whose change makes a data set stale."""
+    source = CONFIG.datasets[wildcards.dataset].source
+    if source.kind == "table":
+        return [expanded(source.path)]
+    if source.kind == "registry":
+        return [str(REGISTRY / "datasets" / f"{source.name}.yaml")]
+    return []
+
+
+def described(kind):
+    """The acquire output `kind` of the data set that a caption set describes."""
+
+    def path(wildcards):
+        dataset = CONFIG.captions[wildcards.captions].dataset
+        return f"results/acquire/{dataset}/{kind}"
+
+    return path
+
+
+def caption_source(wildcards):
+    backend = CONFIG.captions[wildcards.captions].backend
+    if backend.kind == "replay":
+        return expanded(backend.path)
+    name = backend.grammar if backend.kind == "template" else backend.prompt
+    return str(REGISTRY / "prompts" / f"{name}.yaml")
+
+
+def dataset_captions(wildcards):
+    captions = CONFIG.datasets[wildcards.dataset].captions
+    return [f"results/captions/{captions}/captions.parquet"] if captions else []
+
+
+def parts(dataset):
+    return [f"{part:05d}" for part in range(CONFIG.datasets[dataset].shards)]
+
+
+def shard_outputs(dataset, splits=SPLITS):
+    """Everything of a data set's shards that a reader needs."""
+    return expand(
+        "results/shards/{dataset}/{split}/{part}.{kind}",
+        dataset=dataset,
+        split=splits,
+        part=parts(dataset),
+        kind=["tar", "parquet"],
+    ) + expand(
+        "results/shards/{dataset}/{split}/sizes.json", dataset=dataset, split=splits
+    )
+
+
+# --- models and training ---
+
+
+def initial(model, seed):
+    """The folder of a start model: one for each seed when its weights are random."""
+    return "pretrained" if CONFIG.models[model].pretrained else f"seed{seed}"
+
+
+def model_files(folder):
+    return [f"{folder}/open_clip_config.json", f"{folder}/open_clip_model.safetensors"]
+
+
+def start_model(wildcards):
+    model = CONFIG.training[wildcards.run].model
+    return model_files(f"results/models/{model}/{initial(model, wildcards.seed)}")
+
+
+def training_threads(wildcards):
+    """Cores for all processes of a run: one process for each GPU, or one on the CPU."""
+    run = CONFIG.training[wildcards.run]
+    return max(run.gpus, 1) * (run.cpu_threads + run.workers)
+
+
+# --- evaluation ---
+
+
+def split_shards(dataset, split):
+    return shard_outputs(dataset, [split])
+
+
+def evaluated_shards(wildcards):
+    task = CONFIG.evaluation[wildcards.evaluation]
+    return split_shards(task.dataset, task.split)
+
+
+def evaluated_features(wildcards):
+    task = CONFIG.evaluation[wildcards.evaluation]
+    return (
+        f"results/features/{task.dataset}/{task.split}/{wildcards.origin}/{wildcards.name}/"
+        f"{wildcards.initial}/features.safetensors"
+    )
+
+
+def evaluated_data(path):
+    """The file `path` of the data set that an evaluation uses."""
+    return lambda w: path.format(dataset=CONFIG.evaluation[w.evaluation].dataset)
+
+
+def class_text_source(wildcards):
+    texts = CONFIG.evaluation[wildcards.evaluation].class_texts
+    if texts.kind == "captions":
+        return f"results/captions/{texts.captions}/captions.parquet"
+    return str(REGISTRY / "prompts" / f"{texts.templates}.yaml")
+
+
+def cell(wildcards):
+    """What a job judges, as its metrics name it."""
+    task = CONFIG.evaluation[wildcards.evaluation]
+    seed = wildcards.get("initial", "").removeprefix("seed")
+    return {
+        "evaluation": wildcards.evaluation,
+        "dataset": task.dataset,
+        "split": task.split,
+        "model": {
+            "origin": wildcards.get("origin", "baseline"),
+            "name": wildcards.get("name", "colour_histogram"),
+        },
+        "seed": int(seed) if seed.isdigit() else None,
+    }
+
+
+def run_folders(run):
+    """The start and the trained model folders of a run, seed by seed, as origin/name/initial."""
+    model, seeds = CONFIG.training[run].model, CONFIG.training[run].seeds
+    starts = [f"models/{model}/{initial(model, seed)}" for seed in seeds]
+    return list(dict.fromkeys(starts)) + [f"train/{run}/seed{seed}" for seed in seeds]
+
+
+def judged_runs(evaluation):
+    """The training runs that an evaluation judges."""
+    task = CONFIG.evaluation[evaluation]
+    if task.runs is not None:
+        return task.runs
+    return [
+        run
+        for run, training in CONFIG.training.items()
+        if training.dataset == task.dataset
+    ]
+
+
+def evaluation_cells(evaluation):
+    """The metrics of everything that an evaluation judges: models and baseline."""
+    task = CONFIG.evaluation[evaluation]
+    folders = [folder for run in judged_runs(evaluation) for folder in run_folders(run)]
+    cells = [
+        f"results/evaluate/{evaluation}/{folder}/{protocol}/metrics.json"
+        for folder in dict.fromkeys(folders)
+        for protocol in task.protocols
+    ]
+    if task.baseline:
+        cells.append(
+            f"results/evaluate/{evaluation}/baseline/colour_histogram/metrics.json"
+        )
+    return cells
+
+
+# --- tables, figures, report ---
+
+
+def figure(path, **report_options):
+    """A figure's two files; the SVG goes into the report."""
+    return {
+        "svg": report(f"results/figures/{path}.svg", **report_options),
+        "png": f"results/figures/{path}.png",
+    }
+
+
+def reported_figures():
+    """The figures of every run and evaluation."""
+    figures = [f"results/figures/training/{run}.svg" for run in CONFIG.training]
+    for evaluation, task in CONFIG.evaluation.items():
+        for run in judged_runs(evaluation):
+            training = CONFIG.training[run]
+            seed = training.seeds[0]
+            if "zero_shot" in task.protocols:
+                figures.append(
+                    f"results/figures/confusion/{evaluation}/{run}-seed{seed}.svg"
+                )
+            folder = f"results/figures/embedding/{task.dataset}/{task.split}"
+            start = initial(training.model, seed)
+            figures.append(f"{folder}/models-{training.model}-{start}.svg")
+            figures.append(f"{folder}/train-{run}-seed{seed}.svg")
+    return list(dict.fromkeys(figures))
+
+
+def reported_tables():
+    """Every table that the config asks for."""
+    tables = [
+        f"results/tables/evaluation/{evaluation}.md" for evaluation in CONFIG.evaluation
+    ]
+    return tables + (fungalzsl_outputs() if FUNGALZSL else [])
+
+
+def fungalzsl_cells():
+    """The metrics of each row of Table 1: trained, untrained, baseline."""
+    task = CONFIG.evaluation[FUNGALZSL.evaluation]
+    root = f"results/evaluate/{FUNGALZSL.evaluation}"
+    rows = {}
+    for label, run in FUNGALZSL.rows.items():
+        folders = run_folders(run)
+        rows[label] = {
+            origin: [
+                f"{root}/{f}/retrieval/metrics.json"
+                for f in folders
+                if f.startswith(origin)
+            ]
+            for origin in ("train", "models")
+        } | {
+            "baseline": [f"{root}/baseline/colour_histogram/metrics.json"]
+            * task.baseline
+        }
+    return rows
+
+
+def fungalzsl_source(evaluation):
+    """Zero-shot predictions of the run that figures 4 and 5 show."""
+    run = FUNGALZSL.figures_from
+    seed = CONFIG.training[run].seeds[0]
+    return f"results/evaluate/{evaluation}/train/{run}/seed{seed}/zero_shot/predictions.parquet"
+
+
+def fungalzsl_outputs():
+    figures = ["fungalzsl_1", "fungalzsl_figure_4", "fungalzsl_figure_5"]
+    return expand(
+        "results/tables/fungalzsl_1.{kind}", kind=["md", "csv", "tex"]
+    ) + expand("results/figures/{name}.svg", name=figures)
