@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.training.loop import train
-
 from nicheclip.config.training import TrainingConfig
 from nicheclip.job import job
+from nicheclip.training.loop import train
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

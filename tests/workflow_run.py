@@ -2,15 +2,18 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests/configs/tiny.yaml"
+PARTS = ("Snakefile", "config.yaml", "workflow", "scripts", "src", "envs", "profiles")
 
 
 def command(*arguments, config=TINY, root=ROOT):
+    """The command line; options that take several values must not stand last."""
     return [
         str(Path(sys.executable).with_name("snakemake")),
         "--snakefile",
@@ -44,5 +47,20 @@ def snakemake(folder, *arguments, config=TINY, root=ROOT, check=True, **changes)
 
 def planned_jobs(folder, *arguments, **options):
     """The rules that a dry run would execute, with the number of jobs of each."""
-    output = snakemake(folder, "--dry-run", "--quiet", "--cores", 1, *arguments, **options).stdout
-    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
+    output = snakemake(folder, "--dry-run", "--cores", 1, *arguments, **options).stdout
+    jobs = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
+    jobs.pop("total", None)
+    return jobs
+
+
+def clone(folder):
+    """A copy of the project, as a fresh clone would be, in ``folder``."""
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+        else:
+            shutil.copy2(ROOT / part, folder / part)
+    (folder / "slurm").symlink_to("profiles/slurm")
+    return folder

@@ -9,43 +9,26 @@ import time
 import pytest
 
 from nicheclip.files import sha256_file
-from workflow_run import ROOT, TINY, command, environment, planned_jobs, snakemake
-
-REPOSITORY_PARTS = ("Snakefile", "config.yaml", "workflow", "scripts", "src", "envs", "profiles")
+from workflow_run import TINY, clone, command, environment, planned_jobs, snakemake
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A working folder in which everything has been made."""
-    folder = tmp_path_factory.mktemp("finished")
-    snakemake(folder, "--cores", 2)
+    """A clone in which everything has been made; tests leave it as it is."""
+    folder = clone(tmp_path_factory.mktemp("chain") / "clone")
+    snakemake(folder, "--cores", 2, root=folder)
     return folder
 
 
 @pytest.fixture
-def copy_of_finished(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "copy", symlinks=True)
-
-
-@pytest.fixture
-def repository(tmp_path):
-    """A copy of the project that a test may edit."""
-    root = tmp_path / "repository"
-    root.mkdir()
-    for part in REPOSITORY_PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(
-                source, root / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-            )
-        else:
-            shutil.copy(source, root / part)
-    (root / "slurm").symlink_to("profiles/slurm")
-    return root
+def own_copy(finished, tmp_path):
+    """A moved copy of the finished clone, for a test to edit."""
+    return shutil.copytree(finished, tmp_path / "moved", symlinks=True)
 
 
 def digests(folder, *patterns):
-    files = sorted(f for pattern in patterns for f in folder.glob(f"results/{pattern}"))
+    found = [f for pattern in patterns for f in folder.glob(f"results/{pattern}")]
+    files = sorted(f for f in found if f.is_file())
     assert files, patterns
     return {f.relative_to(folder).as_posix(): sha256_file(f) for f in files}
 
@@ -60,7 +43,7 @@ def reproducible(folder):
         "shards/**/*.parquet",
         "train/**/*.safetensors",
         "train/**/history.csv",
-        "tables/*",
+        "tables/**/*",
         "figures/**/*.svg",
     )
 
@@ -76,17 +59,17 @@ def test_the_chain_ends_in_the_papers_table_and_the_report(finished):
 
 
 def test_nothing_is_left_to_do_after_a_full_run(finished):
-    done = snakemake(finished, "--dry-run", "--cores", 2)
+    done = snakemake(finished, "--dry-run", "--cores", 2, root=finished)
     assert "Nothing to be done" in done.stdout
 
 
 def test_a_second_run_from_scratch_gives_the_same_bytes(finished, tmp_path):
-    snakemake(tmp_path, "--cores", 2)
+    snakemake(tmp_path, "--cores", 2, "tables", "figures")
     assert reproducible(tmp_path) == reproducible(finished)
 
 
 def test_forcing_one_rule_reruns_it_and_what_follows(finished):
-    plan = planned_jobs(finished, "--forcerun", "train_model")
+    plan = planned_jobs(finished, "--forcerun", "train_model", root=finished)
     assert plan["train_model"] == 2
     assert not plan.keys() & {"acquire_dataset", "generate_captions", "write_shard", "create_model"}
 
@@ -133,22 +116,19 @@ def test_a_paper_that_is_not_there_is_no_empty_success(tmp_path):
         ),
     ],
 )
-def test_an_edit_in_the_library_reruns_just_what_uses_it(
-    copy_of_finished, repository, module, reruns, stays
-):
-    arguments = ("--rerun-triggers", "params", "input", "mtime")
-    assert planned_jobs(copy_of_finished, *arguments, root=repository) == {}
-    with (repository / "src/nicheclip" / module).open("a") as stream:
+def test_an_edit_in_the_library_reruns_just_what_uses_it(own_copy, module, reruns, stays):
+    assert planned_jobs(own_copy, root=own_copy) == {}, "a moved clone has nothing to do"
+    with (own_copy / "src/nicheclip" / module).open("a") as stream:
         stream.write("\nEDITED = True\n")
-    plan = planned_jobs(copy_of_finished, *arguments, root=repository)
+    plan = planned_jobs(own_copy, root=own_copy)
     assert reruns <= plan.keys()
     assert not stays & plan.keys()
 
 
-def test_a_change_of_the_config_reruns_just_what_it_concerns(copy_of_finished, tmp_path):
+def test_a_change_of_the_config_reruns_just_what_it_concerns(finished, tmp_path):
     changed = tmp_path / "changed.yaml"
     changed.write_text(TINY.read_text().replace("lr: 1.0e-3", "lr: 2.0e-3"))
-    plan = planned_jobs(copy_of_finished, config=changed)
+    plan = planned_jobs(finished, config=changed, root=finished)
     assert plan["train_model"] == 2
     assert not plan.keys() & {"acquire_dataset", "generate_captions", "write_shard", "create_model"}
 
@@ -163,7 +143,8 @@ def test_a_typo_in_the_config_stops_before_anything_runs(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_the_slurm_profile_resolves_in_a_fresh_clone(repository, tmp_path):
+def test_the_slurm_profile_resolves_in_a_fresh_clone(tmp_path):
+    repository = clone(tmp_path / "clone")
     done = subprocess.run(
         [command()[0], "--profile", "slurm", "--dry-run"],
         cwd=repository,
@@ -211,8 +192,7 @@ def test_a_killed_run_goes_on_to_the_same_table(finished, tmp_path):
         not (broken / "results/train/fungi-tiny/seed0/train.json").exists()
         or not (broken / "results/train/fungi-tiny/seed1/train.json").exists()
     )
-    snakemake(broken, "--unlock", config=longer)
-    done = snakemake(broken, "--cores", 2, "--rerun-incomplete", "train", config=longer)
+    done = snakemake(broken, "--cores", 2, "train", config=longer)
     assert "acquire_dataset" not in done.stdout
     logs = "".join(p.read_text() for p in broken.glob("results/logs/train/**/*.log"))
     assert "resum" in logs.lower()

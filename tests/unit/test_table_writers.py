@@ -14,6 +14,7 @@ from nicheclip.reporting.table import (
     Table,
     sources_to_csv,
     to_csv,
+    to_html,
     to_latex,
     to_markdown,
     write_table,
@@ -105,6 +106,14 @@ def test_latex_text_leaves_no_special_character_bare(text):
     assert not set(body) & set("\\&%$#_{}~^[]*")
 
 
+def test_html_holds_every_cell_and_names_the_files_of_measured_ones():
+    page = to_html(TABLE)
+    assert '<td title="a.json&#10;b.json">' in page.replace("\n", "&#10;")
+    assert ">0.913 ± 0.004 [0.900, 0.920]</td>" in page
+    assert "<td>nothing ran</td><td></td><td></td>" in page
+    assert "100% of A_1 &amp; B" in page
+
+
 @given(st.lists(st.text(), min_size=1, max_size=3))
 def test_csv_gives_back_any_text(texts):
     texts = [text.replace("\r", " ").replace("\x00", "") for text in texts]
@@ -116,7 +125,7 @@ def test_csv_gives_back_any_text(texts):
 def test_files_are_the_same_bytes_each_time(tmp_path):
     first = [p.read_bytes() for p in write_table(TABLE, tmp_path / "one", "t")]
     second = [p.read_bytes() for p in write_table(TABLE, tmp_path / "two", "t")]
-    assert first == second and len(first) == 4
+    assert first == second and len(first) == 5
 
 
 def test_a_row_of_the_wrong_length_is_refused():

@@ -193,7 +193,8 @@ def reported_figures():
 def reported_tables():
     """Every table that the config asks for."""
     tables = [
-        f"results/tables/evaluation/{evaluation}.md" for evaluation in CONFIG.evaluation
+        f"results/tables/evaluation/{evaluation}.html"
+        for evaluation in CONFIG.evaluation
     ]
     return tables + (fungalzsl_outputs() if FUNGALZSL else [])
 
@@ -229,5 +230,5 @@ def fungalzsl_source(evaluation):
 def fungalzsl_outputs():
     figures = ["fungalzsl_1", "fungalzsl_figure_4", "fungalzsl_figure_5"]
     return expand(
-        "results/tables/fungalzsl_1.{kind}", kind=["md", "csv", "tex"]
+        "results/tables/fungalzsl_1.{kind}", kind=["md", "csv", "tex", "html"]
     ) + expand("results/figures/{name}.svg", name=figures)

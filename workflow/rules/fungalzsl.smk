@@ -21,8 +21,9 @@ rule fungalzsl_table_1:
             caption="../report/fungalzsl_1.rst",
             labels={"paper": "FungalZSL", "result": "Table 1 as a figure"},
         ),
-        md=report(
-            "results/tables/fungalzsl_1.md",
+        md="results/tables/fungalzsl_1.md",
+        html=report(
+            "results/tables/fungalzsl_1.html",
             category="FungalZSL",
             caption="../report/fungalzsl_1.rst",
             labels={"paper": "FungalZSL", "result": "Table 1"},

@@ -93,6 +93,12 @@ rule tabulate_cells:
         metrics=lambda w: evaluation_cells(w.evaluation),
     output:
         md="results/tables/evaluation/{evaluation}.md",
+        html=report(
+            "results/tables/evaluation/{evaluation}.html",
+            category="Evaluation",
+            caption="../report/evaluation.rst",
+            labels={"run": "all", "figure": "table, {evaluation}"},
+        ),
         csv="results/tables/evaluation/{evaluation}.csv",
         tex="results/tables/evaluation/{evaluation}.tex",
         sources="results/tables/evaluation/{evaluation}.sources.csv",

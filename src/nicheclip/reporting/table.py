@@ -1,10 +1,11 @@
-"""Tables of measured and published numbers, as Markdown, CSV and booktabs LaTeX.
+"""Tables of measured and published numbers, as Markdown, CSV, booktabs LaTeX and HTML.
 
 The same table gives the same bytes. A cell is a text, a number that was published or counted, a
 measured number with the files it came from, or None where nothing ran.
 """
 
 import csv
+import html
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,15 +74,16 @@ class Table:
 
 
 def write_table(table: Table, folder: Path, name: str) -> list[Path]:
-    """Write ``<name>.md``, ``.csv``, ``.tex`` and ``.sources.csv`` to ``folder``.
+    """Write ``<name>.md``, ``.csv``, ``.tex``, ``.html`` and ``.sources.csv`` to ``folder``.
 
     Returns:
-        The four paths, in that order.
+        The five paths, in that order.
     """
     writers: dict[str, Callable[[Table], str]] = {
         "md": to_markdown,
         "csv": to_csv,
         "tex": to_latex,
+        "html": to_html,
         "sources.csv": sources_to_csv,
     }
     paths = []
@@ -168,6 +170,37 @@ def to_latex(table: Table) -> str:
 
 def _latex_row(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
+
+
+def to_html(table: Table) -> str:
+    """A page of its own; a measured number shows the files that it came from when pointed at."""
+    head = "".join(f"<th>{html.escape(column.label)}</th>" for column in table.columns)
+    body = "\n".join(f"<tr>{''.join(_html_cell(cell) for cell in row)}</tr>" for row in table.rows)
+    notes = "\n".join(f"<p>{html.escape(note)}</p>" for note in table.notes)
+    title = html.escape(table.title)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        f"<style>{_STYLE}</style></head><body>\n<table><caption>{title}</caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>\n{notes}\n"
+        "</body></html>\n"
+    )
+
+
+_STYLE = (
+    "body{font:14px system-ui,sans-serif;margin:1.5em;color:#1f2937}"
+    "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid}"
+    "caption{text-align:left;font-weight:600;padding-bottom:.6em}"
+    "th,td{padding:.3em .8em;text-align:right;white-space:nowrap}"
+    "th{border-bottom:1px solid;white-space:normal;vertical-align:bottom}"
+    "th:first-child,td:first-child{text-align:left}"
+    "p{max-width:60em;color:#4b5563}"
+)
+
+
+def _html_cell(cell: Content) -> str:
+    sources = "\n".join(cell.sources) if isinstance(cell, Measured) else ""
+    title = f' title="{html.escape(sources)}"' if sources else ""
+    return f"<td{title}>{html.escape(_plain(cell))}</td>"
 
 
 _LATEX = str.maketrans(

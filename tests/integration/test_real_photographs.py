@@ -1,0 +1,81 @@
+"""The chain on photographs that nobody here made: set NICHECLIP_REAL_DATA to their folder."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from nicheclip.files import read_json
+from workflow_run import ROOT, snakemake
+
+REAL_DATA = os.environ.get("NICHECLIP_REAL_DATA")
+
+COLUMNS = [
+    "path",
+    "label",
+    "kingdom",
+    "genus",
+    "species",
+    "common",
+    "licence",
+    "rights_holder",
+    "url",
+]
+
+pytestmark = pytest.mark.skipif(
+    not REAL_DATA, reason="NICHECLIP_REAL_DATA does not name the folder of real photographs"
+)
+
+
+def make_mushroom_tables(folder):
+    """The species' metadata as a table of images and a file of descriptions."""
+    species = sorted(Path(REAL_DATA, "mushroom-observer-cdn/species").glob("*/metadata.json"))
+    with (
+        (folder / "mushrooms.csv").open("w", newline="") as table,
+        (folder / "mushrooms.jsonl").open("w") as descriptions,
+    ):
+        writer = csv.writer(table)
+        writer.writerow(COLUMNS)
+        for file in species:
+            entry = read_json(file)
+            name = entry["scientific_name"]
+            json.dump({"class_id": name, "text": entry["description"]}, descriptions)
+            descriptions.write("\n")
+            for image in entry["images"]:
+                path = f"species/{file.parent.name}/image_{image['index']}.webp"
+                ranks = ["Fungi", name.split()[0], name]
+                rights = [image["license_url"], image["photographer"], image["source_url"]]
+                writer.writerow([path, name, *ranks, entry["common_name"], *rights])
+
+
+def test_fish_run_from_class_folders_to_metrics(tmp_path):
+    snakemake(tmp_path, "--cores", 2, config=ROOT / "tests/configs/fish7.yaml")
+    manifest = read_json(tmp_path / "results/acquire/fish7/manifest.json")
+    assert manifest["counts"]["images"] == 252 and manifest["dropped"] == []
+    folder = tmp_path / "results/evaluate/fish7/train/fish7-small/seed0"
+    zero_shot = read_json(folder / "zero_shot/metrics.json")
+    assert zero_shot["classes"] == 7 and 40 <= zero_shot["n"] <= 90
+    assert zero_shot["top1"]["value"] > zero_shot["chance"]
+    print((tmp_path / "results/tables/evaluation/fish7.md").read_text())
+
+
+def test_mushrooms_run_from_a_table_with_licences_to_metrics(tmp_path):
+    make_mushroom_tables(tmp_path)
+    snakemake(tmp_path, "--cores", 2, config=ROOT / "tests/configs/mushrooms.yaml")
+    acquired = tmp_path / "results/acquire/mushrooms"
+    catalog = pl.read_parquet(acquired / "catalog.parquet")
+    assert catalog["licence"].str.contains("creativecommons.org").all()
+    assert (catalog["rights_holder"].str.len_chars() > 0).all()
+    assert catalog["url"].str.starts_with("https://").all()
+    assert catalog["class_id"].n_unique() >= 150
+    texts = pl.read_parquet(tmp_path / "results/taxonomy/mushrooms/texts.parquet")
+    prince = texts.filter(class_id="Agaricus augustus", text_type="sci_com")
+    assert prince["name"].to_list() == ["Agaricus augustus with common name The Prince"]
+    metrics = tmp_path / "results/evaluate/mushrooms/train/mushrooms-small/seed0"
+    for protocol in ("zero_shot", "retrieval"):
+        assert read_json(metrics / protocol / "metrics.json")["n"] > 0
+    for name in ("mushrooms", "mushrooms-described"):
+        print((tmp_path / f"results/tables/evaluation/{name}.md").read_text())
