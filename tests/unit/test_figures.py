@@ -9,6 +9,7 @@ from sklearn.metrics import confusion_matrix as peer_confusion_matrix
 from nicheclip.errors import InputError
 from nicheclip.evaluation.predictions import Predictions
 from nicheclip.reporting.figures import (
+    CURVES,
     confusion_figure,
     confusion_matrix,
     embedding_figure,
@@ -23,6 +24,7 @@ from nicheclip.reporting.fungalzsl_figures import (
 )
 from nicheclip.reporting.style import RIGHT, WRONG, save_figure, shortened
 from nicheclip.reporting.table import Column, Measured, Number, Table
+from nicheclip.training.records import EpochRecord
 from small_evaluation import NAMES, image_id, predictions_of, small_shards, unit_features
 
 
@@ -177,3 +179,7 @@ def test_shortened_keeps_both_ends():
     assert shortened("short") == "short"
     assert shortened("Cortinarius violaceus variety 17", 20) == "Cortinari…variety 17"
     assert len(shortened("x" * 99, 20)) == 20
+
+
+def test_every_curve_is_a_column_that_training_writes():
+    assert {key for key, _ in CURVES} <= set(EpochRecord.model_fields)

@@ -86,11 +86,12 @@ def _write_numbers(
         )
 
 
-_PANELS = (
+#: columns of ``history.csv`` that have a panel, and its heading
+CURVES = (
     ("loss", "training loss"),
     ("val_accuracy", "validation accuracy"),
-    ("learning_rate", "learning rate"),
-    ("trainable_parameters", "trainable parameters"),
+    ("lr", "learning rate"),
+    ("trainable", "trainable parameters"),
     ("logit_scale", "logit scale"),
 )
 
@@ -100,7 +101,7 @@ def training_figure(histories: Mapping[str, Path], title: str) -> Figure:
 
     Args:
         histories: ``history.csv`` of each run by its label (for example the seed), with the
-            column ``epoch`` and some of loss, val_accuracy, learning_rate, trainable_parameters,
+            column ``epoch`` and some of loss, val_accuracy, lr, trainable,
             logit_scale; the panels are those that occur.
         title: of the figure.
 
@@ -110,7 +111,7 @@ def training_figure(histories: Mapping[str, Path], title: str) -> Figure:
     tables = {label: _read_history(path) for label, path in histories.items()}
     panels = [
         (key, heading)
-        for key, heading in _PANELS
+        for key, heading in CURVES
         if any(key in t.columns and t[key].drop_nulls().len() for t in tables.values())
     ]
     if not panels:
@@ -128,9 +129,9 @@ def training_figure(histories: Mapping[str, Path], title: str) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             if key == "val_accuracy":
                 axes.set_ylim(0, 1.02)
-            if key == "trainable_parameters":
+            if key == "trainable":
                 axes.yaxis.set_major_formatter(EngFormatter(sep=""))
-            if key == "learning_rate":
+            if key == "lr":
                 axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.2g}"))
         for axes in all_axes[len(panels) :]:
             axes.set_visible(False)
@@ -160,7 +161,7 @@ def _draw_curve(axes: Axes, table: pl.DataFrame, key: str, label: str, number: i
         marker=MARKERS[number % len(MARKERS)],
         markersize=3,
         linewidth=1.3,
-        drawstyle="steps-post" if key == "trainable_parameters" else "default",
+        drawstyle="steps-post" if key == "trainable" else "default",
         label=label,
     )
 
