@@ -190,9 +190,9 @@ _STYLE = (
     "body{font:14px system-ui,sans-serif;margin:1.5em;color:#1f2937}"
     "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid}"
     "caption{text-align:left;font-weight:600;padding-bottom:.6em}"
-    "th,td{padding:.3em .8em;text-align:right;white-space:nowrap}"
-    "th{border-bottom:1px solid;white-space:normal;vertical-align:bottom}"
-    "th:first-child,td:first-child{text-align:left}"
+    "th,td{padding:.3em .7em;text-align:right}"
+    "th{border-bottom:1px solid;vertical-align:bottom}"
+    "th:first-child,td:first-child{text-align:left;white-space:nowrap}"
     "p{max-width:60em;color:#4b5563}"
 )
 
