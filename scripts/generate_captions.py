@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.captions.generate import generate
-
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.files import write_parquet
 from nicheclip.job import job

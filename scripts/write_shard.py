@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-from nicheclip.captions.assign import assign
 
+from nicheclip.captions.assign import assign
 from nicheclip.data.shards import ShardInputs, write_part
 from nicheclip.job import job
 from nicheclip.tables import CAPTIONS, CATALOG, CLASSES, TEXTS, read_table
