@@ -19,4 +19,5 @@ with job(snakemake.log[0]):
         seed=int(snakemake.wildcards.seed),
         run_folder=Path(snakemake.params.run_folder),
         output=Path(snakemake.output.report).parent,
+        code=snakemake.params.code,
     )

@@ -1,8 +1,8 @@
 """A digest of the library code that a script can reach, for Snakemake's ``params`` trigger.
 
-Snakemake sees edits of a script, not of the modules it imports. Rules put
-``code=code_digest(script)`` among their params, so that an edit in ``src/`` reruns just the stages
-that use the edited module. Imports are followed in the source text: nothing is executed.
+Snakemake watches a script (by its date, which a checkout changes), not the modules it imports.
+Rules put ``code=code_digest(script)`` among their params, so that an edit reruns just the stages
+that use the edited code. Imports are followed in the source text: nothing is executed.
 """
 
 import ast
@@ -14,11 +14,8 @@ SOURCE = Path(__file__).parent.parent
 
 
 def code_digest(script: Path | str) -> str:
-    """Twelve hex digits over every ``nicheclip`` module that ``script`` imports, near or far.
-
-    The script itself is left out: Snakemake watches it.
-    """
-    digest = hashlib.sha256()
+    """Twelve hex digits over ``script`` and every ``nicheclip`` module that it imports."""
+    digest = hashlib.sha256(Path(script).read_bytes())
     for module in sorted(reachable_modules(script)):
         digest.update(module.relative_to(SOURCE).as_posix().encode())
         digest.update(module.read_bytes())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from nicheclip.errors import InputError
-from nicheclip.locks import lock
+from nicheclip.locks import LockedError, lock
 
 
 class _Tee:
@@ -39,10 +39,11 @@ def _open_log(path: Path | str) -> TextIO:
     """The log, emptied and locked until it is closed."""
     if os.environ.get("LOCAL_RANK", "0") != "0":  # a process of the job that holds the lock
         return Path(path).open("a", encoding="utf-8")
-    if (descriptor := lock(path, wait=False)) is None:
+    try:
+        descriptor = lock(path, wait=False)
+    except LockedError:
         print(f"{path}: an earlier process still does this job; waiting for it.", file=sys.stderr)
         descriptor = lock(path, wait=True)
-    assert descriptor is not None  # it waited
     os.truncate(descriptor, 0)
     return os.fdopen(descriptor, "w", encoding="utf-8")
 

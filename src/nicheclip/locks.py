@@ -1,22 +1,53 @@
 """Locks that end with the process that holds them, however it ends."""
 
 import fcntl
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+log = logging.getLogger(__name__)
 
-def lock(path: Path | str, *, wait: bool) -> int | None:
+
+class LockedError(Exception):
+    """Another process holds the lock."""
+
+
+def lock(path: Path | str, *, wait: bool, shared: bool = False) -> int:
     """Lock the file ``path`` for this process.
 
+    A file system without locks is reported and worked without.
+
+    Args:
+        path: made if it is not there; its content stays.
+        wait: until other processes have let go.
+        shared: with others that share it, but not with one that wants it alone.
+
     Returns:
-        The open file's descriptor, which holds the lock until it is closed or the process ends;
-        None if another process holds it and ``wait`` is false.
+        The open file's descriptor; closing it, or the end of the process, lets go.
+
+    Raises:
+        LockedError: another process holds it and ``wait`` is false.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         os.close(descriptor)
-        return None
+        raise LockedError(str(path)) from None
+    except OSError as error:
+        log.warning("%s: no locks on this file system (%s); going on without.", path, error)
     return descriptor
+
+
+@contextmanager
+def locked(path: Path | str) -> Iterator[None]:
+    """Hold the lock of ``path``, waiting for it, while the block runs."""
+    descriptor = lock(path, wait=True)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -12,6 +12,12 @@ from nicheclip.config.base import RANKS as RANKS
 from nicheclip.config.base import SPLITS as SPLITS
 from nicheclip.errors import InputError
 
+#: the split of a caption that serves images of every split
+EVERY_SPLIT = "all"
+
+#: beside the tars of a split: how many samples each holds
+SIZES_FILE = "sizes.json"
+
 #: an image that was kept
 CATALOG = pa.schema(
     [
@@ -27,6 +33,7 @@ CATALOG = pa.schema(
         ("licence", pa.string()),
         ("rights_holder", pa.string()),
         ("url", pa.string()),
+        ("attributes", pa.string()),  # what else the source measured: JSON, numbers by name
         ("part", pa.int32()),  # images/{part:05d}.parquet holds the bytes
     ]
 )
@@ -84,7 +91,7 @@ CAPTIONS = pa.schema(
         ("verdict", pa.string()),  # accepted or rejected
         ("reasons", pa.list_(pa.string())),  # of a rejection
         ("notes", pa.list_(pa.string())),  # recorded, not rejected
-        ("split", pa.string()),  # the only split whose images may carry this text; null if rejected
+        ("split", pa.string()),  # whose images may carry it, or EVERY_SPLIT; null if rejected
     ]
 )
 

@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from nicheclip.files import sha256_file
-from workflow_run import TINY, clone, command, environment, planned_jobs, snakemake
+from workflow_run import ROOT, TINY, clone, command, environment, planned_jobs, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -157,44 +158,65 @@ def test_the_slurm_profile_resolves_in_a_fresh_clone(tmp_path):
     assert "train_model" in done.stdout
 
 
+README_COMMANDS = [
+    line.split("#")[0].strip()
+    for line in (ROOT / "README.md").read_text().splitlines()
+    if line.startswith("snakemake ")
+]
+
+
+@pytest.mark.parametrize("line", README_COMMANDS)
+def test_the_readmes_commands_resolve(tmp_path, line):
+    repository = clone(tmp_path / "clone")
+    arguments = [command()[0], *line.split()[1:], "--dry-run"]
+    done = subprocess.run(
+        arguments, cwd=repository, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_one_value_of_the_config_can_be_given_on_the_command_line(finished):
+    plan = planned_jobs(finished, "--config", "seed=1", root=finished)
+    assert plan["acquire_dataset"] == 1 and "create_model" not in plan
+
+
 def wait_for(condition, seconds, what):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"no {what} within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
-def test_a_killed_run_goes_on_to_the_same_table(finished, tmp_path):
-    """kill -9 of the driver and of a training job, then the same command again."""
-    longer = tmp_path / "longer.yaml"
-    longer.write_text(TINY.read_text().replace("epochs: 3", "epochs: 8"))
-    unbroken = tmp_path / "unbroken"
-    unbroken.mkdir()
-    snakemake(unbroken, "--cores", 2, "train", config=longer)
-
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    driver = subprocess.Popen(
-        command("--cores", 2, "train", config=longer),
-        cwd=broken,
+def start(folder, *arguments):
+    return subprocess.Popen(
+        command("--cores", 2, *arguments),
+        cwd=folder,
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    try:
-        checkpoints = "results/train/fungi-tiny/seed*/run/**/*.pt"
-        wait_for(lambda: any(broken.glob(checkpoints)), 300, "checkpoint")
-    finally:
-        os.killpg(driver.pid, signal.SIGKILL)
-        driver.wait()
-    assert (
-        not (broken / "results/train/fungi-tiny/seed0/train.json").exists()
-        or not (broken / "results/train/fungi-tiny/seed1/train.json").exists()
-    )
-    done = snakemake(broken, "--cores", 2, "train", config=longer)
-    assert "acquire_dataset" not in done.stdout
-    logs = "".join(p.read_text() for p in broken.glob("results/logs/train/**/*.log"))
-    assert "resum" in logs.lower()
-    weights = "train/**/*.safetensors"
-    assert digests(broken, weights) == digests(unbroken, weights)
+
+
+def test_a_killed_run_goes_on_to_the_same_table(finished, tmp_path):
+    """kill -9 of the driver and its jobs, then of the driver alone; each time the same command."""
+    checkpoint = "results/train/fungi-tiny/seed{}/run/checkpoints/*/step-*.json"
+    done = tmp_path / "results/train/fungi-tiny/seed{}/train.json"
+
+    first = start(tmp_path, "tables")
+    wait_for(lambda: any(tmp_path.glob(checkpoint.format("*"))), 300, "checkpoint")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    started = [seed for seed in "01" if any(tmp_path.glob(checkpoint.format(seed)))]
+    assert started and not all(Path(str(done).format(seed)).exists() for seed in "01")
+
+    second = start(tmp_path, "tables")
+    log = tmp_path / f"results/logs/train/fungi-tiny/seed{started[0]}.log"
+    wait_for(lambda: "going on after step" in log.read_text(), 300, "training that resumes")
+    os.kill(second.pid, signal.SIGKILL)  # its jobs live on
+    second.wait()
+
+    last = snakemake(tmp_path, "--cores", 2, "tables")
+    assert "Acquiring" not in last.stdout
+    for pattern in ("train/**/*.safetensors", "tables/**/*"):
+        assert digests(tmp_path, pattern) == digests(finished, pattern)

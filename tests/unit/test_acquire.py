@@ -77,6 +77,7 @@ def test_rows_follow_the_contract(tmp_path, photographs):
         "licence": None,
         "rights_holder": None,
         "url": None,
+        "attributes": None,
         "part": stable_hash("part", identity) % 3,
     }
     for part, path in enumerate(outputs[2:]):

@@ -68,15 +68,15 @@ def test_the_fingerprint_follows_what_changes_the_result(tmp_path):
     first, second = (
         [ShardSet(write_shards(tmp_path / str(n), train=n, val=0) / "train")] for n in (8, 9)
     )
-    base = fingerprint(training_config(), seed=0, start=start, shards=first)
+    base = fingerprint(training_config(), seed=0, start=start, shards=first, code="a")
 
-    def changed(seed=0, shards=first, **changes):
+    def changed(seed=0, shards=first, code="a", **changes):
         config = training_config(**changes)
-        return fingerprint(config, seed=seed, start=start, shards=shards) != base
+        return fingerprint(config, seed=seed, start=start, shards=shards, code=code) != base
 
     assert not changed()
     assert not changed(workers=3, checkpoint_seconds=1, log_every_steps=7, seeds=[0, 1])
-    assert changed(seed=1) and changed(shards=second)
+    assert changed(seed=1) and changed(shards=second) and changed(code="b")
     assert changed(epochs=4) and changed(optimizer={"lr": 2e-3}) and changed(cpu_threads=2)
     weights = start / "open_clip_model.safetensors"
     data = bytearray(weights.read_bytes())

@@ -73,3 +73,11 @@ def test_captions_are_the_accepted_ones_of_the_split_each_once(tmp_path):
     )
     assert caption_texts(path, "train") == {"a": ["one", "two"]}
     assert caption_texts(path, "all") == {"a": ["one", "three", "two"], "b": ["four"]}
+
+
+def test_a_caption_for_every_split_serves_each_of_them(tmp_path):
+    path = tmp_path / "captions.parquet"
+    rows = [("a", "one", "train", "accepted"), ("b", "every", "all", "accepted")]
+    write_captions(path, rows)
+    assert caption_texts(path, "train") == {"a": ["one"], "b": ["every"]}
+    assert caption_texts(path, "test") == {"b": ["every"]}

@@ -90,6 +90,26 @@ def test_an_error_names_file_and_line(tmp_path):
         parse_config(yaml.safe_load(file.read_text()), [file])
 
 
+def test_retrieval_without_captions_is_refused():
+    config = MINIMAL | {"evaluation": {"e": {"dataset": "fish", "protocols": ["retrieval"]}}}
+    with pytest.raises(InputError, match=r"evaluation.e.protocols: .*datasets.fish.captions"):
+        parse_config(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"protocols": ["zero_shot"]}, "'visual' lacks the protocol retrieval"),
+        ({"protocols": ["retrieval"]}, "'visual' lacks the protocol zero_shot"),
+    ],
+)
+def test_a_paper_needs_the_protocols_of_its_table(change, message):
+    config = yaml.safe_load((ROOT / "tests/configs/tiny.yaml").read_text())
+    config["evaluation"]["visual"] |= change
+    with pytest.raises(InputError, match=message):
+        parse_config(config)
+
+
 def test_captions_of_another_data_set_are_refused():
     config = changed("datasets.fish.captions", "other")
     config["datasets"]["birds"] = copy.deepcopy(MINIMAL["datasets"]["fish"])

@@ -1,19 +1,23 @@
-"""Files, manifest, code digest, progress, job frame."""
+"""Files, manifest, code digest, progress, job frame, rooms, environments."""
 
+import ast
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from nicheclip import code_digest
 from nicheclip.errors import InputError
 from nicheclip.files import atomic_path, read_json, write_json, write_parquet
-from nicheclip.locks import lock
+from nicheclip.locks import LockedError, lock
 from nicheclip.manifest import Dropped, ManifestWriter
 from nicheclip.progress import progress
 from nicheclip.seeding import generator, stable_hash, unit_interval
@@ -96,7 +100,10 @@ def test_the_digest_covers_what_a_script_reaches_and_no_more(library):
     (package / "other.py").write_text("x = 1")
     assert code_digest.code_digest(script) == before
     (package / "room/c.py").write_text("import sys")
-    assert code_digest.code_digest(script) != before
+    edited = code_digest.code_digest(script)
+    assert edited != before
+    script.write_text(script.read_text() + "# changed\n")
+    assert code_digest.code_digest(script) != edited
 
 
 def test_no_script_of_data_or_tables_reaches_the_training_code():
@@ -144,7 +151,8 @@ def test_a_job_shows_our_own_errors_with_the_place(tmp_path):
 
 def test_a_job_waits_for_a_process_that_still_does_it(tmp_path):
     held = lock(tmp_path / "x.log", wait=False)
-    assert held is not None and lock(tmp_path / "x.log", wait=False) is None
+    with pytest.raises(LockedError):
+        lock(tmp_path / "x.log", wait=False)
     second = subprocess.Popen(
         [sys.executable, "-c", "from nicheclip.job import job\nwith job('x.log'): print('done')"],
         cwd=tmp_path,
@@ -176,3 +184,81 @@ def test_the_processes_of_one_job_share_its_log(tmp_path):
         check=True,
     )
     assert done.stdout == "7\n"
+
+
+def imported_rooms(room):
+    """The rooms that modules of ``room`` import, near (not through others)."""
+    found = set()
+    for module in (ROOT / "src/nicheclip" / room).rglob("*.py"):
+        for reached in code_digest._imports(module):
+            found.add(reached.relative_to(ROOT / "src/nicheclip").parts[0])
+    return found & ROOMS
+
+
+ROOMS = {"data", "synthetic", "taxonomy", "captions", "models", "training", "evaluation"}
+ROOMS |= {"reporting"}
+
+
+@pytest.mark.parametrize(
+    ("room", "allowed"),
+    [
+        ("config", set()),
+        ("synthetic", set()),
+        ("taxonomy", set()),
+        ("captions", {"data", "taxonomy"}),
+        ("data", {"synthetic", "taxonomy"}),
+        ("models", {"data"}),
+        ("training", {"data", "models"}),
+        ("evaluation", {"data", "models"}),
+        ("reporting", {"data", "models", "evaluation"}),
+    ],
+)
+def test_rooms_import_only_what_they_may(room, allowed):
+    assert imported_rooms(room) <= allowed | {room}
+
+
+def packages(script):
+    """Distributions that the modules behind a script import, as far as we require them."""
+    names = {
+        "PIL": "pillow",
+        "open_clip": "open_clip_torch",
+        "sklearn": "scikit-learn",
+        "yaml": "pyyaml",
+        "lightning_fabric": "lightning-fabric",
+    }
+    found = set()
+    for module in {script, *code_digest.reachable_modules(script)}:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Import):
+                found.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.split(".")[0])
+    found -= {"snakemake"}  # scripts import it for type checkers alone
+    return {names.get(name, name) for name in found} & set(required_packages())
+
+
+def required_packages():
+    """Name and range of every dependency of the project."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"]["workflow"]
+    return {re.split("[<>=]", text)[0]: text for text in [*project["dependencies"], *optional]}
+
+
+def environments():
+    """Scripts of the rules with the conda environment that their rule names."""
+    for rules in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for rule in re.split(r"^ *rule ", rules.read_text(), flags=re.M)[1:]:
+            env = re.search(r"envs/(\w+)\.yaml", rule)
+            script = re.search(r"scripts/(\w+)\.py", rule)
+            if env and script:
+                yield pytest.param(script[1], env[1], id=script[1])
+
+
+@pytest.mark.parametrize(("script", "environment"), list(environments()))
+def test_a_rules_environment_has_what_its_script_imports(script, environment):
+    listed = yaml.safe_load((ROOT / f"envs/{environment}.yaml").read_text())["dependencies"]
+    ranges = {text for item in listed if isinstance(item, dict) for text in item["pip"]}
+    required = required_packages()
+    assert ranges <= set(required.values()), "ranges as in pyproject.toml"
+    needed = packages(ROOT / f"scripts/{script}.py")
+    assert {required[name] for name in needed} - ranges == set()

@@ -20,10 +20,10 @@ from caption_tables import catalog_table, class_table
 from nicheclip.captions.backend import BackendUnavailable
 from nicheclip.captions.generate import generate
 from nicheclip.captions.repeats import normalised
-from nicheclip.captions.splits import EVERY_SPLIT, Caption, partition, text_groups
+from nicheclip.captions.splits import Caption, partition, text_groups
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.errors import InputError
-from nicheclip.tables import CAPTIONS, IMAGES
+from nicheclip.tables import CAPTIONS, EVERY_SPLIT, IMAGES
 
 PROMPTS = Path(__file__).parents[2] / "workflow/registry/prompts"
 FUNGI = {"spore": "fungal spores", "hyphae": "fungal hyphae", "mycelium": "fungal mycelium"}

@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 import nicheclip
 from nicheclip.errors import InputError
-from nicheclip.evaluation.bootstrap import mean_interval, paired_difference, share_interval
+from nicheclip.evaluation.bootstrap import mean_interval, share_interval
 from nicheclip.evaluation.metrics import (
     judge_predictions,
     measure_cost,
@@ -129,29 +129,6 @@ def test_a_perfect_score_still_has_an_interval():
     z = stats.norm.ppf(0.975)
     assert (interval.low, interval.high) == (pytest.approx(20 / (20 + z**2)), 1.0)
     assert share_interval(np.zeros(20), **SETTINGS).high == pytest.approx(z**2 / (20 + z**2))
-
-
-def test_paired_difference_by_hand_and_narrower_than_unpaired():
-    labels = [("a", "b")[i % 2] for i in range(200)]
-    first = predictions_of([(c, c if i % 5 else "c") for i, c in enumerate(labels)])
-    also_wrong = range(1, 200, 20)
-    second = predictions_of(
-        [(c, c if i % 5 and i not in also_wrong else "c") for i, c in enumerate(labels)]
-    )
-    found = paired_difference(first, second, **SETTINGS)
-    assert (found.difference, found.n) == (pytest.approx(0.05), 200)
-    assert found.interval.low > 0
-    alone = share_interval(first.correct(), **SETTINGS)
-    assert found.interval.high - found.interval.low < alone.high - alone.low
-    back = paired_difference(second, first, **SETTINGS)
-    assert back.interval.low == pytest.approx(-found.interval.high)
-    same = paired_difference(first, first, **SETTINGS)
-    assert (same.difference, same.interval.low, same.interval.high) == (0, 0, 0)
-
-
-def test_paired_difference_needs_the_same_images():
-    with pytest.raises(InputError, match="not of the same images"):
-        paired_difference(predictions_of([("a", "a")]), predictions_of([("b", "a")]), **SETTINGS)
 
 
 def test_light_modules_do_not_load_torch():

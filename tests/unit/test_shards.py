@@ -54,8 +54,13 @@ def test_shards_hold_every_sample_once_and_any_webdataset_reader_reads_them(
     assert description["licence"] == "CC BY 4.0"
 
 
+def write_all(images, inputs, folder):
+    write_part(images, 0, inputs, folder)
+    write_sizes(folder, 1)
+
+
 def test_random_access_gives_the_bytes_of_the_tar(tmp_path, inputs, images):
-    write_part(images, 0, inputs, tmp_path)
+    write_all(images, inputs, tmp_path)
     shards = pickle.loads(pickle.dumps(ShardSet(tmp_path / "train")))
     assert len(shards) == 7 and shards.shard_sizes == [7]
     with tarfile.open(shard_files(tmp_path, "train", 0).tar) as tar:
@@ -66,7 +71,7 @@ def test_random_access_gives_the_bytes_of_the_tar(tmp_path, inputs, images):
 
 
 def test_an_empty_split_gives_an_empty_shard(tmp_path, inputs, images):
-    write_part(images, 0, inputs, tmp_path)
+    write_all(images, inputs, tmp_path)
     assert len(ShardSet(tmp_path / "test")) == 0
 
 
@@ -98,13 +103,32 @@ def test_an_image_that_only_one_side_knows_is_an_error(tmp_path, inputs, images)
 
 
 def test_a_cut_tar_is_an_error(tmp_path, inputs, images):
-    write_part(images, 0, inputs, tmp_path)
+    write_all(images, inputs, tmp_path)
     tar = shard_files(tmp_path, "train", 0).tar
     tar.write_bytes(tar.read_bytes()[:2000])
     with pytest.raises(InputError, match=r"00000\.tar: ends before byte"):
         ShardSet(tmp_path / "train").read(6)
 
 
+def test_shards_that_an_earlier_config_left_are_not_read(tmp_path, inputs, images):
+    write_part(images, 0, inputs, tmp_path)
+    for kind in ("tar", "index"):
+        old = getattr(shard_files(tmp_path, "train", 0), kind)
+        getattr(shard_files(tmp_path, "train", 1), kind).write_bytes(old.read_bytes())
+    write_sizes(tmp_path, 1)
+    assert len(ShardSet(tmp_path / "train")) == 7
+
+
+def test_numbers_that_the_source_measured_travel_with_the_sample(tmp_path, inputs, images):
+    attributes = pl.when(pl.col("image_id") == IDS[2]).then(pl.lit('{"time_s": 12.5}'))
+    catalog = inputs.catalog.with_columns(attributes=attributes)
+    write_all(images, ShardInputs(catalog, inputs.names, inputs.texts, {}), tmp_path)
+    with tarfile.open(shard_files(tmp_path, "train", 0).tar) as tar:
+        descriptions = {i: json.load(tar.extractfile(f"{i}.json")) for i in IDS[:7]}
+    assert descriptions[IDS[2]]["attributes"] == {"time_s": 12.5}
+    assert "attributes" not in descriptions[IDS[1]]
+
+
 def test_a_folder_without_shards_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="no shards"):
+    with pytest.raises(InputError, match=r"sizes\.json: not there"):
         ShardSet(tmp_path)

@@ -20,9 +20,9 @@ rule generate_captions:
     conda:
         "../../envs/caption.yaml"
     resources:
-        mem_mb=memory(2000),
+        mem_mb=caption_memory,
         runtime=minutes(240),
-        gpu=lambda w: int(CONFIG.captions[w.captions].backend.kind == "ollama"),
+        gpu=lambda w: int(serves_a_model(w)),
         nodes=1,
     params:
         config=lambda w: settings(CONFIG.captions[w.captions]),

@@ -22,7 +22,8 @@ from nicheclip.code_digest import code_digest
 from nicheclip.config.base import SPLITS
 from nicheclip.config.workflow import parse_config
 from nicheclip.errors import InputError
-from nicheclip.locks import lock
+from nicheclip.locks import LockedError, lock
+from nicheclip.paths import expand_path
 
 try:
     CONFIG = parse_config(
@@ -35,15 +36,25 @@ except InputError as error:
 def take_over_from_a_killed_driver():
     """Let the same command work again after `kill -9`.
 
-    Snakemake's lock files outlive their driver, the kernel's lock does not. Only for local runs:
-    jobs that a killed driver left on a cluster may still be writing.
+    Snakemake's lock files outlive their driver; the kernel's lock on this file does not. When no
+    driver lives, the files of a local one are removed. Those of a cluster's driver stay: its jobs
+    may still be writing.
     """
-    held = lock(".snakemake/driver.lock", wait=False)
-    local = workflow.resource_settings.nodes is None
-    if held is not None and local:
-        for stale in Path(".snakemake/locks").glob("*.lock"):
-            stale.unlink(missing_ok=True)
-    return held
+    kind = "cluster" if workflow.resource_settings.nodes else "local"
+    folder = Path(".snakemake")
+    try:
+        alone = lock(folder / "driver.lock", wait=False)
+        stale = list((folder / "locks").glob("*.lock"))
+        if stale and (folder / "driver.lock").read_text() == "local":
+            for file in stale:
+                file.unlink(missing_ok=True)
+            stale = []
+        if not stale:
+            (folder / "driver.lock").write_text(kind)
+        os.close(alone)
+    except LockedError:
+        pass
+    return lock(folder / "driver.lock", wait=True, shared=True)
 
 
 if workflow.is_main_process:
@@ -84,12 +95,10 @@ def settings(model, **exclude):
 
 def expanded(path):
     """A user's path with `~` and environment variables filled in."""
-    full = os.path.expanduser(os.path.expandvars(path))
-    if "$" in full:
-        raise WorkflowError(
-            f"config: {path!r} uses an environment variable that is not set"
-        )
-    return full
+    try:
+        return str(expand_path(path))
+    except InputError as error:
+        raise WorkflowError(f"config: {error}") from None
 
 
 def memory(base_mb, per_input_mb=0.0):

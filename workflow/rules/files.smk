@@ -12,6 +12,8 @@ def source_files(wildcards):
         return [expanded(source.path)]
     if source.kind == "registry":
         return [str(REGISTRY / "datasets" / f"{source.name}.yaml")]
+    if source.kind == "archive" and source.reader.kind == "listed":
+        return [str(REGISTRY / "datasets" / source.reader.list)]
     return []
 
 
@@ -31,6 +33,16 @@ def caption_source(wildcards):
         return expanded(backend.path)
     name = backend.grammar if backend.kind == "template" else backend.prompt
     return str(REGISTRY / "prompts" / f"{name}.yaml")
+
+
+def serves_a_model(wildcards):
+    """Whether the job runs its own LLM server."""
+    backend = CONFIG.captions[wildcards.captions].backend
+    return backend.kind == "ollama" and backend.host is None
+
+
+def caption_memory(wildcards, attempt):
+    return (16000 if serves_a_model(wildcards) else 4000) * 2 ** (attempt - 1)
 
 
 def dataset_captions(wildcards):
@@ -63,6 +75,14 @@ def initial(model, seed):
     return "pretrained" if CONFIG.models[model].pretrained else f"seed{seed}"
 
 
+def model_sources(wildcards):
+    """Files that a start model is made of: our own architecture, a checkpoint on disk."""
+    model = CONFIG.models[wildcards.model]
+    architecture = REGISTRY / "models" / f"{model.architecture}.json"
+    weights = expanded(model.pretrained or "")
+    return [str(path) for path in (architecture, weights) if os.path.isfile(path)]
+
+
 def model_files(folder):
     return [f"{folder}/open_clip_config.json", f"{folder}/open_clip_model.safetensors"]
 
@@ -70,6 +90,13 @@ def model_files(folder):
 def start_model(wildcards):
     model = CONFIG.training[wildcards.run].model
     return model_files(f"results/models/{model}/{initial(model, wildcards.seed)}")
+
+
+def train_memory(wildcards, input, attempt):
+    """Room for the weights, their gradients and AdamW's two moments, a checkpoint, the workers."""
+    weights = sum(os.path.getsize(f) for f in input.start if os.path.exists(f)) / 2**20
+    workers = CONFIG.training[wildcards.run].workers
+    return int((4000 + 8 * weights + 500 * workers) * 2 ** (attempt - 1))
 
 
 def training_threads(wildcards):

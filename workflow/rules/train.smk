@@ -9,6 +9,8 @@ retry that should go on from them.
 
 
 rule create_model:
+    input:
+        model_sources,
     output:
         model=model_files("results/models/{model}/{initial}"),
         manifest="results/models/{model}/{initial}/manifest.json",
@@ -44,7 +46,7 @@ rule train_model:
         "../../envs/train.yaml"
     threads: training_threads
     resources:
-        mem_mb=memory(4000, 1),
+        mem_mb=train_memory,
         runtime=lambda w, attempt: 24 * 60,
         gpu=lambda w: CONFIG.training[w.run].gpus,
         nodes=1,

@@ -1,7 +1,6 @@
 """Captions that were made before, read from a Parquet or JSON Lines file."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +13,7 @@ from nicheclip.captions.backend import Identity, LocalBackend, Reply, Request
 from nicheclip.errors import InputError
 from nicheclip.files import sha256_file
 from nicheclip.manifest import Dropped
+from nicheclip.paths import expand_path
 
 
 class ReplayBackend(LocalBackend):
@@ -33,7 +33,7 @@ class ReplayBackend(LocalBackend):
         Raises:
             InputError: the file or a column is missing, or no row is of this data set.
         """
-        file = Path(os.path.expandvars(path)).expanduser()
+        file = expand_path(path)
         if not file.is_file():
             raise InputError(f"{file}: no such file. Set the path of the replayed captions.")
         column = f"{per}_id"

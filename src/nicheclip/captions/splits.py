@@ -8,8 +8,8 @@ from nicheclip.captions.repeats import normalised, read_by_clip
 from nicheclip.config.base import SPLITS
 from nicheclip.errors import InputError
 from nicheclip.seeding import stable_hash
+from nicheclip.tables import EVERY_SPLIT
 
-EVERY_SPLIT = "all"
 """A description of the class that serves every split."""
 
 

@@ -209,9 +209,10 @@ class SplitConfig(ConfigModel):
     """Train, validation and test."""
 
     method: Literal["hash", "given"] = "hash"
-    """`hash`: each image's place follows from its own id, so that images added later move no
-    other; the first image of a class (in the order of the hash) always trains.
-    `given`: the source says."""
+    """`hash`: each image's place is drawn by its own id with the same chances in every class, so
+    that images added later do not move others, save one: the first image of a class, in the
+    order of the hash, always trains, and a new image may take that place. Small classes may miss a
+    split. `given`: the source says."""
     val: Fraction = 0.1
     test: Fraction = 0.1
 

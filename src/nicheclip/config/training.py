@@ -120,6 +120,8 @@ class TrainingConfig(ConfigModel):
     unfreezing: UnfreezingConfig | None = None
     """Null trains everything from the start."""
     augment: AugmentConfig = AugmentConfig()
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third more time."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seeds: list[int] = Field(default=[0], min_length=1)
     gpus: Annotated[int, Field(ge=0)] = 0

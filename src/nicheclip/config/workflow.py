@@ -78,6 +78,48 @@ class Config(ConfigModel):
                 yield "papers.fungalzsl.caption_sources", source, "evaluation"
 
     @model_validator(mode="after")
+    def _evaluations_can_run(self) -> "Config":
+        for name, task in self.evaluation.items():
+            where = f"evaluation.{name}"
+            if "retrieval" in task.protocols and not self.datasets[task.dataset].captions:
+                raise ValueError(
+                    f"{where}.protocols: retrieval looks for captions, and the data set "
+                    f"{task.dataset!r} has none; set datasets.{task.dataset}.captions"
+                )
+            texts = task.class_texts
+            if isinstance(texts, CaptionTexts):
+                described = self.captions[texts.captions].dataset
+                if described != task.dataset:
+                    raise ValueError(
+                        f"{where}.class_texts: {texts.captions!r} describes the data set "
+                        f"{described!r}, not {task.dataset!r}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _papers_can_be_made(self) -> "Config":
+        paper = self.papers.fungalzsl
+        if paper is None:
+            return self
+        needed = {paper.evaluation: {"retrieval", "zero_shot"}}
+        for source in paper.caption_sources:
+            needed.setdefault(source, {"zero_shot"})
+        for name, protocols in needed.items():
+            if missing := sorted(protocols - set(self.evaluation[name].protocols)):
+                raise ValueError(
+                    f"papers.fungalzsl: the evaluation {name!r} lacks the protocol "
+                    f"{', '.join(missing)}"
+                )
+        dataset = self.evaluation[paper.evaluation].dataset
+        for run in (*paper.rows.values(), paper.figures_from):
+            if self.training[run].dataset != dataset:
+                raise ValueError(
+                    f"papers.fungalzsl: the run {run!r} is trained on "
+                    f"{self.training[run].dataset!r}, the evaluation is of {dataset!r}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _captions_match_their_data(self) -> "Config":
         for name, dataset in self.datasets.items():
             if dataset.captions and self.captions[dataset.captions].dataset != name:

@@ -1,6 +1,7 @@
 """The catalog and the classes of a data set, gathered image by image."""
 
 import hashlib
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -38,6 +39,7 @@ class _Row(NamedTuple):
     licence: str | None
     rights_holder: str | None
     url: str | None
+    attributes: str | None
     part: int
 
 
@@ -114,6 +116,7 @@ class CatalogBuilder:
                 image.licence,
                 image.rights_holder,
                 image.url,
+                json.dumps(dict(image.attributes), sort_keys=True) if image.attributes else None,
                 part,
             )
         )

@@ -1,10 +1,7 @@
 """Downloads that resume, retry, verify, and never leave half a file under the final name."""
 
-import fcntl
 import hashlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +10,7 @@ import httpx
 
 from nicheclip.errors import InputError
 from nicheclip.files import read_json, sha256_file, write_json, write_text
+from nicheclip.locks import locked
 from nicheclip.progress import progress
 from nicheclip.seeding import unit_interval
 
@@ -73,7 +71,7 @@ def download(url: str, folder: Path | str, *, checksum: str | None = None) -> Pa
         _verify(path, url, checksum, record)
         return path
     path = folder / name
-    with _locked(folder / f"{name}.lock"):
+    with locked(folder / f"{name}.lock"):
         if not path.exists():
             part = folder / f"{name}.part"
             _fetch(url, part, trust_length=checksum is not None)
@@ -100,14 +98,6 @@ def file_name(url: str) -> str:
     if parts.scheme not in ("http", "https", "file") or name in ("", ".", ".."):
         raise InputError(f"{url}: expected a http, https or file URL that ends in a file name.")
     return name
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process at a time; the lock goes with the process, however that ends."""
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _fetch(url: str, part: Path, *, trust_length: bool) -> None:

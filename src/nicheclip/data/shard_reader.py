@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from nicheclip.errors import InputError
-from nicheclip.tables import SHARD_INDEX, read_table
+from nicheclip.files import read_json
+from nicheclip.tables import SHARD_INDEX, SIZES_FILE, read_table
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,18 @@ class ShardSample:
 class ShardSet:
     """All samples of a folder of shards, in the order of the tars and of their members.
 
-    Only the indexes are read at first; a sample's bytes are read when it is asked for. Objects can
-    be pickled and used in several processes.
+    ``sizes.json`` says which tars belong to it: others, left by a config with more shards, are not
+    read. Only the indexes are read at first, a sample's bytes when it is asked for. Objects can be
+    pickled and used in several processes.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        indexes = sorted(self.folder.glob("*.parquet"))
-        if not indexes:
-            raise InputError(f"{self.folder}: no shards (*.tar with *.parquet). Make them first.")
-        tables = [read_table(path, SHARD_INDEX) for path in indexes]
-        self.tars = [path.with_suffix(".tar") for path in indexes]
+        sizes = self.folder / SIZES_FILE
+        if not sizes.is_file():
+            raise InputError(f"{sizes}: not there. Run the shards stage of this data set first.")
+        self.tars = [self.folder / name for name in sorted(read_json(sizes))]
+        tables = [read_table(tar.with_suffix(".parquet"), SHARD_INDEX) for tar in self.tars]
         self.shard_sizes = [table.num_rows for table in tables]
         table = pa.concat_tables(tables)
         self.image_ids: list[str] = table["image_id"].to_pylist()

@@ -9,6 +9,7 @@ import json
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -19,9 +20,7 @@ from nicheclip.errors import InputError
 from nicheclip.files import atomic_path, write_json, write_parquet
 from nicheclip.progress import progress
 from nicheclip.seeding import stable_hash
-from nicheclip.tables import IMAGES, SHARD_INDEX, SPLITS, read_table
-
-SIZES_FILE = "sizes.json"
+from nicheclip.tables import IMAGES, SHARD_INDEX, SIZES_FILE, SPLITS, read_table
 
 
 @dataclass(frozen=True)
@@ -139,12 +138,14 @@ def _sample(row: dict[str, str], jpg: bytes, inputs: ShardInputs) -> dict[str, s
     texts = dict(inputs.texts.get(row["class_id"], {}))
     if row["image_id"] in inputs.captions:
         texts["caption"] = inputs.captions[row["image_id"]]
-    description = {
+    description: dict[str, Any] = {
         "image_id": row["image_id"],
         "class_id": row["class_id"],
         "name": inputs.names[row["class_id"]],
         "texts": texts,
     } | {key: row[key] for key in ("taxon_id", "licence", "rights_holder", "url") if row[key]}
+    if row["attributes"]:
+        description["attributes"] = json.loads(row["attributes"])
     return {
         "__key__": row["image_id"],
         "jpg": jpg,

@@ -10,7 +10,7 @@ import yaml
 
 from nicheclip.errors import InputError
 from nicheclip.models.features import Array, l2_normalise
-from nicheclip.tables import CAPTIONS, TEXTS, read_table
+from nicheclip.tables import CAPTIONS, EVERY_SPLIT, TEXTS, read_table
 
 #: texts to features [n, d] of length 1
 TextEncoder = Callable[[Sequence[str]], Array]
@@ -62,12 +62,15 @@ def template_texts(
 
 
 def caption_texts(captions: Path | str, split: str) -> dict[str, list[str]]:
-    """Each class's distinct accepted captions (schema ``CAPTIONS``) of ``split``, or of ``all``."""
+    """Each class's distinct accepted captions (schema ``CAPTIONS``) that serve ``split``.
+
+    ``all`` takes those of every split.
+    """
     table = pl.from_arrow(read_table(captions, CAPTIONS))
     assert isinstance(table, pl.DataFrame)
     rows = table.filter(pl.col("verdict") == "accepted", pl.col("class_id").is_not_null())
-    if split != "all":
-        rows = rows.filter(pl.col("split") == split)
+    if split != EVERY_SPLIT:
+        rows = rows.filter(pl.col("split").is_in([split, EVERY_SPLIT]))
     grouped = rows.select("class_id", "text").unique().sort("class_id", "text")
     return {
         str(class_id): part["text"].to_list()

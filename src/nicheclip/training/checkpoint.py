@@ -37,12 +37,14 @@ class Checkpoint:
     """Tensors, numbers, texts, lists and dicts of them: what ``weights_only`` loads."""
 
 
-def fingerprint(config: TrainingConfig, *, seed: int, start: Path, shards: list[ShardSet]) -> str:
-    """Sixteen hex digits over all that determines a run: config, seed, start model and data."""
+def fingerprint(
+    config: TrainingConfig, *, seed: int, start: Path, shards: list[ShardSet], code: str
+) -> str:
+    """Sixteen hex digits over all that determines a run: config, seed, start model, data, code."""
     settings = config.model_dump_json(exclude=WITHOUT_EFFECT)
     model = [sha256_file(start / name) for name in (CONFIG_FILE, WEIGHTS_FILE)]
     data = [sha256_file(tar.with_suffix(".parquet")) for split in shards for tar in split.tars]
-    return f"{stable_hash(FORMAT, settings, seed, *model, *data):016x}"
+    return f"{stable_hash(FORMAT, settings, seed, code, *model, *data):016x}"
 
 
 class CheckpointFolder:

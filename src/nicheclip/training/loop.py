@@ -64,6 +64,7 @@ def train(
     output: Path,
     processes: int | None = None,
     num_nodes: int = 1,
+    code: str = "",
 ) -> TrainReport:
     """Train the model in ``start`` and write the result to ``output``.
 
@@ -82,6 +83,7 @@ def train(
         output: receives the model folder, ``train.json`` and ``history.csv``.
         processes: on each node; one per GPU unless given.
         num_nodes: nodes of the run.
+        code: a digest of this code; checkpoints of other code are not gone on from.
 
     Raises:
         InputError: the config does not fit the model, the data or the machine, or the loss is no
@@ -91,7 +93,7 @@ def train(
     fabric = _launch(config, processes or max(config.gpus, 1), num_nodes)
     _prepare_torch(config, fabric)
     with StopRequest() as stop:
-        run = _Run(fabric, config, start, shards, seed, run_folder, stop)
+        run = _Run(fabric, config, start, shards, seed, run_folder, code, stop)
         try:
             run.train()
             report = run.report()
@@ -149,6 +151,7 @@ class _Run:
         shards: Path,
         seed: int,
         run_folder: Path,
+        code: str,
         stop: StopRequest,
     ) -> None:
         self._fabric, self._config, self._seed, self._stop = fabric, config, seed, stop
@@ -160,6 +163,8 @@ class _Run:
         check_warmup(config.schedule, self._steps)
 
         self.clip = _with_shared_statistics(load(start), fabric)
+        if config.gradient_checkpointing:
+            self.clip.model.set_grad_checkpointing()
         self._classes = tuple(sorted({c for split in sets for c in split.class_ids}))
         self._reader, self._val_reader = (
             BatchReader(split, self.clip, config.texts, augment, self._classes, seed)
@@ -177,7 +182,7 @@ class _Run:
         self._seconds = 0.0
         self._resumed_at: list[int] = []
         self.history: list[EpochRecord] = []
-        self._fingerprint = fingerprint(config, seed=seed, start=start, shards=sets)
+        self._fingerprint = fingerprint(config, seed=seed, start=start, shards=sets, code=code)
         self.checkpoints = CheckpointFolder(run_folder / "checkpoints", self._fingerprint)
         self._last_checkpoint: Path | None = None
         self._thaw(0)

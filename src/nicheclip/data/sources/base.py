@@ -33,6 +33,8 @@ class SourceImage:
     licence: str | None = None
     rights_holder: str | None = None
     url: str | None = None
+    attributes: Mapping[str, float] = field(default_factory=dict)
+    """What else the source knows of the image, in units that the names say."""
 
 
 class ImageSource(Protocol):

@@ -10,6 +10,7 @@ from nicheclip.data.sources.base import SourceImage, clean_label, is_image_name
 from nicheclip.data.splits import normalise_split
 from nicheclip.errors import InputError
 from nicheclip.manifest import Dropped
+from nicheclip.paths import expand_path
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class FolderImages:
     source: FolderSource
 
     def __iter__(self) -> Iterator[SourceImage | Dropped]:
-        root = expand(self.source.path)
+        root = expand_path(self.source.path)
         if not root.is_dir():
             raise InputError(
                 f"{root}: no such folder. Set 'path' to the folder that holds the class folders."
@@ -47,18 +48,6 @@ class FolderImages:
         except OSError as error:
             return Dropped(key=key, reason=f"cannot be read ({error.strerror})")
         return SourceImage(key, data, clean_label(folders[depth]), split)
-
-
-def expand(path: str) -> Path:
-    """``path`` with environment variables and ``~`` filled in.
-
-    Raises:
-        InputError: a variable is not set.
-    """
-    expanded = os.path.expandvars(path)
-    if "$" in expanded:
-        raise InputError(f"{path}: this environment variable is not set. Set it, or write a path.")
-    return Path(expanded).expanduser()
 
 
 def _walk(folder: Path, root: Path) -> Iterator[tuple[Path, str | None]]:

@@ -19,12 +19,13 @@ from nicheclip.config.data import (
 from nicheclip.data.registry import RegistryEntry, load_entry
 from nicheclip.data.sources.archive import ArchiveImages
 from nicheclip.data.sources.base import ImageSource, SourceImage
-from nicheclip.data.sources.folder import FolderImages, expand
+from nicheclip.data.sources.folder import FolderImages
 from nicheclip.data.sources.hub import HubImages
 from nicheclip.data.sources.manual import ManualImages
 from nicheclip.data.sources.synthetic import SyntheticImages
 from nicheclip.data.sources.table import TableImages
 from nicheclip.manifest import Dropped
+from nicheclip.paths import expand_path
 
 
 def open_source(
@@ -64,11 +65,11 @@ def _images(
         case TableSource():
             return TableImages(source)
         case ArchiveSource():
-            return ArchiveImages(source, expand(source.downloads) / name, registry)
+            return ArchiveImages(source, expand_path(source.downloads) / name, registry)
         case ManualSource():
-            return ManualImages(source, expand(source.folder) / name, registry)
+            return ManualImages(source, expand_path(source.folder) / name, registry)
         case HubSource():
-            return HubImages(source, expand(source.downloads) / name)
+            return HubImages(source, expand_path(source.downloads) / name)
 
 
 def _named(entry: RegistryEntry, images: ImageSource) -> Iterator[SourceImage | Dropped]:

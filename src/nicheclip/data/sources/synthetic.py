@@ -21,5 +21,10 @@ class SyntheticImages:
 
         for image in iterate(self.source.world, seed=self.seed, workers=self.workers):
             yield SourceImage(
-                image.key, image.jpg, image.label, image.split, name=CLASS_NAMES[image.label]
+                image.key,
+                image.jpg,
+                image.label,
+                image.split,
+                name=CLASS_NAMES[image.label],
+                attributes=image.extra,
             )

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from nicheclip.config.data import TableSource
 from nicheclip.data.sources.base import SourceImage, clean_label, is_image_name
 from nicheclip.data.sources.columns import choose_columns, extra_fields
-from nicheclip.data.sources.folder import expand
 from nicheclip.errors import InputError
 from nicheclip.manifest import Dropped
+from nicheclip.paths import expand_path
 
 ROWS_AT_ONCE = 4096
 
@@ -26,8 +26,8 @@ class TableImages:
     source: TableSource
 
     def __iter__(self) -> Iterator[SourceImage | Dropped]:
-        table = expand(self.source.path)
-        images = expand(self.source.images) if self.source.images else table.parent
+        table = expand_path(self.source.path)
+        images = expand_path(self.source.images) if self.source.images else table.parent
         if not table.is_file():
             raise InputError(f"{table}: no such file. Set 'path' to the table of images.")
         rows = _parquet_rows if table.suffix.lower() in (".parquet", ".pq") else _csv_rows
