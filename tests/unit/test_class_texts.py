@@ -77,7 +77,7 @@ def test_captions_are_the_accepted_ones_of_the_split_each_once(tmp_path):
 
 def test_a_caption_for_every_split_serves_each_of_them(tmp_path):
     path = tmp_path / "captions.parquet"
-    rows = [("a", "one", "train", "accepted"), ("b", "every", "all", "accepted")]
+    rows = [("a", "one", "accepted", "train"), ("b", "every", "accepted", "all")]
     write_captions(path, rows)
     assert caption_texts(path, "train") == {"a": ["one"], "b": ["every"]}
     assert caption_texts(path, "test") == {"b": ["every"]}
