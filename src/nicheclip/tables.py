@@ -60,7 +60,54 @@ TAXA = pa.schema(
         ("common", pa.string()),
         ("rank", pa.string()),  # of the finest known name
         ("provider", pa.string()),
-        ("resolution", pa.string()),  # exact, synonym, homonym-by-context, unresolved
+        # exact, synonym, homonym-by-context, higher-rank (a name above it was found), unresolved
+        ("resolution", pa.string()),
+    ]
+)
+
+#: a name in a provider's checklist, accepted or synonym; the ranks are those of the accepted taxon
+TAXON_NAMES = pa.schema(
+    [
+        ("provider", pa.string()),
+        ("source_id", pa.string()),  # unique within the provider
+        ("name", pa.string()),  # as the provider writes it
+        ("canonical", pa.string()),  # the key that names are matched by
+        ("authorship", pa.string()),
+        ("rank", pa.string()),  # in lower case, the provider's word
+        ("status", pa.string()),  # accepted or synonym
+        ("accepted_id", pa.string()),  # the source_id itself where accepted
+        ("parent_id", pa.string()),  # null at a root
+        *((rank, pa.string()) for rank in RANKS),  # species: what follows the genus
+        ("context", pa.string()),  # the kingdom by one name for all providers; "" where unknown
+    ]
+)
+
+#: a common name
+VERNACULARS = pa.schema(
+    [
+        ("provider", pa.string()),
+        ("source_id", pa.string()),
+        ("name", pa.string()),
+        ("language", pa.string()),  # ISO 639-3, or the provider's word where it has none
+        ("preferred", pa.bool_()),
+    ]
+)
+
+#: how one lineage was resolved; `given_*` are the ranks as they came
+RESOLUTIONS = pa.schema(
+    [
+        *((f"given_{rank}", pa.string()) for rank in RANKS),
+        ("taxon_id", pa.string()),  # null where all ranks are empty
+        *((rank, pa.string()) for rank in RANKS),
+        ("common", pa.string()),
+        ("rank", pa.string()),
+        ("provider", pa.string()),  # null where unresolved
+        ("source_id", pa.string()),  # of the matched name
+        ("accepted_id", pa.string()),
+        ("matched", pa.string()),  # the canonical name that was found
+        ("resolution", pa.string()),  # as in TAXA
+        ("changed", pa.string()),  # given ranks that got another name, joined by commas
+        ("reason", pa.string()),  # why not the finest name; "" where it was found
     ]
 )
 

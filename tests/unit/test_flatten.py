@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nicheclip.config.base import RANKS
 from nicheclip.errors import InputError
-from nicheclip.tables import CLASSES, TAXA, TEXTS
+from nicheclip.tables import CLASSES, RESOLUTIONS, TAXA, TEXTS
 from nicheclip.taxonomy.flatten import flatten
 from nicheclip.taxonomy.ids import taxon_id
 from nicheclip.taxonomy.lineage import Lineage
@@ -25,8 +25,8 @@ def class_row(class_id, ranks=NONE, common="", name=""):
     )
 
 
-def flattened(*rows):
-    taxa, texts = flatten(pa.Table.from_pylist(list(rows), schema=CLASSES), "zoo")
+def flattened(*rows, **options):
+    taxa, texts = flatten(pa.Table.from_pylist(list(rows), schema=CLASSES), "zoo", **options)
     assert taxa.schema.equals(TAXA)
     assert texts.schema.equals(TEXTS)
     by_class = {}
@@ -115,8 +115,8 @@ def test_genus_alone_is_the_scientific_name():
 @given(st.fixed_dictionaries({rank: st.text(max_size=12) for rank in RANKS}))
 def test_texts_are_never_empty_and_cleaning_is_stable(ranks):
     lineage = Lineage.from_ranks(ranks)
-    known = any(name.split() for name in ranks.values())
-    assert bool(lineage.scientific) == bool(lineage.finest_rank) == known
+    given = any(name.split() for name in ranks.values())
+    assert bool(lineage.scientific) == bool(lineage.finest_rank) <= given
     assert lineage.taxonomic == " ".join(lineage.taxonomic.split())
     assert lineage.scientific in lineage.taxonomic
 
@@ -136,3 +136,99 @@ def test_a_class_without_any_name_is_refused():
     row = class_row("x") | {"name": "  "}
     with pytest.raises(InputError, match=r"row 0 \('x'\).*Fill in `name`"):
         flattened(row)
+
+
+#: ranks; then (scientific, taxonomic) as published and by the default policy
+GOLDEN = [
+    (
+        ("Metazoa", "Arthropoda", "", "Diptera", "Phoridae", "", ""),
+        ("", "Animalia Arthropoda Diptera Phoridae"),
+        ("Phoridae", "Animalia Arthropoda Diptera Phoridae"),
+    ),
+    (
+        ("", "", "", "", "Canidae", "Canis", "Canis lupus familiaris"),
+        ("Canis lupus familiaris", "Canidae Canis lupus familiaris"),
+        ("Canis lupus familiaris", "Canidae Canis lupus familiaris"),
+    ),
+    (
+        ("", "", "", "", "", "Opuntia", "Opuntia engelmannii var. rubrispinus"),
+        ("Opuntia engelmannii", "Opuntia engelmannii"),
+        ("Opuntia engelmannii var. rubrispinus", "Opuntia engelmannii var. rubrispinus"),
+    ),
+    (
+        ("", "", "", "", "", "Rosa", "Rosa × damascena Mill."),
+        ("Rosa × damascena mill.", "Rosa × damascena mill."),
+        ("Rosa × damascena", "Rosa × damascena"),
+    ),
+    (
+        ("", "", "", "", "", "Agaricus", "Agaricus impudicus (Rea) Pilát"),
+        ("Agaricus impudicus", "Agaricus impudicus"),
+        ("Agaricus impudicus", "Agaricus impudicus"),
+    ),
+    (
+        ("", "", "", "", "", "Heliconius", "sp. BOLD:AAA1234"),
+        ("Heliconius sp. bold:aaa", "Heliconius sp. bold:aaa"),
+        ("Heliconius sp. BOLD:AAA1234", "Heliconius sp. BOLD:AAA1234"),
+    ),
+    (
+        ("", "", "", "", "", "", "Drosera aliciae r.hamet"),
+        ("Drosera aliciae", "Drosera aliciae"),
+        ("Drosera aliciae", "Drosera aliciae"),
+    ),
+    (
+        ("", "", "", "", "", "Cyclonaias", "tuberculata tuberculata"),
+        ("Cyclonaias tuberculata", "Cyclonaias tuberculata"),
+        ("Cyclonaias tuberculata tuberculata", "Cyclonaias tuberculata tuberculata"),
+    ),
+    (
+        ("Unknown", "", "", "", "", "<i>Aus</i>", "<i>Aus bus</i> Smith & Jones, 1900"),
+        ("Aus bus", "Aus bus"),
+        ("Aus bus", "Aus bus"),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ranks", "published", "default"), GOLDEN)
+def test_golden_names(ranks, published, default):
+    row = class_row("x", ranks)
+    _, texts = flattened(row, policy="as_published")
+    assert (texts["x"]["sci"][0], texts["x"]["taxon"][0]) == published
+    _, texts = flattened(row)
+    assert (texts["x"]["sci"][0], texts["x"]["taxon"][0]) == default
+
+
+def test_texts_without_genus_as_published():
+    _, texts = flattened(class_row("fly", GOLDEN[0][0]), policy="as_published")
+    taxonomic = "Animalia Arthropoda Diptera Phoridae"
+    assert texts["fly"]["sci"][1] == "a photo of ."
+    assert texts["fly"]["com"][1] == f"a photo of {taxonomic}."
+    assert texts["fly"]["sci_com"][1] == f"a photo of  with common name {taxonomic}."
+    assert texts["fly"]["taxontag"][0] == (
+        "kingdom Animalia phylum Arthropoda order Diptera family Phoridae"
+    )
+
+
+def test_barcode_index_numbers_merge_as_published_only():
+    rows = [
+        class_row(str(n), ("", "", "", "", "", "Heliconius", f"sp. BOLD:AAA{n}"))
+        for n in (1234, 5678)
+    ]
+    published = flattened(*rows, policy="as_published")[1]
+    assert published["1234"]["taxon"] == published["5678"]["taxon"]
+    default = flattened(*rows)[1]
+    assert default["1234"]["taxon"] != default["5678"]["taxon"]
+
+
+def test_resolutions_give_ranks_and_common_names():
+    given = dict.fromkeys(RANKS, "") | {"genus": "Pithecanthropus", "species": "erectus"}
+    found = dict.fromkeys(RANKS, "") | {"family": "Hominidae", "genus": "Homo"}
+    found |= {"species": "erectus", "common": "upright man", "provider": "gbif"}
+    found |= {"taxon_id": "0123456789abcdef", "resolution": "synonym"}
+    row = found | {f"given_{rank}": name for rank, name in given.items()}
+    resolutions = pa.Table.from_pylist([row], schema=RESOLUTIONS)
+    known = class_row("old", ("", "", "", "", "", "Pithecanthropus", "erectus"))
+    taxa, texts = flattened(known, class_row("wolf", WOLF), resolutions=resolutions)
+    assert texts["old"]["taxon_com"][0] == "Hominidae Homo erectus with common name upright man"
+    assert texts["wolf"]["sci"][0] == "Canis lupus"
+    assert (taxa[0]["taxon_id"], taxa[0]["provider"]) == ("0123456789abcdef", "gbif")
+    assert [taxon["resolution"] for taxon in taxa] == ["synonym", "exact"]

@@ -1,6 +1,6 @@
 """Classes with their ranks, flattened into taxa and into BioCLIP's text types.
 
-The simple path: the ranks come with the class table and are taken as they are.
+The ranks come with the class table, and are taken as they are unless resolutions are given.
 """
 
 from collections import Counter
@@ -10,15 +10,23 @@ from typing import Any
 import pyarrow as pa
 
 from nicheclip.config.base import RANKS
+from nicheclip.config.taxonomy import TextPolicy
 from nicheclip.errors import InputError
 from nicheclip.tables import CLASSES, TAXA, TEXTS
+from nicheclip.taxonomy.as_published import PublishedTaxon
 from nicheclip.taxonomy.ids import taxon_id
 from nicheclip.taxonomy.lineage import Lineage
 
 SENTENCE = "a photo of {name}."
 
 
-def flatten(classes: pa.Table, provider: str) -> tuple[pa.Table, pa.Table]:
+def flatten(
+    classes: pa.Table,
+    provider: str,
+    *,
+    policy: TextPolicy = "finest_known",
+    resolutions: pa.Table | None = None,
+) -> tuple[pa.Table, pa.Table]:
     """The taxa and the texts of a data set's classes; linear in the number of classes.
 
     A class without ranks has no taxon, and its display name stands in for every text type. Classes
@@ -28,6 +36,8 @@ def flatten(classes: pa.Table, provider: str) -> tuple[pa.Table, pa.Table]:
     Args:
         classes: schema ``CLASSES``.
         provider: who gave the ranks, for instance the data set's name.
+        policy: ``as_published`` makes BioCLIP's texts with their defects; the taxa are the same.
+        resolutions: schema ``RESOLUTIONS``, with each different lineage of ``classes``.
 
     Returns:
         A table of schema ``TAXA``, one row per taxon, and one of schema ``TEXTS``, seven rows per
@@ -38,19 +48,25 @@ def flatten(classes: pa.Table, provider: str) -> tuple[pa.Table, pa.Table]:
     """
     rows = classes.select(CLASSES.names).to_pylist()
     _check(rows)
-    identifiers = [taxon_id({rank: row[rank] or "" for rank in RANKS}) for row in rows]
-    sharing = Counter(identifiers)
+    resolved = _by_given(resolutions)
+    lineages = [Lineage.from_ranks(resolved.get(_given(row), row)) for row in rows]
+    sharing = Counter(lineages)
     taxa: dict[str, dict[str, str]] = {}
     texts = []
-    for row, identifier in zip(rows, identifiers, strict=True):
-        lineage = Lineage.from_ranks(row)
-        common = _collapsed(row["common"])
+    for row, lineage in zip(rows, lineages, strict=True):
+        resolution = resolved.get(_given(row), {})
+        identifier = resolution.get("taxon_id") or taxon_id(row)
+        common = _collapsed(row["common"]) or resolution.get("common") or ""
         if identifier:
-            taxon = taxa.setdefault(identifier, _taxon(identifier, lineage, provider))
+            taxon = taxa.setdefault(identifier, _taxon(identifier, lineage, provider, resolution))
             taxon["common"] = taxon["common"] or common
-        if sharing[identifier] > 1:
+        if sharing[lineage] > 1 and policy == "finest_known":
             common = common or _collapsed(row["name"])
-        for text_type, name in names(lineage, common, row["name"]).items():
+        if policy == "as_published":
+            bare = PublishedTaxon.from_ranks(row).texts(common)
+        else:
+            bare = names(lineage, common, row["name"])
+        for text_type, name in bare.items():
             text = SENTENCE.format(name=name)
             texts.append(
                 {"class_id": row["class_id"], "text_type": text_type, "name": name, "text": text}
@@ -59,6 +75,15 @@ def flatten(classes: pa.Table, provider: str) -> tuple[pa.Table, pa.Table]:
         pa.Table.from_pylist(list(taxa.values()), schema=TAXA),
         pa.Table.from_pylist(texts, schema=TEXTS),
     )
+
+
+def _given(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(row[rank] or "" for rank in RANKS)
+
+
+def _by_given(resolutions: pa.Table | None) -> dict[tuple[str, ...], dict[str, str]]:
+    rows = resolutions.to_pylist() if resolutions is not None else []
+    return {tuple(row[f"given_{rank}"] for rank in RANKS): row for row in rows}
 
 
 def names(lineage: Lineage, common: str, display: str) -> dict[str, str]:
@@ -86,14 +111,16 @@ def _with_common(name: str, common: str) -> str:
     return name if name == common else f"{name} with common name {common}"
 
 
-def _taxon(identifier: str, lineage: Lineage, provider: str) -> dict[str, str]:
+def _taxon(
+    identifier: str, lineage: Lineage, provider: str, resolution: Mapping[str, str]
+) -> dict[str, str]:
     return {
         "taxon_id": identifier,
         **lineage.names,
         "common": "",
         "rank": lineage.finest_rank,
-        "provider": provider,
-        "resolution": "exact",
+        "provider": resolution.get("provider") or provider,
+        "resolution": resolution.get("resolution", "exact"),
     }
 
 

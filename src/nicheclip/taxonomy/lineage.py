@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
 from nicheclip.config.base import RANKS
+from nicheclip.taxonomy.kingdoms import context
+from nicheclip.taxonomy.species import read_name_above, read_species
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """Seven names, "" where unknown; ``species`` holds the epithet alone."""
+    """Seven names, "" where unknown; ``species`` holds what follows the genus."""
 
     kingdom: str = ""
     phylum: str = ""
@@ -22,12 +24,21 @@ class Lineage:
     def from_ranks(cls, ranks: Mapping[str, str | None]) -> "Lineage":
         """The lineage of the names in ``ranks`` (keys of ``RANKS``; absent or null is unknown).
 
-        Only white space and a genus inside the species name are put right: "Agaricus augustus"
-        of the genus Agaricus becomes "augustus", and without a genus it gives one.
+        Authors, mark-up and words for "unknown" go. A genus inside the species name is taken out:
+        "Agaricus augustus" of the genus Agaricus becomes "augustus", and without a genus it gives
+        one. Metazoa and the like get the kingdom's usual name.
         """
-        names = {rank: " ".join((ranks.get(rank) or "").split()) for rank in RANKS}
-        names["genus"], names["species"] = _genus_and_epithet(names["genus"], names["species"])
-        return cls(*names.values())
+        above = {rank: read_name_above(ranks.get(rank) or "") for rank in RANKS[:6]}
+        species = read_species(above["genus"], ranks.get("species") or "")
+        return cls(
+            context(above["kingdom"]),
+            above["phylum"],
+            above["class"],
+            above["order"],
+            above["family"],
+            species.genus,
+            species.epithets,
+        )
 
     @property
     def names(self) -> dict[str, str]:
@@ -55,13 +66,3 @@ class Lineage:
     def tagged(self) -> str:
         """The known names, each after its rank: "kingdom Animalia phylum Chordata"."""
         return " ".join(f"{rank} {name}" for rank, name in self.names.items() if name)
-
-
-def _genus_and_epithet(genus: str, species: str) -> tuple[str, str]:
-    first, _, rest = species.partition(" ")
-    if genus and rest and first.casefold() == genus.casefold():
-        return genus, rest
-    # A capital tells a binomial from an epithet with its subspecies ("lupus familiaris").
-    if not genus and rest and first[0].isupper():
-        return first, rest
-    return genus, species

@@ -1,0 +1,1 @@
+"""Checklists, each read into the table of names that the resolver searches."""

@@ -1,0 +1,245 @@
+"""From a provider's rows to the table of names: checks, canonical names, ranks, synonyms."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from nicheclip.config.base import RANKS
+from nicheclip.manifest import Dropped
+from nicheclip.tables import TAXON_NAMES
+from nicheclip.taxonomy.kingdoms import context_column
+from nicheclip.taxonomy.name_text import LONGEST_NAME
+from nicheclip.taxonomy.parsed_columns import parse_column
+from nicheclip.taxonomy.providers.parents import Rows, ancestors, parent_rows
+
+#: what a reader may give of each row; only ``line``, ``source_id`` and ``name`` must be there
+COLUMNS = (
+    "source_id",
+    "parent_id",
+    "accepted_id",
+    "name",
+    "canonical",
+    "authorship",
+    "rank",
+    *RANKS,
+)
+
+#: stands for bytes that are no UTF-8
+_BROKEN = "\ufffd"
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """A provider's names (schema ``TAXON_NAMES``), what was left out, and what is doubtful."""
+
+    names: pl.DataFrame
+    dropped: list[Dropped]
+    noted: list[Dropped]
+
+
+def assemble(rows: pl.DataFrame, *, provider: str, file: Path, kingdom: str = "") -> Checklist:
+    """The names of a checklist.
+
+    Rows with ranks of their own keep them; otherwise the parents give them. A synonym gets the
+    ranks of its accepted taxon. Dropped with a reason: rows without id or name, repeated ids, names
+    that are broken or longer than ``LONGEST_NAME``, cycles of parents, synonyms of absent taxa, and
+    names in a column of another rank. Noted: broken authors, absent parents, and names of two
+    accepted taxa.
+
+    Args:
+        rows: ``line`` and any of ``COLUMNS``, text; a synonym has an ``accepted_id``.
+        provider: its name in the table.
+        file: named in reasons.
+        kingdom: of rows that have none.
+    """
+    issues = _Issues(file)
+    flat = "kingdom" in rows.columns
+    rows = _completed(rows)
+    rows = issues.drop(rows, _bad_cells(rows), "reason")
+    repeated = ~rows["source_id"].is_first_distinct()
+    rows = issues.drop(rows, _where(repeated, "the id stands in an earlier row"), "reason")
+    rows = rows.with_columns(parse_column(_name_to_parse(rows)).rename(_parsed_name))
+    rows = issues.drop(rows, _unread(rows), "reason")
+    author = pl.col("parsed_authorship").str.contains(_BROKEN, literal=True)
+    issues.note(rows.filter(author), "broken UTF-8 in the author")
+    if not flat:
+        rows = _ranks_of_parents(rows, issues)
+    rows = _own_names(rows, kingdom)
+    rows = issues.drop(rows, _wrong_columns(rows), "reason")
+    rows = _ranks_of_accepted(rows, issues)
+    names = rows.select(
+        provider=pl.lit(provider),
+        source_id="source_id",
+        name="name",
+        canonical="parsed_canonical",
+        authorship=pl.coalesce("authorship", "parsed_authorship"),
+        rank=pl.col("rank").fill_null(""),
+        status=pl.when(pl.col("accepted_id") == pl.col("source_id"))
+        .then(pl.lit("accepted"))
+        .otherwise(pl.lit("synonym")),
+        accepted_id="accepted_id",
+        parent_id="parent_id",
+        **{rank: pl.col(rank).fill_null("") for rank in RANKS},
+        context=context_column(pl.col("kingdom")),
+    )
+    issues.note_ambiguous(names.with_columns(line=rows["line"]))
+    return Checklist(names.select(TAXON_NAMES.names), issues.dropped, issues.noted)
+
+
+class _Issues:
+    """Collects what is wrong with which line."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.dropped: list[Dropped] = []
+        self.noted: list[Dropped] = []
+
+    def drop(self, rows: pl.DataFrame, reasons: pl.Series, column: str) -> pl.DataFrame:
+        """``rows`` without those that have a reason."""
+        rows = rows.with_columns(reasons.alias(column))
+        bad = rows.filter(pl.col(column).is_not_null())
+        self.dropped += self._listed(bad, column)
+        return rows.filter(pl.col(column).is_null()).drop(column)
+
+    def note(self, rows: pl.DataFrame, reason: str) -> None:
+        self.noted += self._listed(rows.with_columns(reason=pl.lit(reason)), "reason")
+
+    def note_ambiguous(self, names: pl.DataFrame) -> None:
+        accepted = names.filter(pl.col("status") == "accepted")
+        several = pl.len().over("canonical", "rank", "context") > 1
+        self.note(accepted.filter(several), "two accepted taxa have this name")
+
+    def _listed(self, rows: pl.DataFrame, column: str) -> list[Dropped]:
+        return [
+            Dropped(key=f"{self._file}, line {line}: {(name or '')[:80]!r}", reason=reason)
+            for line, name, reason in rows.select("line", "name", column).iter_rows()
+        ]
+
+
+def _completed(rows: pl.DataFrame) -> pl.DataFrame:
+    absent = [column for column in COLUMNS if column not in rows.columns]
+    rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
+    text = pl.col(COLUMNS).str.strip_chars()
+    rows = rows.with_columns(pl.when(text == "").then(None).otherwise(text).name.keep())
+    accepted = pl.coalesce("accepted_id", "source_id")
+    return rows.with_columns(
+        accepted_id=accepted,
+        rank=pl.col("rank").str.to_lowercase(),
+        parent_id=pl.when(pl.col("parent_id") == pl.col("source_id"))
+        .then(None)
+        .otherwise("parent_id"),
+    )
+
+
+def _bad_cells(rows: pl.DataFrame) -> pl.Series:
+    name = pl.col("name")
+    return rows.select(
+        pl.when(pl.col("source_id").is_null())
+        .then(pl.lit("no id"))
+        .when(name.is_null())
+        .then(pl.lit("no name"))
+        .when(name.str.len_chars() > LONGEST_NAME)
+        .then(pl.lit(f"a name of more than {LONGEST_NAME} characters"))
+        .when(name.str.contains(r"^[=+@-]"))
+        .then(pl.lit("a spreadsheet formula instead of a name"))
+    ).to_series()
+
+
+def _unread(rows: pl.DataFrame) -> pl.Series:
+    name, author = pl.col("name"), pl.col("parsed_authorship")
+    broken = name.str.count_matches(_BROKEN, literal=True)
+    elsewhere = broken > author.str.count_matches(_BROKEN, literal=True)
+    return rows.select(
+        pl.when(elsewhere)
+        .then(pl.lit("broken UTF-8 in the name"))
+        .when(pl.col("parsed_kind") == "unparsed")
+        .then(pl.lit("no scientific name"))
+    ).to_series()
+
+
+def _where(mask: pl.Series, reason: str) -> pl.Series:
+    return pl.select(pl.when(mask).then(pl.lit(reason))).to_series()
+
+
+def _parsed_name(column: str) -> str:
+    return f"parsed_{column}"
+
+
+def _name_to_parse(rows: pl.DataFrame) -> pl.Series:
+    hybrid = pl.col("name").str.contains("×", literal=True)
+    given = pl.when(hybrid).then("name").otherwise(pl.coalesce("canonical", "name"))
+    return rows.select(given.alias("name")).to_series()
+
+
+def _ranks_of_parents(rows: pl.DataFrame, issues: _Issues) -> pl.DataFrame:
+    absent = parent_rows(rows["source_id"], rows["parent_id"]) == -2
+    issues.note(rows.filter(pl.Series(absent)), "the parent is not in the checklist")
+    nearest, cyclic = ancestors(rows["source_id"], rows["parent_id"], rows["rank"])
+    names = rows["parsed_canonical"]
+    rows = rows.with_columns(
+        names.gather(pl.Series(nearest[:, level]).replace(-1, None)).alias(rank)
+        for level, rank in enumerate(RANKS)
+    ).with_columns(species=pl.lit(None, dtype=pl.String))
+    looped = np.zeros(len(rows), dtype=bool)
+    looped[cyclic] = True
+    return issues.drop(rows, _where(pl.Series(looped), "a cycle in the chain of parents"), "reason")
+
+
+def _own_names(rows: pl.DataFrame, kingdom: str) -> pl.DataFrame:
+    """The row's own name at its rank: a binomial gives genus and epithets."""
+    virus = pl.col("parsed_kind") == "virus"
+    several = (pl.col("parsed_epithets") != "") & ~virus
+    own = {
+        rank: pl.when((pl.col("rank") == rank) & ~several)
+        .then(pl.coalesce(pl.col(rank), "parsed_canonical"))
+        .otherwise(rank)
+        for rank in RANKS[:5]
+    }
+    own["genus"] = (
+        pl.when(several)
+        .then("parsed_genus")
+        .when(pl.col("rank") == "genus")
+        .then(pl.coalesce("genus", "parsed_canonical"))
+        .otherwise("genus")
+    )
+    own["species"] = (
+        pl.when(several)
+        .then("parsed_epithets")
+        .when(virus & (pl.col("rank") == "species"))
+        .then("parsed_canonical")
+    )
+    if kingdom:
+        own["kingdom"] = own["kingdom"].fill_null(kingdom)
+    return rows.with_columns(**own)
+
+
+def _wrong_columns(rows: pl.DataFrame) -> pl.Series:
+    """Names of families elsewhere, and names of two words above the species."""
+    wrong: pl.Expr = pl.lit(None, dtype=pl.String)
+    for rank in RANKS[:6]:
+        family = pl.col(rank).str.contains("(?:idae|aceae)$") & (rank != "family")
+        words = pl.col(rank).str.strip_prefix("× ").str.contains(" ", literal=True)
+        words = words & (pl.col("parsed_kind") == "name")
+        reason = pl.format("{} stands in the column or rank '{}'", rank, pl.lit(rank))
+        wrong = pl.coalesce(wrong, pl.when(family | words).then(reason))
+    return rows.select(wrong.alias("reason")).to_series()
+
+
+def _ranks_of_accepted(rows: pl.DataFrame, issues: _Issues) -> pl.DataFrame:
+    target = _accepted_rows(parent_rows(rows["source_id"], rows["accepted_id"]))
+    gone = pl.Series(target < 0)
+    place = pl.Series(np.maximum(target, 0))
+    rows = rows.with_columns(rows[rank].gather(place).alias(rank) for rank in RANKS)
+    rows = rows.with_columns(accepted_id=rows["source_id"].gather(place))
+    return issues.drop(rows, _where(gone, "a synonym of a taxon that is not there"), "reason")
+
+
+def _accepted_rows(links: Rows) -> Rows:
+    """The end of each chain of synonyms; -2 where it leads nowhere or round in a circle."""
+    target = links
+    for _ in range(6):  # 64 synonyms of synonyms
+        target = np.where(target < 0, target, target[np.maximum(target, 0)])
+    accepted = (target >= 0) & (links[np.maximum(target, 0)] == target)
+    return np.where(accepted, target, -2)

@@ -1,0 +1,96 @@
+"""Catalogue of Life: ColDP tables and the text tree."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+
+from nicheclip.errors import InputError
+from nicheclip.manifest import Dropped
+from nicheclip.taxonomy.providers.delimited import published_file, scan
+
+_TERMS = {
+    "source_id": "ID",
+    "parent_id": "parentID",
+    "status": "status",
+    "name": "scientificName",
+    "authorship": "authorship",
+    "rank": "rank",
+}
+_TREE_LINE = re.compile(
+    r"(?P<indent> *)(?P<mark>[=≡†?$*]*)(?P<name>[^\s=].*) \[(?P<rank>\w+)\]\s*(?:\{.*|#.*)?"
+)
+_SYNONYM_MARKS = "=≡"
+
+
+def read_coldp(path: Path) -> tuple[pl.DataFrame, Path]:
+    """The rows of ``NameUsage.tsv``, for ``assemble``; a synonym's parent is its accepted taxon.
+
+    Raises:
+        InputError: the file or a needed column is absent.
+    """
+    file = published_file(path, "NameUsage.tsv", "NameUsage.csv", "nameusage.tsv")
+    columns = {ours: (f"col:{term}", term) for ours, term in _TERMS.items()}
+    comma = file.suffix == ".csv"
+    frame = scan(
+        file,
+        columns,
+        needed=("source_id", "parent_id", "status", "name", "rank"),
+        separator="," if comma else "\t",
+        quoted=comma,
+    )
+    status = pl.col("status").fill_null("").str.to_lowercase()
+    synonym = status.str.contains("synonym|misapplied")
+    frame = frame.filter(~status.str.contains("bare name")).with_columns(
+        accepted_id=pl.when(synonym).then("parent_id"),
+        parent_id=pl.when(~synonym).then("parent_id"),
+    )
+    return frame.collect(engine="streaming"), file
+
+
+def read_text_tree(path: Path) -> tuple[pl.DataFrame, Path, list[Dropped]]:
+    """The rows of a text tree: two spaces a level, "=" before synonyms, the rank in brackets.
+
+    Returns:
+        Rows for ``assemble`` (the line number is the id), the file, and the lines that are no such
+        row.
+
+    Raises:
+        InputError: there is no such file, or no line of it is a row.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file. Correct `path` in the provider's config.")
+    rows, dropped = [], []
+    chain: list[tuple[int, str]] = []  # (indent, id) from the root to the last accepted taxon
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        for number, text in enumerate(stream, start=1):
+            found = _TREE_LINE.fullmatch(text.rstrip("\n"))
+            if not found:
+                if text.strip():
+                    reason = "not 'indent name [rank]'"
+                    dropped.append(
+                        Dropped(key=f"{path}, line {number}: {text[:80]!r}", reason=reason)
+                    )
+                continue
+            indent, identifier = len(found["indent"]), str(number)
+            while chain and chain[-1][0] >= indent:
+                chain.pop()
+            above = chain[-1][1] if chain else None
+            synonym = bool(set(found["mark"]) & set(_SYNONYM_MARKS))
+            if not synonym:
+                chain.append((indent, identifier))
+            rows.append(
+                {
+                    "line": number,
+                    "source_id": identifier,
+                    "parent_id": None if synonym else above,
+                    "accepted_id": above if synonym else None,
+                    "name": found["name"],
+                    "rank": found["rank"],
+                }
+            )
+    if not rows:
+        raise InputError(f"{path}, line 1: expected lines 'name [rank]'. Give a text tree.")
+    text_columns = ("source_id", "parent_id", "accepted_id", "name", "rank")
+    schema = {"line": pl.Int64} | dict.fromkeys(text_columns, pl.String)
+    return pl.DataFrame(rows, schema=schema), path, dropped

@@ -1,0 +1,65 @@
+"""Names of a rank table's cells: the genus and epithets of a species, a name above it."""
+
+from dataclasses import dataclass
+
+from nicheclip.taxonomy import name_words as vocabulary
+from nicheclip.taxonomy.name_text import LONGEST_NAME, cleaned, plain_letters
+from nicheclip.taxonomy.parsed_name import parse_name
+
+#: stands for a genus that is not given, so that a bare epithet can be read; no name has it
+_PLACEHOLDER = "Ignotaignotaignota"
+_UNKNOWN_LABELS = ("not_classified", "no_match")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeciesName:
+    """``canonical`` is the key of genus and epithets, "" without a species or a genus."""
+
+    genus: str = ""
+    epithets: str = ""
+    canonical: str = ""
+
+
+def read_species(genus: str, species: str) -> SpeciesName:
+    """The name in the cells ``genus`` (clean) and ``species`` (as found).
+
+    A genus inside ``species`` is taken out; where it differs from ``genus``, the binomial wins.
+    What is no scientific name stays as it is. "sp." alone says nothing and is "".
+    """
+    species = cleaned(species[: 2 * LONGEST_NAME])
+    if not species or _says_nothing(species):
+        return SpeciesName(genus)
+    first, _, rest = species.partition(" ")
+    if genus and rest and first.casefold() == genus.casefold():
+        full = f"{genus} {rest}"
+    elif first[0].isupper() or (first == "×" and rest[:1].isupper()):
+        full = species
+    else:
+        full = f"{genus or _PLACEHOLDER} {species}"
+    parsed = parse_name(full)
+    own_genus = "" if parsed.genus == _PLACEHOLDER else parsed.genus
+    if parsed.kind in ("unparsed", "virus"):
+        return SpeciesName(genus, species[:LONGEST_NAME], species[:LONGEST_NAME])
+    if vocabulary.BARCODE_INDEX.fullmatch(parsed.genus):
+        return SpeciesName(genus, f"sp. {parsed.genus}" if genus else parsed.genus, parsed.genus)
+    if not parsed.epithets:
+        return SpeciesName(own_genus or genus)
+    return SpeciesName(own_genus, parsed.epithets, parsed.canonical if own_genus else "")
+
+
+def read_name_above(name: str) -> str:
+    """A name above the species without its author; "" for "unknown" and the like."""
+    name = cleaned(name[: 2 * LONGEST_NAME])
+    if not name or _says_nothing(name):
+        return ""
+    if name.isalpha() and name.islower():
+        name = name.capitalize()
+    parsed = parse_name(name)
+    if parsed.kind == "name" and not parsed.tail and not parsed.epithets:
+        hybrid = "× " if parsed.hybrid else ""
+        return hybrid + parsed.canonical
+    return name[:LONGEST_NAME].rstrip()
+
+
+def _says_nothing(name: str) -> bool:
+    return name in _UNKNOWN_LABELS or bool(vocabulary.NO_NAME.match(plain_letters(name)))

@@ -1,0 +1,303 @@
+"""Lineages resolved to accepted taxa: each way, homonyms apart, nothing overwritten silently."""
+
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nicheclip.errors import InputError
+from nicheclip.files import write_parquet
+from nicheclip.tables import RANKS, RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS
+from nicheclip.taxonomy.flatten import names as text_names
+from nicheclip.taxonomy.ids import taxon_id
+from nicheclip.taxonomy.lineage import Lineage
+from nicheclip.taxonomy.lineages import clean_lineages
+from nicheclip.taxonomy.newick import newick
+from nicheclip.taxonomy.providers.checklist import assemble
+from nicheclip.taxonomy.resolve import resolve
+from nicheclip.taxonomy.resolve_table import resolve_table, taxa_of, write_texts
+from nicheclip.taxonomy.texts import taxon_texts
+from nicheclip.taxonomy.trace import main, trace
+
+MOTH = ("Animalia", "Arthropoda", "Insecta", "Lepidoptera", "Erebidae")
+ORCHID = ("Plantae", "Tracheophyta", "Liliopsida", "Asparagales", "Orchidaceae")
+HOMINID = ("Animalia", "Chordata", "Mammalia", "Primates", "Hominidae")
+#: genera that stand in two kingdoms: (animal's family, plant's family)
+HEMIHOMONYMS = {
+    "Laelia": ("Erebidae", "Orchidaceae"),
+    "Ficus": ("Ficidae", "Moraceae"),
+    "Morus": ("Sulidae", "Moraceae"),
+    "Oenanthe": ("Muscicapidae", "Apiaceae"),
+    "Ammophila": ("Sphecidae", "Poaceae"),
+}
+
+
+def checklist(*rows, provider="gbif"):
+    """Rows (name, rank, the names above, accepted id or None); ids count from 1."""
+    made = [
+        {"line": i, "source_id": str(i), "name": name, "rank": rank, "accepted_id": accepted}
+        | dict(zip(RANKS, above, strict=False))
+        for i, (name, rank, above, accepted) in enumerate(rows, start=1)
+    ]
+    columns = dict.fromkeys(("source_id", "name", "rank", "accepted_id", *RANKS[:6]), pl.String) | {
+        "line": pl.Int64
+    }
+    return assemble(pl.DataFrame(made, schema=columns), provider=provider, file=Path("f")).names
+
+
+NAMES = checklist(
+    ("Laelia rosea", "species", MOTH, None),
+    ("Laelia rosea", "species", ORCHID, None),
+    ("Homo", "genus", (*HOMINID, "Homo"), None),
+    ("Homo sapiens Linnaeus, 1758", "species", HOMINID, None),
+    ("Homo erectus", "species", HOMINID, None),
+    ("Pithecanthropus erectus", "species", ("Animalia",), "5"),
+    ("Pithecanthropus", "genus", ("Animalia",), "3"),
+    ("Hominidae", "family", HOMINID, None),
+    ("Carnivora", "order", HOMINID[:3], None),
+    ("Carnivora", "genus", ("Animalia", "", "", "", "", "Carnivora"), None),
+)
+
+
+def lineage(**names):
+    return tuple(names.get(rank, "") for rank in RANKS)
+
+
+def resolved(*lineages, names=NAMES, providers=("gbif",), **options):
+    frame = pl.DataFrame(lineages, schema=list(RANKS), orient="row")
+    table = resolve(frame, names, providers=list(providers), **options)
+    assert table.columns == RESOLUTIONS.names
+    return table.to_dicts()
+
+
+def names_of(row):
+    return tuple(row[rank] for rank in RANKS)
+
+
+def test_exact():
+    (row,) = resolved(lineage(kingdom="Metazoa", genus="Homo", species="Homo sapiens L."))
+    assert names_of(row) == (*HOMINID, "Homo", "sapiens")
+    assert (row["resolution"], row["provider"], row["source_id"]) == ("exact", "gbif", "4")
+    assert row["changed"] == "kingdom,species"
+    assert row["taxon_id"] == taxon_id(dict(zip(RANKS, names_of(row), strict=True)))
+
+
+def test_synonym_gets_the_accepted_taxon():
+    (row,) = resolved(lineage(genus="Pithecanthropus", species="erectus"))
+    assert names_of(row) == (*HOMINID, "Homo", "erectus")
+    assert (row["resolution"], row["matched"]) == ("synonym", "Pithecanthropus erectus")
+    assert (row["source_id"], row["accepted_id"]) == ("6", "5")
+    assert row["changed"] == "genus"
+
+
+def test_homonyms_by_context():
+    moth, orchid, family, nothing = resolved(
+        lineage(kingdom="Animalia", species="Laelia rosea"),
+        lineage(kingdom="Plantae", species="Laelia rosea"),
+        lineage(family="Orchidaceae", species="Laelia rosea"),
+        lineage(species="Laelia rosea"),
+    )
+    assert names_of(moth) == (*MOTH, "Laelia", "rosea")
+    assert names_of(orchid) == names_of(family) == (*ORCHID, "Laelia", "rosea")
+    assert {r["resolution"] for r in (moth, orchid, family)} == {"homonym-by-context"}
+    assert nothing["resolution"] == "unresolved"
+    assert nothing["reason"] == "2 taxa have this species name, in Animalia, Plantae"
+    assert names_of(nothing) == lineage(genus="Laelia", species="rosea")
+
+
+@pytest.mark.parametrize("genus", HEMIHOMONYMS)
+def test_hemihomonyms_stay_apart(genus):
+    animal, plant = HEMIHOMONYMS[genus]
+    names = checklist(
+        (genus, "genus", ("Animalia", "", "", "", animal, genus), None),
+        (genus, "genus", ("Plantae", "", "", "", plant, genus), None),
+    )
+    rows = resolved(
+        lineage(kingdom="Animalia", genus=genus),
+        lineage(kingdom="Plantae", genus=genus),
+        lineage(kingdom="Chloroplastida", genus=genus, species="nova"),
+        lineage(kingdom="Fungi", genus=genus),
+        lineage(genus=genus),
+        names=names,
+    )
+    assert [row["family"] for row in rows] == [animal, plant, plant, "", ""]
+    assert [row["resolution"] for row in rows] == [
+        "homonym-by-context", "homonym-by-context", "higher-rank", "unresolved", "unresolved",
+    ]  # fmt: skip
+    assert len({row["taxon_id"] for row in rows}) == 5
+
+
+def test_higher_rank_fallback():
+    species, subspecies, family, old_genus = resolved(
+        lineage(genus="Homo", species="naledi"),
+        lineage(species="Homo sapiens idaltu"),
+        lineage(family="Hominidae", genus="Nemo", species="nemo"),
+        lineage(genus="Pithecanthropus", species="nemo"),
+    )
+    assert names_of(species) == (*HOMINID, "Homo", "naledi")
+    assert names_of(subspecies) == (*HOMINID, "Homo", "sapiens idaltu")
+    assert names_of(family) == (*HOMINID, "Nemo", "nemo")
+    # an epithet is not moved to another genus on the genus's word alone
+    assert names_of(old_genus) == (*HOMINID, "Pithecanthropus", "nemo")
+    for row in (species, subspecies, family, old_genus):
+        assert (row["resolution"], row["reason"]) == ("higher-rank", "no species of this name")
+    (row,) = resolved(lineage(genus="Homo", species="naledi"), higher_rank_fallback=False)
+    assert (row["resolution"], row["family"]) == ("unresolved", "")
+
+
+def test_another_kingdom_is_never_taken():
+    (row,) = resolved(lineage(kingdom="Fungi", species="Homo sapiens"))
+    assert names_of(row) == lineage(kingdom="Fungi", genus="Homo", species="sapiens")
+    assert (row["resolution"], row["reason"]) == (
+        "unresolved", "the species is known only in Animalia",
+    )  # fmt: skip
+
+
+def test_a_name_at_another_rank_is_another_name():
+    (row,) = resolved(lineage(order="Carnivora"))
+    assert (row["rank"], row["class"], row["genus"]) == ("order", "Mammalia", "")
+
+
+def test_given_ranks_are_overwritten_openly():
+    (row,) = resolved(lineage(kingdom="Animalia", order="Rodentia", species="Homo sapiens"))
+    assert row["order"] == "Primates"
+    assert (row["given_order"], row["changed"]) == ("Rodentia", "order")
+
+
+def test_the_second_provider_is_asked_only_for_what_the_first_lacks():
+    other = checklist(
+        ("Homo sapiens", "species", ("Animalia", "", "Primates"), None),
+        ("Homo habilis", "species", HOMINID, None),
+        provider="col",
+    )
+    both = pl.concat([other, NAMES])
+    rows = resolved(
+        lineage(species="Homo sapiens"), lineage(species="Homo habilis"),
+        names=both, providers=("gbif", "col"),
+    )  # fmt: skip
+    assert [(row["provider"], row["class"]) for row in rows] == [
+        ("gbif", "Mammalia"), ("col", "Mammalia"),
+    ]  # fmt: skip
+    (row,) = resolved(lineage(species="Homo sapiens"), names=both, providers=("col", "gbif"))
+    assert (row["provider"], row["class"]) == ("col", "Primates")
+
+
+def test_two_accepted_taxa_of_one_name_are_told_apart_by_higher_ranks_or_not_at_all():
+    names = checklist(
+        ("Aus bus", "species", ("Animalia", "", "", "", "Aidae"), None),
+        ("Aus bus", "species", ("Animalia", "", "", "", "Bidae"), None),
+    )
+    which, neither = resolved(
+        lineage(family="Bidae", species="Aus bus"), lineage(species="Aus bus"), names=names
+    )
+    assert (which["family"], which["resolution"]) == ("Bidae", "homonym-by-context")
+    assert neither["reason"] == "2 taxa have this species name, in Animalia"
+
+
+def test_nothing_given():
+    (row,) = resolved(lineage())
+    assert (row["taxon_id"], row["resolution"], row["rank"]) == (None, "unresolved", "")
+
+
+def test_a_table_is_resolved_row_by_row(tmp_path):
+    rows = [
+        {"image_id": str(i)} | dict(zip(RANKS, given, strict=True))
+        for i, given in enumerate(
+            [
+                lineage(species="Homo sapiens"),
+                lineage(genus="Pithecanthropus", species="erectus"),
+                lineage(species="Homo sapiens"),
+                lineage(genus="Homo", species="erectus"),
+            ]
+        )
+    ]
+    rows[0]["kingdom"] = None
+    write_parquet(tmp_path / "rows.parquet", pa.Table.from_pylist(rows))
+    resolutions = resolve_table(
+        tmp_path / "rows.parquet", NAMES, providers=["gbif"], keep=["image_id"],
+        output=tmp_path / "out.parquet",
+    )  # fmt: skip
+    assert len(resolutions) == 3
+    out = pl.read_parquet(tmp_path / "out.parquet").sort("image_id")
+    ids = out["taxon_id"].to_list()
+    assert out["resolution"].to_list() == ["exact", "synonym", "exact", "exact"]
+    assert ids[0] == ids[2] and ids[1] == ids[3] and ids[0] != ids[1]
+    taxa = taxa_of(resolutions)
+    assert taxa.columns == TAXA.names
+    assert dict(taxa.select("species", "resolution").iter_rows()) == {
+        "erectus": "exact", "sapiens": "exact",
+    }  # fmt: skip
+    write_texts(taxa, tmp_path / "texts.parquet")
+    texts = pl.read_parquet(tmp_path / "texts.parquet")
+    assert texts.columns == TEXTS.names and len(texts) == 14
+    with pytest.raises(InputError, match="no column 'image'"):
+        resolve_table(
+            tmp_path / "rows.parquet", NAMES, providers=[], keep=["image"],
+            output=tmp_path / "o.parquet",
+        )  # fmt: skip
+
+
+def test_trace(tmp_path, capsys):
+    told = trace("Laelia rosea", NAMES, ranks={"kingdom": "Plantae"}, providers=["gbif"])
+    assert "candidate  gbif 1: Laelia rosea [species] accepted -> kingdom Animalia" in told
+    assert "resolved   homonym-by-context: kingdom Plantae" in told
+    write_parquet(tmp_path / "names.parquet", NAMES.to_arrow().cast(TAXON_NAMES))
+    assert main(["Homo sapiens L.", "--names", str(tmp_path / "names.parquet")]) == 0
+    printed = capsys.readouterr().out
+    assert "parsed     name: Homo sapiens, author L." in printed
+    assert "through    gbif 4 (Homo sapiens)" in printed
+    assert main(["Homo", "--names", str(tmp_path / "absent.parquet")]) == 2
+
+
+LETTERS = st.characters(codec="latin-1", exclude_categories=("Cc", "Cf"))
+CELLS = st.one_of(
+    st.text(LETTERS, max_size=12),
+    st.sampled_from(
+        ["", "Homo", "homo", "sapiens", "Homo sapiens", "homo Sapiens L.", "× damascena", "sp.",
+         "sp. BOLD:AAA1234", "BOLD:AAA1234", "Felidae Fischer, 1817", "unknown", "Metazoa",
+         "HOMO", "Rosa × damascena Mill.", "lupus familiaris", "Homo sapiens (Smith, 1900)",
+         "mosaic virus", "<i>Aus</i> bus", "not_classified", "cf. alba", "Ignota aus"],
+    ),
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(RANKS, CELLS)), min_size=1, max_size=6))
+def test_tables_are_cleaned_as_single_lineages_and_give_the_same_texts(rows):
+    clean = clean_lineages(pl.DataFrame(rows)).select(RANKS)
+    lineages = [Lineage.from_ranks(row) for row in rows]
+    assert clean.to_dicts() == [one.names for one in lineages]
+    taxa = clean.with_columns(
+        common=pl.Series(["Cat", ""] * 3)[: len(rows)],
+        taxon_id=pl.Series([str(i) for i in range(len(rows))]),
+    )
+    texts = taxon_texts(taxa.lazy()).collect().to_dicts()
+    by_taxon = {(row["class_id"], row["text_type"]): row["name"] for row in texts}
+    for i, one in enumerate(lineages):
+        if any(one.names.values()):
+            for kind, name in text_names(one, taxa["common"][i], "").items():
+                assert by_taxon[str(i), kind] == name
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(RANKS, CELLS)))
+def test_cleaning_is_stable(row):
+    once = Lineage.from_ranks(row)
+    assert Lineage.from_ranks(once.names) == once
+
+
+def test_newick():
+    lineages = [
+        dict(zip(RANKS, given, strict=True))
+        for given in [
+            (*HOMINID, "Homo", "sapiens"),
+            (*HOMINID, "Homo", "erectus"),
+            lineage(kingdom="Plantae", genus="Rosa", species="× alba 'Maxima'"),
+        ]
+    ]
+    assert newick(lineages) == (
+        "(((((((Homo_erectus,Homo_sapiens)Homo)Hominidae)Primates)Mammalia)Chordata)Animalia,"
+        "(('Rosa × alba ''Maxima''')Rosa)Plantae)life;"
+    )
