@@ -1,25 +1,38 @@
-"""Flatten the ranks of a data set's classes into taxa and text types."""
+"""Resolve the ranks of a data set's classes and flatten them into taxa and text types."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.files import write_parquet
 from nicheclip.job import job
 from nicheclip.manifest import ManifestWriter
 from nicheclip.tables import CLASSES, read_table
+from nicheclip.taxonomy.class_taxa import resolve_classes
 from nicheclip.taxonomy.flatten import flatten
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    manifest = ManifestWriter("taxonomy", config={}, code=snakemake.params.code)
+    config = TaxonomyConfig.model_validate(snakemake.params.config)
+    manifest = ManifestWriter(
+        "taxonomy", config=snakemake.params.config, code=snakemake.params.code
+    )
     classes = read_table(snakemake.input.classes, CLASSES)
-    taxa, texts = flatten(classes, snakemake.wildcards.dataset)
-    write_parquet(snakemake.output.taxa, taxa)
-    write_parquet(snakemake.output.texts, texts)
+    names, vernaculars = snakemake.input.get("names"), snakemake.input.get("vernaculars")
+    resolutions = resolve_classes(classes, config, names=names, vernaculars=vernaculars)
+    taxa, texts = flatten(
+        classes,
+        snakemake.wildcards.dataset,
+        policy=config.policy,
+        resolutions=resolutions if config.providers else None,
+    )
+    tables = {"taxa": taxa, "texts": texts, "resolutions": resolutions}
+    for name, table in tables.items():
+        write_parquet(snakemake.output[name], table)
     manifest.write(
         snakemake.output.manifest,
-        outputs=[Path(snakemake.output.taxa), Path(snakemake.output.texts)],
-        counts={"classes": classes.num_rows, "taxa": taxa.num_rows, "texts": texts.num_rows},
+        outputs=[Path(snakemake.output[name]) for name in tables],
+        counts={"classes": classes.num_rows, **{n: t.num_rows for n, t in tables.items()}},
     )

@@ -17,6 +17,16 @@ def source_files(wildcards):
     return []
 
 
+def checklist_files():
+    """What the providers of checklists are read from."""
+    return [str(provider.path) for provider in CONFIG.taxonomy.providers]
+
+
+def checklists(kind):
+    """The table `kind` of all checklists, if there are any."""
+    return [f"results/checklists/{kind}.parquet"] if CONFIG.taxonomy.providers else []
+
+
 def described(kind):
     """The acquire output `kind` of the data set that a caption set describes."""
 

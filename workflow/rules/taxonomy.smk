@@ -1,25 +1,54 @@
 """Taxonomy: the ranks of each class become text types.
 
-Inputs:  results/acquire/<dataset>/classes.parquet
-Outputs: results/taxonomy/<dataset>/{taxa,texts}.parquet, manifest.json
+Inputs:  results/acquire/<dataset>/classes.parquet, the checklists that the config names
+Outputs: results/taxonomy/<dataset>/{taxa,texts,resolutions}.parquet, manifest.json; with
+         checklists also results/checklists/{names,vernaculars}.parquet, manifest.json
 """
+
+if CONFIG.taxonomy.providers:
+
+    rule read_checklists:
+        input:
+            checklist_files(),
+        output:
+            names="results/checklists/names.parquet",
+            vernaculars="results/checklists/vernaculars.parquet",
+            manifest="results/checklists/manifest.json",
+        log:
+            "results/logs/checklists.log",
+        conda:
+            "../../envs/data.yaml"
+        resources:
+            mem_mb=memory(4000, 4),
+            runtime=minutes(120),
+        params:
+            config=settings(CONFIG.taxonomy),
+            code=code("read_checklists.py"),
+        message:
+            "Reading the checklists"
+        script:
+            "../../scripts/read_checklists.py"
 
 
 rule flatten_taxonomy:
     input:
         classes=rules.acquire_dataset.output.classes,
+        names=checklists("names"),
+        vernaculars=checklists("vernaculars"),
     output:
         taxa="results/taxonomy/{dataset}/taxa.parquet",
         texts="results/taxonomy/{dataset}/texts.parquet",
+        resolutions="results/taxonomy/{dataset}/resolutions.parquet",
         manifest="results/taxonomy/{dataset}/manifest.json",
     log:
         "results/logs/taxonomy/{dataset}.log",
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=memory(1000, 20),
-        runtime=minutes(15),
+        mem_mb=memory(2000, 10),
+        runtime=minutes(30),
     params:
+        config=settings(CONFIG.taxonomy),
         code=code("flatten_taxonomy.py"),
     message:
         "Flattening the taxonomy of {wildcards.dataset}"

@@ -13,6 +13,7 @@ from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.data import DatasetConfig
 from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
 from nicheclip.config.papers import PapersConfig
+from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.errors import InputError
 
@@ -36,6 +37,7 @@ class Config(ConfigModel):
     seed: int = 0
     """Of everything but training, which has seeds of its own."""
     datasets: dict[Name, DatasetConfig] = Field(min_length=1)
+    taxonomy: TaxonomyConfig = TaxonomyConfig()
     captions: dict[Name, CaptionConfig] = Field(default={})
     models: dict[Name, ModelConfig] = Field(default={})
     training: dict[Name, TrainingConfig] = Field(default={})
