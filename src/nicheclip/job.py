@@ -35,30 +35,40 @@ class _Tee:
         return False  # jobs run side by side: lines, not bars
 
 
-def _open_log(path: Path | str) -> TextIO:
-    """The log, emptied and locked until it is closed."""
+@contextmanager
+def _alone(log: Path) -> Iterator[None]:
+    """Wait until no other process does the job that writes to ``log``.
+
+    The lock has a file of its own, since Snakemake removes a log before the job that writes it.
+    """
     if os.environ.get("LOCAL_RANK", "0") != "0":  # a process of the job that holds the lock
-        return Path(path).open("a", encoding="utf-8")
+        yield
+        return
+    file = log.with_name(f".{log.name}.lock")
     try:
-        descriptor = lock(path, wait=False)
+        descriptor = lock(file, wait=False)
     except LockedError:
-        print(f"{path}: an earlier process still does this job; waiting for it.", file=sys.stderr)
-        descriptor = lock(path, wait=True)
-    os.truncate(descriptor, 0)
-    return os.fdopen(descriptor, "w", encoding="utf-8")
+        print(f"{log}: an earlier process still does this job; waiting for it.", file=sys.stderr)
+        descriptor = lock(file, wait=True)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
 def job(log: Path | str) -> Iterator[None]:
     """Run a script's work with its messages in ``log`` and on standard error.
 
-    A job that outlived its killed driver still holds the log: then this one waits for it, so that
+    A job that outlived its killed driver still holds its lock: then this one waits for it, so that
     two never write the same outputs or checkpoints.
 
     An ``InputError`` ends the process with status 1 and its message alone; any other exception is
     shown with its traceback.
     """
-    with _open_log(log) as stream:
+    log = Path(log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(log), log.open("a", encoding="utf-8") as stream:
         terminal = sys.stderr
         sys.stderr = _Tee(terminal, stream)
         logging.basicConfig(

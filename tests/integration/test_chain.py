@@ -212,11 +212,16 @@ def test_a_killed_run_goes_on_to_the_same_table(finished, tmp_path):
 
     second = start(tmp_path, "tables")
     log = tmp_path / f"results/logs/train/fungi-tiny/seed{started[0]}.log"
-    wait_for(lambda: "going on after step" in log.read_text(), 300, "training that resumes")
+    wait_for(
+        lambda: log.exists() and "going on after step" in log.read_text(),
+        300,
+        "training that resumes",
+    )
     os.kill(second.pid, signal.SIGKILL)  # its jobs live on
     second.wait()
 
     last = snakemake(tmp_path, "--cores", 2, "tables")
     assert "Acquiring" not in last.stdout
+    assert "an earlier process still does this job" in last.stdout
     for pattern in ("train/**/*.safetensors", "tables/**/*"):
         assert digests(tmp_path, pattern) == digests(finished, pattern)

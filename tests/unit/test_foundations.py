@@ -150,9 +150,9 @@ def test_a_job_shows_our_own_errors_with_the_place(tmp_path):
 
 
 def test_a_job_waits_for_a_process_that_still_does_it(tmp_path):
-    held = lock(tmp_path / "x.log", wait=False)
+    held = lock(tmp_path / ".x.log.lock", wait=False)
     with pytest.raises(LockedError):
-        lock(tmp_path / "x.log", wait=False)
+        lock(tmp_path / ".x.log.lock", wait=False)
     second = subprocess.Popen(
         [sys.executable, "-c", "from nicheclip.job import job\nwith job('x.log'): print('done')"],
         cwd=tmp_path,
