@@ -222,6 +222,5 @@ def test_a_killed_run_goes_on_to_the_same_table(finished, tmp_path):
 
     last = snakemake(tmp_path, "--cores", 2, "tables")
     assert "Acquiring" not in last.stdout
-    assert "an earlier process still does this job" in last.stdout
     for pattern in ("train/**/*.safetensors", "tables/**/*"):
         assert digests(tmp_path, pattern) == digests(finished, pattern)
