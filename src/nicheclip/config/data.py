@@ -26,11 +26,50 @@ class FungiWorld(ConfigModel):
     """Temperature ranges in kelvin: as the paper states them, or as the published code has them."""
 
 
+class ImagesPerSpecies(ConfigModel):
+    """Images of each species of `arbor` in each split."""
+
+    train: Annotated[int, Field(ge=1)] = 40
+    """The mean over the species that train; `tail` says how unequal they are."""
+    val: Annotated[int, Field(ge=0)] = 4
+    """Of each species that trains."""
+    test: Annotated[int, Field(ge=0)] = 10
+    """Of each species, those that training never sees included."""
+
+
+class ArborWorld(ConfigModel):
+    """A procedural tree of life: seven ranks, looks inherited along the tree, Latin and English
+    names, a long tail, and species that training never sees."""
+
+    name: Literal["arbor"]
+    size: Annotated[int, Field(ge=16, le=4096)] = 64
+    """Edge of the square image in pixels."""
+    species: Annotated[int, Field(ge=12, le=5000)] = 96
+    """Leaves of the tree. With the seed they alone make the tree, its names and its looks."""
+    images_per_species: ImagesPerSpecies = ImagesPerSpecies()
+    tail: Annotated[float, Field(ge=0, le=3)] = 0.7
+    """The training images of the k-th most common species are in proportion to k ** -tail, one at
+    least; 0: all have the same number."""
+    rare_species: Fraction = 0.08
+    """Share of the species that is held out, though another species of the genus trains."""
+    held_out_genera: Fraction = 0.08
+    """Share of the genera that is held out with all species, though another genus of the family
+    trains. All images of what is held out go to the test split."""
+    field: bool = False
+    """The shifted twin: the same species by another sensor, in other light, blurred, occluded, and
+    away from their habitat."""
+    difficulty: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How much pose, light, individual colour, habitat and clutter vary."""
+
+
+World = Annotated[FungiWorld | ArborWorld, Field(discriminator="name")]
+
+
 class SyntheticSource(ConfigModel):
     """Images drawn by a procedural world; needs nothing from outside."""
 
     kind: Literal["synthetic"]
-    world: FungiWorld
+    world: World
 
 
 class FolderSource(ConfigModel):
@@ -233,3 +272,13 @@ class DatasetConfig(ConfigModel):
     """The caption set whose texts go into the shards, by its name under `captions`."""
     shards: Annotated[int, Field(ge=1, le=99999)] = 1
     """Number of shards of each split. Images are spread over them by their id."""
+
+    @model_validator(mode="after")
+    def _arbor_makes_its_splits(self) -> "DatasetConfig":
+        world = getattr(self.source, "world", None)
+        if isinstance(world, ArborWorld) and self.split.method != "given":
+            raise ValueError(
+                "split: {method: given} is needed with the world arbor, which holds species out; "
+                "a hash would put their images into training"
+            )
+        return self

@@ -17,7 +17,7 @@ class SyntheticImages:
 
     def __iter__(self) -> Iterator[SourceImage]:
         # only here, so that reading real data does not load the drawing code
-        from nicheclip.synthetic.worlds import CLASS_NAMES, iterate
+        from nicheclip.synthetic.worlds import iterate
 
         for image in iterate(self.source.world, seed=self.seed, workers=self.workers):
             yield SourceImage(
@@ -25,6 +25,8 @@ class SyntheticImages:
                 image.jpg,
                 image.label,
                 image.split,
-                name=CLASS_NAMES[image.label],
+                name=image.name,
+                lineage=image.lineage,
+                common=image.common,
                 attributes=image.extra,
             )
