@@ -1,8 +1,7 @@
 """Encoded images of a procedural world, one after the other, never as loose files.
 
-The three classes of `fungi` are growth stages of a fungus, not taxa: all that taxonomy can say of
-each is a fungus of no known rank below that, so their ranks stay empty. The classes of `arbor` are species
-with names at all seven ranks.
+The three classes of `fungi` are growth stages, not taxa, so their ranks stay empty. The classes of
+`arbor` are species with names at all seven ranks.
 """
 
 import io
