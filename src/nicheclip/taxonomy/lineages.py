@@ -8,7 +8,7 @@ from nicheclip.taxonomy.kingdoms import context_column
 from nicheclip.taxonomy.parsed_columns import WELL_FORMED, well_formed
 from nicheclip.taxonomy.species import read_name_above, read_species
 
-_PLAIN_NAME = r"^\p{Lu}[a-z]{2,}$"
+_PLAIN_NAME = r"^[A-Z][a-z]{2,}$"
 _SAYS_NOTHING = rf"^(?:{vocabulary.NO_NAME.pattern}|candidatus)|{vocabulary.VIRUS.pattern}"
 
 

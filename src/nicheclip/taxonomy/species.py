@@ -8,6 +8,8 @@ from nicheclip.taxonomy.parsed_name import parse_name
 
 #: stands for a genus that is not given, so that a bare epithet can be read; no name has it
 _PLACEHOLDER = "Ignotaignotaignota"
+#: what a garbled name leaves may read otherwise; each reading takes a part away
+MOST_READINGS = 4
 _UNKNOWN_LABELS = ("not_classified", "no_match")
 
 
@@ -24,8 +26,19 @@ def read_species(genus: str, species: str) -> SpeciesName:
     """The name in the cells ``genus`` (clean) and ``species`` (as found).
 
     A genus inside ``species`` is taken out; where it differs from ``genus``, the binomial wins.
-    What is no scientific name stays as it is. "sp." alone says nothing and is "".
+    What is no scientific name stays as it is. "sp." alone says nothing and is "". What was read
+    reads the same again.
     """
+    read = _read_once(genus, species)
+    for _ in range(MOST_READINGS):
+        again = _read_once(read.genus, read.epithets)
+        if again == read:
+            break
+        read = again
+    return read
+
+
+def _read_once(genus: str, species: str) -> SpeciesName:
     species = cleaned(species[: 2 * LONGEST_NAME])
     if not species or _says_nothing(species):
         return SpeciesName(genus)
@@ -41,6 +54,9 @@ def read_species(genus: str, species: str) -> SpeciesName:
     if parsed.kind in ("unparsed", "virus"):
         return SpeciesName(genus, species[:LONGEST_NAME], species[:LONGEST_NAME])
     if vocabulary.BARCODE_INDEX.fullmatch(parsed.genus):
+        in_genus = parse_name(genus)
+        if in_genus.epithets:  # a whole species in the genus cell
+            genus = in_genus.genus
         return SpeciesName(genus, f"sp. {parsed.genus}" if genus else parsed.genus, parsed.genus)
     if not parsed.epithets:
         return SpeciesName(own_genus or genus)
