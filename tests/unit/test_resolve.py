@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nicheclip.errors import InputError
 from nicheclip.files import write_parquet
-from nicheclip.tables import RANKS, RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS
+from nicheclip.tables import RANKS, RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS, read_table
 from nicheclip.taxonomy.flatten import names as text_names
 from nicheclip.taxonomy.ids import taxon_id
 from nicheclip.taxonomy.lineage import Lineage
@@ -18,6 +18,7 @@ from nicheclip.taxonomy.lineages import clean_lineages
 from nicheclip.taxonomy.newick import newick
 from nicheclip.taxonomy.providers.checklist import assemble
 from nicheclip.taxonomy.resolve import resolve
+from nicheclip.taxonomy.resolve_table import main as resolve_table_command
 from nicheclip.taxonomy.resolve_table import resolve_table, taxa_of, write_texts
 from nicheclip.taxonomy.texts import taxon_texts
 from nicheclip.taxonomy.trace import main, trace
@@ -231,13 +232,29 @@ def test_a_table_is_resolved_row_by_row(tmp_path):
         "erectus": "exact", "sapiens": "exact",
     }  # fmt: skip
     write_texts(taxa, tmp_path / "texts.parquet")
-    texts = pl.read_parquet(tmp_path / "texts.parquet")
-    assert texts.columns == TEXTS.names and len(texts) == 14
+    assert len(read_table(tmp_path / "texts.parquet", TEXTS)) == 14
     with pytest.raises(InputError, match="no column 'image'"):
         resolve_table(
             tmp_path / "rows.parquet", NAMES, providers=[], keep=["image"],
             output=tmp_path / "o.parquet",
         )  # fmt: skip
+
+
+def test_a_table_is_resolved_from_the_command_line(tmp_path, capsys):
+    rows = [{"image_id": "a"} | dict(zip(RANKS, lineage(species="Homo sapiens"), strict=True))]
+    rows.append(rows[0] | {"image_id": "b"})
+    write_parquet(tmp_path / "rows.parquet", pa.Table.from_pylist(rows))
+    write_parquet(tmp_path / "names.parquet", NAMES.to_arrow().cast(TAXON_NAMES))
+    command = [str(tmp_path / "rows.parquet"), "--names", str(tmp_path / "names.parquet")]
+    command += ["--keep", "image_id", "--output", str(tmp_path / "out")]
+    assert resolve_table_command(command) == 0
+    assert "1 lineages, 1 taxa" in capsys.readouterr().out
+    assert pl.read_parquet(tmp_path / "out/rows.parquet")["image_id"].sort().to_list() == ["a", "b"]
+    texts = pl.DataFrame(read_table(tmp_path / "out/texts.parquet", TEXTS))
+    assert "Homo sapiens" in texts.filter(pl.col("text_type") == "sci")["name"].to_list()
+    assert "Homo_sapiens" in (tmp_path / "out/tree.nwk").read_text()
+    assert resolve_table_command([*command, "--keep", "absent"]) == 2
+    assert "no column 'absent'" in capsys.readouterr().err
 
 
 def test_trace(tmp_path, capsys):
@@ -286,6 +303,11 @@ def test_tables_are_cleaned_as_single_lineages_and_give_the_same_texts(rows):
 def test_cleaning_is_stable(row):
     once = Lineage.from_ranks(row)
     assert Lineage.from_ranks(once.names) == once
+
+
+def test_a_species_in_the_genus_cell_gives_the_barcode_its_genus():
+    ranks = {"genus": "Rosa × damascena Mill.", "species": "BOLD:AAA0000"}
+    assert Lineage.from_ranks(ranks).scientific == "Rosa sp. BOLD:AAA0000"
 
 
 def test_newick():

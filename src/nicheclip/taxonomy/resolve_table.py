@@ -1,16 +1,28 @@
-"""Tables of any length resolved: each different lineage once, the rows by a streamed join."""
+"""Tables of any length resolved: each different lineage once, the rows by a streamed join.
 
+python -m nicheclip.taxonomy.resolve_table rows.parquet --names names.parquet --output resolved
+"""
+
+import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from nicheclip.config.base import RANKS
+from nicheclip.config.taxonomy import VernacularConfig
 from nicheclip.errors import InputError
-from nicheclip.files import atomic_path
-from nicheclip.tables import TAXA
+from nicheclip.files import atomic_path, write_parquet, write_text
+from nicheclip.tables import RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS, VERNACULARS, read_table
+from nicheclip.taxonomy.newick import newick
 from nicheclip.taxonomy.resolve import resolve
 from nicheclip.taxonomy.texts import taxon_texts
+from nicheclip.taxonomy.vernaculars import common_names
+
+#: taxa whose texts are made at once, which bounds memory
+TAXA_AT_ONCE = 100_000
 
 
 def resolve_table(
@@ -75,6 +87,62 @@ def taxa_of(resolutions: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_texts(taxa: pl.DataFrame, output: Path) -> None:
-    """The seven text types of each taxon, schema ``TEXTS``, streamed into a Parquet file."""
-    with atomic_path(output) as temporary:
-        taxon_texts(taxa.lazy()).sink_parquet(temporary)
+    """The seven text types of each taxon, schema ``TEXTS``, into a Parquet file."""
+    with (
+        atomic_path(output) as temporary,
+        pq.ParquetWriter(temporary, TEXTS, compression="zstd") as writer,
+    ):
+        for part in taxa.iter_slices(TAXA_AT_ONCE):
+            writer.write_table(taxon_texts(part.lazy()).collect().to_arrow().cast(TEXTS))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 2 for input that cannot be used."""
+    parser = argparse.ArgumentParser(
+        prog="python -m nicheclip.taxonomy.resolve_table",
+        description="Resolve the lineages of a table; write its rows' taxa, texts and tree.",
+    )
+    parser.add_argument("rows", type=Path, help="Parquet with the seven ranks as columns")
+    parser.add_argument("--names", type=Path, required=True, help="names.parquet of checklists")
+    parser.add_argument("--vernaculars", type=Path, help="vernaculars.parquet of checklists")
+    parser.add_argument("--providers", nargs="*", default=[], help="best first")
+    parser.add_argument("--keep", nargs="*", default=[], help="columns to take over, as an id")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the tables")
+    try:
+        _resolve_into(parser.parse_args(arguments))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _resolve_into(options: argparse.Namespace) -> None:
+    names = pl.DataFrame(read_table(options.names, TAXON_NAMES))
+    found = sorted(names["provider"].unique().to_list())
+    providers = list(dict.fromkeys([*options.providers, *found]))
+    common = None
+    if options.vernaculars:
+        vernaculars = pl.DataFrame(read_table(options.vernaculars, VERNACULARS))
+        common = common_names(vernaculars, names, VernacularConfig(), providers)
+    folder: Path = options.output
+    resolutions = resolve_table(
+        options.rows,
+        names,
+        providers=providers,
+        keep=options.keep,
+        output=folder / "rows.parquet",
+        common=common,
+    )
+    taxa = taxa_of(resolutions)
+    write_parquet(folder / "resolutions.parquet", resolutions.to_arrow().cast(RESOLUTIONS))
+    write_parquet(folder / "taxa.parquet", taxa.to_arrow().cast(TAXA))
+    write_texts(taxa, folder / "texts.parquet")
+    write_text(folder / "tree.nwk", newick(taxa.iter_rows(named=True)) + "\n")
+    counts = resolutions["resolution"].value_counts().sort("resolution")
+    print(f"{len(resolutions)} lineages, {len(taxa)} taxa; written to {folder}")
+    for resolution, count in counts.iter_rows():
+        print(f"  {resolution}: {count}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
