@@ -164,6 +164,9 @@ PREDICTIONS = pa.schema(
     ]
 )
 
+#: one image judged among one group of classes by one text type
+GROUP_PREDICTIONS = pa.schema([("text_type", pa.string()), ("group", pa.string()), *PREDICTIONS])
+
 #: support sets: the images that fold ``fold`` of ``shots``-shot may learn from
 FOLDS = pa.schema([("shots", pa.int32()), ("fold", pa.int32()), ("image_id", pa.string())])
 

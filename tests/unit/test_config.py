@@ -110,6 +110,30 @@ def test_a_paper_needs_the_protocols_of_its_table(change, message):
         parse_config(config)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"protocols": ["text_types"]}, "the protocol text_types needs seen_in"),
+        ({"classes": "seen"}, "classes: seen needs seen_in"),
+        ({"classes": "unseen", "seen_in": "fish"}, "set baseline: false"),
+        ({"seen_in": "fisch"}, "evaluation.e.seen_in: no 'datasets' entry .* did you mean 'fish'"),
+        ({"text_types": ["sci", "caption"]}, "a caption is no name"),
+        ({"text_types": ["sci", "sci"]}, "text types repeat"),
+        (
+            {
+                "protocols": ["text_types"],
+                "seen_in": "fish",
+                "class_texts": {"kind": "captions", "captions": "c"},
+            },
+            "set class_texts to kind templates",
+        ),
+    ],
+)
+def test_an_evaluation_of_seen_and_unseen_classes_says_what_it_lacks(change, message):
+    with pytest.raises(InputError, match=message):
+        parse_config(MINIMAL | {"evaluation": {"e": {"dataset": "fish", **change}}})
+
+
 def test_captions_of_another_data_set_are_refused():
     config = changed("datasets.fish.captions", "other")
     config["datasets"]["birds"] = copy.deepcopy(MINIMAL["datasets"]["fish"])

@@ -209,8 +209,8 @@ ROOMS |= {"reporting"}
         ("data", {"synthetic", "taxonomy"}),
         ("models", {"data"}),
         ("training", {"data", "models"}),
-        ("evaluation", {"data", "models"}),
-        ("reporting", {"data", "models", "evaluation"}),
+        ("evaluation", {"data", "models", "taxonomy"}),
+        ("reporting", {"data", "models", "evaluation", "taxonomy"}),
     ],
 )
 def test_rooms_import_only_what_they_may(room, allowed):

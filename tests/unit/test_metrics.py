@@ -11,6 +11,7 @@ import nicheclip
 from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import mean_interval, share_interval
 from nicheclip.evaluation.metrics import (
+    GroupAccuracy,
     judge_predictions,
     measure_cost,
     rank_accuracies,
@@ -68,6 +69,26 @@ def test_measures_by_name(tmp_path):
     shots = metrics.top1.model_copy(update={"std": 0.1})
     few = metrics.model_copy(update={"extra": {"shots_1": shots}})
     assert few.measure("shots_1") == shots and few.measure("shots_5") is None
+
+
+def test_measures_of_a_text_type_and_a_group(tmp_path):
+    metrics = judge(tmp_path, [("a", "a"), ("b", "a")])
+    entry = GroupAccuracy(
+        text_type="taxon_com",
+        group="unseen",
+        classes=2,
+        top1=metrics.top1,
+        top5=None,
+        macro=0.5,
+        hierarchical=None,
+    )
+    grouped = metrics.model_copy(update={"protocol": "text_types", "groups": [entry]})
+    assert grouped.measure("top1/taxon_com/unseen") == metrics.top1
+    assert grouped.measure("top5/taxon_com/unseen") is None
+    assert grouped.measure("top1/sci/unseen") is None
+    assert grouped.group("taxon_com", "unseen") == entry and grouped.group("sci", "all") is None
+    write_metrics(tmp_path / "metrics.json", grouped)
+    assert read_metrics(tmp_path / "metrics.json") == grouped
 
 
 def test_no_image_is_an_error(tmp_path):

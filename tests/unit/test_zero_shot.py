@@ -7,7 +7,12 @@ from nicheclip.config.evaluation import CaptionTexts
 from nicheclip.errors import InputError
 from nicheclip.evaluation import zero_shot as module
 from nicheclip.evaluation.class_texts import ClassEmbeddings
-from nicheclip.evaluation.predictions import read_predictions, write_predictions
+from nicheclip.evaluation.predictions import (
+    read_group_predictions,
+    read_predictions,
+    write_group_predictions,
+    write_predictions,
+)
 from nicheclip.evaluation.ranking import rank
 from nicheclip.evaluation.zero_shot import class_probabilities, zero_shot
 from nicheclip.models.features import l2_normalise
@@ -15,6 +20,7 @@ from small_evaluation import (
     CELL,
     CONFIG,
     image_id,
+    predictions_of,
     small_shards,
     tiny_clip,
     unit_features,
@@ -92,6 +98,20 @@ def test_predictions_file_round_trip(tmp_path):
         result.classes,
     )
     np.testing.assert_allclose(back.scores, result.scores, rtol=1e-6)
+
+
+def test_group_predictions_file_round_trip(tmp_path):
+    groups = {
+        ("taxon", "unseen"): predictions_of([("a", "a"), ("b", "c")]),
+        ("sci", "all"): predictions_of([("c", "a"), ("b", "b"), ("a", "a")]),
+    }
+    write_group_predictions(tmp_path / "p.parquet", groups)
+    back = read_group_predictions(tmp_path / "p.parquet")
+    assert list(back) == list(groups)
+    for key, found in back.items():
+        assert (found.image_ids, found.labels) == (groups[key].image_ids, groups[key].labels)
+        assert found.classes == groups[key].classes
+        np.testing.assert_allclose(found.scores, groups[key].scores, rtol=1e-6)
 
 
 def test_the_whole_cell_from_files(tmp_path):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.training import TextType
@@ -28,7 +28,7 @@ class CaptionTexts(ConfigModel):
     """The captions of this split; `train` keeps the evaluated items' own captions out."""
 
 
-Protocol = Literal["zero_shot", "retrieval", "few_shot"]
+Protocol = Literal["zero_shot", "retrieval", "few_shot", "text_types"]
 
 
 class EvaluationConfig(ConfigModel):
@@ -40,6 +40,19 @@ class EvaluationConfig(ConfigModel):
     runs: list[str] | None = None
     """The training runs that are judged, each with its start model; null: those of the data set."""
     protocols: list[Protocol] = Field(default=["zero_shot"], min_length=1)
+    classes: Literal["all", "seen", "unseen"] = "all"
+    """The classes that `zero_shot`, `few_shot` and the baseline choose from and judge; images of
+    other classes are left out and counted."""
+    seen_in: str | None = None
+    """The data set, by its name under `datasets`, whose train split decides which classes are seen;
+    needed by `classes` other than `all` and by `text_types`. A class is seen when a class with a
+    train image there is the same species: kingdom, genus and epithet. A synonym counts as another
+    species."""
+    text_types: list[TextType] = Field(
+        default=["sci", "com", "taxon", "sci_com", "taxon_com"], min_length=1
+    )
+    """Protocol `text_types` is zero-shot classification by each of these, among all, seen and
+    unseen classes; each text type's bare name goes into the templates of `class_texts`."""
     class_texts: Annotated[TemplateTexts | CaptionTexts, Field(discriminator="kind")] = (
         TemplateTexts(kind="templates")
     )
@@ -53,3 +66,38 @@ class EvaluationConfig(ConfigModel):
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     baseline: bool = True
     """Judge the colour histogram by the same task, learnt from the train split."""
+
+    @field_validator("text_types")
+    @classmethod
+    def _text_types_are_names(cls, text_types: list[TextType]) -> list[TextType]:
+        if "caption" in text_types:
+            raise ValueError(
+                "a caption is no name to put into templates; leave it out, and set class_texts to "
+                "kind captions for zero-shot classification by captions"
+            )
+        if len(set(text_types)) != len(text_types):
+            raise ValueError(f"text types repeat: {text_types}")
+        return text_types
+
+    @model_validator(mode="after")
+    def _seen_and_unseen_can_be_told(self) -> "EvaluationConfig":
+        if self.seen_in is None:
+            reason = f"classes: {self.classes}" if self.classes != "all" else ""
+            if "text_types" in self.protocols:
+                reason = "the protocol text_types"
+            if reason:
+                raise ValueError(
+                    f"{reason} needs seen_in: the data set whose train split decides which classes "
+                    "are seen"
+                )
+        if "text_types" in self.protocols and isinstance(self.class_texts, CaptionTexts):
+            raise ValueError(
+                "the protocol text_types puts names into templates; set class_texts to kind "
+                "templates, or leave the protocol out"
+            )
+        if self.classes == "unseen" and self.baseline:
+            raise ValueError(
+                "classes: unseen leaves the colour histogram no images to learn from; set "
+                "baseline: false"
+            )
+        return self

@@ -67,6 +67,8 @@ class Config(ConfigModel):
             yield f"training.{name}.model", run.model, "models"
         for name, task in self.evaluation.items():
             yield f"evaluation.{name}.dataset", task.dataset, "datasets"
+            if task.seen_in:
+                yield f"evaluation.{name}.seen_in", task.seen_in, "datasets"
             for run_name in task.runs or []:
                 yield f"evaluation.{name}.runs", run_name, "training"
             if isinstance(task.class_texts, CaptionTexts):

@@ -53,7 +53,7 @@ class Measure(Record):
     n: int
     """Images, or folds of a few-shot accuracy."""
     interval: Interval | None = None
-    """Over images."""
+    """Over images, or over classes in a ``GroupAccuracy``."""
     std: float | None = None
     """Standard deviation over folds (n - 1 in the divisor)."""
     chance: float | None = None
@@ -77,6 +77,30 @@ class RankAccuracy(Record):
     accuracy: float
 
 
+class GroupAccuracy(Record):
+    """Zero-shot accuracy by one text type among the classes of one group."""
+
+    text_type: str
+    group: str
+    """As ``standing.Group`` has it."""
+    classes: int
+    """Classes to choose from; the images are theirs."""
+    top1: Measure
+    """Its interval is over classes: images of one species are not independent."""
+    top5: Measure | None
+    """Null where there are no more than five classes."""
+    macro: float
+    """Mean of the classes' accuracies."""
+    hierarchical: list[RankAccuracy] | None
+    """Null where the classes have no ranks."""
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """What was measured, by the name that ``CellMetrics.measure`` takes."""
+        tops = {"top1": self.top1, "top5": self.top5}
+        return {f"{k}/{self.text_type}/{self.group}": m for k, m in tops.items() if m}
+
+
 class Cost(Record):
     """What a cell took."""
 
@@ -89,7 +113,7 @@ class Cost(Record):
 class CellMetrics(Cell):
     """The content of ``metrics.json``."""
 
-    protocol: Literal["zero_shot", "retrieval", "few_shot", "colour_histogram"]
+    protocol: Literal["zero_shot", "retrieval", "few_shot", "text_types", "colour_histogram"]
     n: int
     """Images judged."""
     classes: int
@@ -108,6 +132,8 @@ class CellMetrics(Cell):
     per_class: list[ClassAccuracy] = []
     hierarchical: list[RankAccuracy] | None = None
     """Null where the classes have no ranks."""
+    groups: list[GroupAccuracy] = []
+    """Of protocol ``text_types``: each text type with each group of classes."""
     extra: dict[str, Measure] = {}
     """``recall_at_1_class``, ``recall_at_1_item``, ``shots_1``, ..."""
     counts: dict[str, int] = {}
@@ -117,9 +143,22 @@ class CellMetrics(Cell):
     cost: Cost
 
     def measure(self, name: str) -> Measure | None:
-        """``top1``, ``top3``, ``top5`` or one of ``extra``; None where it was not measured."""
+        """The measure called ``name``; None where it was not measured.
+
+        Args:
+            name: ``top1``, ``top3``, ``top5``, one of ``extra``, or ``top1/taxon_com/unseen`` for
+                a text type and a group.
+        """
         tops = {"top1": self.top1, "top3": self.top3, "top5": self.top5}
-        return tops[name] if name in tops else self.extra.get(name)
+        if name in tops:
+            return tops[name]
+        grouped = {key: m for entry in self.groups for key, m in entry.measures.items()}
+        return grouped.get(name) or self.extra.get(name)
+
+    def group(self, text_type: str, group: str) -> GroupAccuracy | None:
+        """The entry of ``groups`` of that text type and group; None where there is none."""
+        entries = {(entry.text_type, entry.group): entry for entry in self.groups}
+        return entries.get((text_type, group))
 
 
 def write_metrics(path: Path | str, metrics: CellMetrics) -> None:

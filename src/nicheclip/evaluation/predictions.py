@@ -1,5 +1,6 @@
 """What a model said of each image: made, written, read, compared with the truth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from nicheclip.errors import InputError
 from nicheclip.files import write_parquet
-from nicheclip.tables import CATALOG, CLASSES, PREDICTIONS, read_table
+from nicheclip.tables import CATALOG, CLASSES, GROUP_PREDICTIONS, PREDICTIONS, read_table
 
 #: classes kept per image
 TOP = 5
@@ -58,18 +59,50 @@ def make_predictions(
 
 def write_predictions(path: Path | str, predictions: Predictions) -> None:
     """Write schema ``PREDICTIONS``, in the order of the image ids."""
+    write_parquet(path, _table(predictions))
+
+
+def read_predictions(path: Path | str) -> Predictions:
+    """The file that ``write_predictions`` wrote."""
+    return _predictions(read_table(path, PREDICTIONS))
+
+
+def write_group_predictions(
+    path: Path | str, predictions: Mapping[tuple[str, str], Predictions]
+) -> None:
+    """Write schema ``GROUP_PREDICTIONS``: the predictions of each (text type, group)."""
+    tables = []
+    for (text_type, group), found in predictions.items():
+        rows = _table(found)
+        for place, value in enumerate((text_type, group)):
+            column = pa.repeat(pa.scalar(value), len(rows))
+            rows = rows.add_column(place, GROUP_PREDICTIONS.field(place), column)
+        tables.append(rows)
+    write_parquet(path, pa.concat_tables([GROUP_PREDICTIONS.empty_table(), *tables]))
+
+
+def read_group_predictions(path: Path | str) -> dict[tuple[str, str], Predictions]:
+    """The file that ``write_group_predictions`` wrote: predictions by (text type, group)."""
+    table = read_table(path, GROUP_PREDICTIONS)
+    rows: dict[tuple[str, str], list[int]] = {}
+    keys = zip(table["text_type"].to_pylist(), table["group"].to_pylist(), strict=True)
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
+    return {key: _predictions(table.take(chosen)) for key, chosen in rows.items()}
+
+
+def _table(predictions: Predictions) -> pa.Table:
     columns = {
         "image_id": predictions.image_ids,
         "label": predictions.labels,
         "classes": predictions.classes,
         "scores": predictions.scores,
     }
-    write_parquet(path, pa.table(columns, schema=PREDICTIONS).sort_by("image_id"))
+    return pa.table(columns, schema=PREDICTIONS).sort_by("image_id")
 
 
-def read_predictions(path: Path | str) -> Predictions:
-    """The file that ``write_predictions`` wrote."""
-    columns = read_table(path, PREDICTIONS).to_pydict()
+def _predictions(table: pa.Table) -> Predictions:
+    columns = table.to_pydict()
     return Predictions(columns["image_id"], columns["label"], columns["classes"], columns["scores"])
 
 
