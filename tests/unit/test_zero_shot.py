@@ -13,7 +13,7 @@ from nicheclip.evaluation.predictions import (
     write_group_predictions,
     write_predictions,
 )
-from nicheclip.evaluation.ranking import rank
+from nicheclip.evaluation.ranking import TIE, _rank_by_full_sort, rank
 from nicheclip.evaluation.zero_shot import class_probabilities, zero_shot
 from nicheclip.models.features import l2_normalise
 from small_evaluation import (
@@ -167,3 +167,17 @@ def test_the_whole_cell_from_files(tmp_path):
     assert found == {"a": ["one"]}
     with pytest.raises(InputError, match="have none: b"):
         run({"a": ["x"], "c": ["y"]})
+
+
+@pytest.mark.parametrize("columns", [3, 6, 7, 40, 500])
+def test_the_best_columns_are_those_of_a_full_sort(columns):
+    # chains of near-equal scores in, across and below the top five; whole rows of equal scores
+    rng = np.random.default_rng(columns)
+    scores = rng.random((400, columns)).astype(np.float32)
+    scores[:100] = np.round(scores[:100], 1)
+    scores[100:200] += 0.8 * np.float32(TIE) * rng.integers(0, 4, (100, columns))
+    scores[200:220] = 0.5
+    scores[220:300, : columns // 2] = scores[220:300, columns // 2 : columns // 2 * 2]
+    ids = [image_id(i) for i in range(400)]
+    for top in (1, 5):
+        np.testing.assert_array_equal(rank(scores, ids, top), _rank_by_full_sort(scores, ids, top))

@@ -24,6 +24,25 @@ def rank(scores: npt.NDArray[Any], image_ids: Sequence[str], top: int) -> npt.ND
         image_ids: n ids.
         top: how many columns are wanted.
     """
+    if scores.shape[1] <= top + 1:
+        return _rank_by_full_sort(scores, image_ids, top)
+    # the best top + 1 settle a row, unless two of them are equal
+    best = np.argpartition(-scores, top, axis=1)[:, : top + 1]
+    values = np.take_along_axis(scores, best, axis=1)
+    inner = np.argsort(-values, axis=1)
+    order = np.take_along_axis(best, inner, axis=1)[:, :top]
+    values = np.take_along_axis(values, inner, axis=1)
+    settled = (values[:, :-1] - values[:, 1:] > TIE).all(axis=1)
+    rows = np.flatnonzero(~settled).tolist()
+    if rows:
+        ids = [image_ids[row] for row in rows]
+        order[rows] = _rank_by_full_sort(scores[rows], ids, top)
+    return order
+
+
+def _rank_by_full_sort(
+    scores: npt.NDArray[Any], image_ids: Sequence[str], top: int
+) -> npt.NDArray[np.intp]:
     order = np.argsort(-scores, axis=1, kind="stable")
     values = np.take_along_axis(scores, order, axis=1)
     equal_to_next = values[:, :-1] - values[:, 1:] <= TIE
