@@ -1,0 +1,81 @@
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from nicheclip.errors import InputError
+from nicheclip.evaluation.standing import class_groups, read_class_groups, read_judged_classes
+from nicheclip.files import write_parquet
+from nicheclip.tables import CATALOG, CLASSES, RANKS
+from small_evaluation import image_id
+
+
+def table(**lineages):
+    """Classes by id, each with (kingdom, genus, species)."""
+    rows = [
+        dict.fromkeys([*RANKS, "common"], "")
+        | {"class_id": class_id, "name": class_id, "images": 1}
+        | dict(zip(("kingdom", "genus", "species"), names, strict=True))
+        for class_id, names in lineages.items()
+    ]
+    return pl.from_arrow(pa.Table.from_pylist(rows, schema=CLASSES))
+
+
+SEEN = table(
+    s1=("Fungi", "Agaricus", "augustus"),
+    s2=("Animalia", "Oenanthe", "hispanica"),
+    nameless=("Fungi", "Amanita", ""),
+)
+
+
+def test_groups_by_hand():
+    judged = table(
+        authority=("Fungi", "Agaricus", "Agaricus augustus Fr."),
+        other_kingdom=("Plantae", "Oenanthe", "hispanica"),
+        new_genus=("Fungi", "Boletus", "edulis"),
+        known_genus=("Fungi", "Agaricus", "bisporus"),
+        nameless=("Fungi", "Amanita", ""),
+        stranger=("", "", ""),
+        metazoan=("Metazoa", "Oenanthe", "hispanica"),
+    )
+    assert class_groups(judged, SEEN) == {
+        "all": sorted(judged["class_id"]),
+        "seen": ["authority", "metazoan", "nameless"],
+        "unseen": ["known_genus", "new_genus", "other_kingdom", "stranger"],
+        "unseen_known_genus": ["known_genus"],
+        "unseen_new_genus": ["new_genus", "other_kingdom"],
+    }
+
+
+def test_empty_groups_are_left_out():
+    assert list(class_groups(SEEN, SEEN)) == ["all", "seen"]
+    assert list(class_groups(SEEN, SEEN.clear())) == ["all", "unseen", "unseen_new_genus"]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three classes, of which s1 alone has a train image."""
+    images = [("s1", "train"), ("s1", "test"), ("s2", "test"), ("nameless", "test")]
+    rows = [
+        dict.fromkeys(CATALOG.names)
+        | {"image_id": image_id(i), "class_id": class_id, "split": split, "part": 0}
+        for i, (class_id, split) in enumerate(images)
+    ]
+    write_parquet(tmp_path / "catalog.parquet", pa.Table.from_pylist(rows, schema=CATALOG))
+    write_parquet(tmp_path / "classes.parquet", SEEN.to_arrow().cast(CLASSES))
+    return str(tmp_path / "classes.parquet"), str(tmp_path / "catalog.parquet")
+
+
+def test_only_train_images_make_a_class_seen(files):
+    classes, catalog = files
+    groups = read_class_groups(classes, seen_catalog=catalog, seen_classes=classes)
+    assert groups["seen"] == ["s1"] and groups["unseen"] == ["nameless", "s2"]
+
+
+def test_the_choice_of_an_evaluation(files):
+    classes, catalog = files
+    seen = {"seen_catalog": [catalog], "seen_classes": [classes]}
+    nothing = {"seen_catalog": [], "seen_classes": []}
+    assert read_judged_classes("all", classes, **nothing) == ["nameless", "s1", "s2"]
+    assert read_judged_classes("unseen", classes, **seen) == ["nameless", "s2"]
+    with pytest.raises(InputError, match="1 of 3 classes are seen"):
+        read_judged_classes("seen", classes, **seen)
