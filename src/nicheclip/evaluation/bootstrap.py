@@ -1,4 +1,6 @@
-"""Intervals over images."""
+"""Intervals over images and over classes."""
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,7 @@ class Interval(BaseModel):
     confidence: float
     method: str
     """``bootstrap`` (percentiles) or ``wilson`` (a share of 0 or 1, which the bootstrap would give
-    no width)."""
+    no width), over images; ``bootstrap over classes`` or ``wilson over classes``."""
 
 
 def mean_interval(
@@ -54,3 +56,59 @@ def share_interval(
         low, high = test.proportion_ci(confidence_level=confidence, method="wilson")
         return Interval(low=float(low), high=float(high), confidence=confidence, method="wilson")
     return mean_interval(credit, resamples=resamples, confidence=confidence, seed=seed)
+
+
+def class_share_interval(
+    credit: npt.NDArray[np.float64],
+    labels: Sequence[str],
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    """Interval of the mean of ``credit`` [n], between 0 and 1, resampled over classes.
+
+    A cluster bootstrap: a resample draws as many classes as there are, each with all its images.
+    Images of one class are not independent, so resampling images would be too sure. Percentiles.
+    Where all classes have the same mean (all are 0, all are 1, there is one class), resamples do
+    not differ; then it is Wilson's interval with the number of classes, not of images, for n.
+
+    Args:
+        credit: of n images.
+        labels: the n classes.
+        resamples: number of resamples.
+        confidence: of the interval.
+        seed: of the resampling.
+    """
+    _, codes = np.unique(np.asarray(labels), return_inverse=True)
+    sums, counts = np.bincount(codes, weights=credit), np.bincount(codes)
+    if np.ptp(sums / counts) < 1e-12:
+        low, high = wilson(float(credit.mean()), len(counts), confidence)
+        return Interval(low=low, high=high, confidence=confidence, method="wilson over classes")
+    means = np.concatenate(
+        [(w @ sums) / (w @ counts) for w in class_weights(len(counts), resamples, seed)]
+    )
+    tail = (1 - confidence) / 2
+    low, high = (float(end) for end in np.quantile(means, [tail, 1 - tail]))
+    return Interval(low=low, high=high, confidence=confidence, method="bootstrap over classes")
+
+
+def class_weights(classes: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+    """How often each class is in each resample: blocks [b, classes], ``resamples`` rows in all."""
+    draw = generator("bootstrap over classes", seed)
+    block = max(1, NUMBERS_AT_ONCE // classes)
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        weights = draw.multinomial(classes, np.full(classes, 1 / classes), size=rows)
+        yield weights.astype(np.float64)
+
+
+def wilson(share: float, n: int, confidence: float) -> tuple[float, float]:
+    """Wilson's score interval of a share among ``n``; ``share * n`` need not be whole.
+
+    Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212.
+    """
+    z2 = float(stats.norm.ppf((1 + confidence) / 2)) ** 2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    reach = (z2 * (share * (1 - share) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)
+    return max(0.0, centre - reach), min(1.0, centre + reach)
