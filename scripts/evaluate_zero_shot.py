@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.evaluation.metrics import Cell
+from nicheclip.evaluation.standing import read_judged_classes
 from nicheclip.evaluation.text_cells import evaluate_zero_shot, read_class_texts
 from nicheclip.job import job
 
@@ -21,6 +22,12 @@ with job(snakemake.log[0]):
         features=Path(snakemake.input.features),
         catalog=Path(snakemake.input.catalog),
         classes=Path(snakemake.input.classes),
+        class_ids=read_judged_classes(
+            config.classes,
+            snakemake.input.classes,
+            seen_catalog=snakemake.input.seen_catalog,
+            seen_classes=snakemake.input.seen_classes,
+        ),
         class_texts=read_class_texts(config, texts=Path(snakemake.input.texts), source=source),
         seed=snakemake.params.seed,
         batch_size=snakemake.params.batch_size,

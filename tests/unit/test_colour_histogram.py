@@ -35,7 +35,7 @@ def test_grey_and_transparent_images_count_as_rgb():
 
 def test_coloured_squares_are_told_apart(tmp_path):
     shards = small_shards(tmp_path)
-    result = judge_colour_histogram(shards["train"], shards["test"], seed=0)
+    result = judge_colour_histogram(shards["train"], shards["test"], "abc", seed=0)
     assert result.predictions.correct().mean() == 1.0
     assert result.training_images == 12 and result.class_ids == ["a", "b", "c"]
     np.testing.assert_allclose(np.sum(result.predictions.scores, axis=1), 1, rtol=1e-6)
@@ -44,14 +44,18 @@ def test_coloured_squares_are_told_apart(tmp_path):
 def test_a_large_train_split_is_sampled(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_TRAINING_IMAGES", 10)
     shards = small_shards(tmp_path)
-    assert judge_colour_histogram(shards["train"], shards["test"], seed=0).training_images == 10
+    assert (
+        judge_colour_histogram(shards["train"], shards["test"], "abc", seed=0).training_images == 10
+    )
 
 
 def test_one_class_cannot_be_learnt(tmp_path):
     catalog = write_catalog(tmp_path / "catalog.parquet", {"train": 1, "test": 3})
     write_shards(tmp_path, catalog, {})
     with pytest.raises(InputError, match="baseline: false"):
-        judge_colour_histogram(ShardSet(tmp_path / "train"), ShardSet(tmp_path / "test"), seed=0)
+        judge_colour_histogram(
+            ShardSet(tmp_path / "train"), ShardSet(tmp_path / "test"), "abc", seed=0
+        )
 
 
 def test_the_whole_cell_from_files(tmp_path):
@@ -63,6 +67,7 @@ def test_the_whole_cell_from_files(tmp_path):
         train=tmp_path / "train",
         judged=tmp_path / "test",
         classes=tmp_path / "classes.parquet",
+        class_ids="abc",
         seed=0,
         predictions=tmp_path / "predictions.parquet",
         metrics=tmp_path / "metrics.json",

@@ -3,6 +3,7 @@ import pytest
 from nicheclip.evaluation.bootstrap import Interval
 from nicheclip.evaluation.metrics import (
     CellMetrics,
+    GroupAccuracy,
     JudgedModel,
     Measure,
     measure_cost,
@@ -80,3 +81,32 @@ def test_a_measure_that_a_cell_has_not_got_has_no_row(rows):
 
 def test_one_seed_shows_the_interval_over_images(rows):
     assert (rows[0]["value"].low, rows[0]["value"].high) == pytest.approx((0.15, 0.35))
+
+
+def test_text_types_have_a_row_for_each_group(tmp_path):
+    def entry(text_type, group, classes, value):
+        return GroupAccuracy(
+            text_type=text_type,
+            group=group,
+            classes=classes,
+            top1=measure(value, n=10 * classes),
+            top5=measure(0.9),
+            macro=value,
+            hierarchical=None,
+        )
+
+    paths = [
+        cell(
+            tmp_path / f"{seed}.json",
+            "text_types",
+            "train",
+            "run",
+            seed,
+            groups=[entry("sci", "all", 4, 0.5), entry("sci", "unseen_new_genus", 2, value)],
+        )
+        for seed, value in ((0, 0.6), (1, 0.8))
+    ]
+    rows = evaluation_table("e", paths, scale="own").rows
+    assert [row[0] for row in rows] == ["top-1, sci, all", "top-1, sci, unseen new genus"]
+    assert [row[3].value for row in rows] == pytest.approx([0.5, 0.7])
+    assert [(row[5].value, row[6].value, row[7].value) for row in rows] == [(40, 4, 2), (20, 2, 2)]

@@ -113,15 +113,20 @@ def test_the_whole_cell_from_files(tmp_path):
     write_catalog(tmp_path / "catalog.parquet", {"test": 30})
     config = CONFIG.model_copy(update={"shots": [1, 5]})
     catalog, folds = tmp_path / "catalog.parquet", tmp_path / "folds.parquet"
-    assert make_folds(config, catalog=catalog, split="test", seed=0, folds=folds) == []
+    assert (
+        make_folds(config, catalog=catalog, class_ids="abc", split="test", seed=0, folds=folds)
+        == []
+    )
     assert len(read_folds(folds)) == 10
     rng = np.random.default_rng(0)
     separable = np.eye(3)[np.arange(30) % 3] * 5 + rng.normal(size=(30, 3)) * 0.01
     write_features(tmp_path / "features", unit_features(separable))
     metrics = evaluate_few_shot(
         CELL,
+        config,
         features=tmp_path / "features",
         catalog=catalog,
+        class_ids="abc",
         folds=folds,
         metrics=tmp_path / "metrics.json",
     )
@@ -131,6 +136,27 @@ def test_the_whole_cell_from_files(tmp_path):
     drawn = draw_folds({image_id(i): "abc"[i % 3] for i in range(30)}, [1, 5], 5, 0)
     write_folds(tmp_path / "again.parquet", drawn)
     assert (tmp_path / "again.parquet").read_bytes() == folds.read_bytes()
+
+
+def test_folds_and_queries_are_of_the_chosen_classes(tmp_path):
+    write_catalog(tmp_path / "catalog.parquet", {"test": 30})
+    config = CONFIG.model_copy(update={"shots": [1], "classes": "seen", "seen_in": "squares"})
+    catalog, folds = tmp_path / "catalog.parquet", tmp_path / "folds.parquet"
+    make_folds(config, catalog=catalog, class_ids="ab", split="test", seed=0, folds=folds)
+    assert {int(i, 16) % 3 for ids in read_folds(folds).values() for i in ids} == {0, 1}
+    write_features(tmp_path / "features", unit_features(np.eye(3)[np.arange(30) % 3]))
+    metrics = evaluate_few_shot(
+        CELL,
+        config,
+        features=tmp_path / "features",
+        catalog=catalog,
+        class_ids="ab",
+        folds=folds,
+        metrics=tmp_path / "metrics.json",
+    )
+    assert (metrics.n, metrics.classes, metrics.excluded) == (20, 2, [])
+    assert metrics.extra["shots_1"].chance == 0.5 and metrics.extra["shots_1"].value == 1.0
+    assert metrics.counts == {"images_of_other_classes": 10}
 
 
 def test_nearest_neighbours_of_real_features_agree_with_the_reference():

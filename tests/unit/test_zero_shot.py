@@ -132,14 +132,15 @@ def test_the_whole_cell_from_files(tmp_path):
         CONFIG, texts=tmp_path / "texts.parquet", source=tmp_path / "photo.yaml"
     )
 
-    def run(class_texts):
+    def run(class_texts, config=CONFIG, class_ids="abc"):
         return evaluate_zero_shot(
             CELL,
-            CONFIG,
+            config,
             model=tmp_path / "model",
             features=tmp_path / "features",
             catalog=tmp_path / "catalog.parquet",
             classes=tmp_path / "classes.parquet",
+            class_ids=list(class_ids),
             class_texts=class_texts,
             seed=0,
             batch_size=8,
@@ -165,6 +166,9 @@ def test_the_whole_cell_from_files(tmp_path):
         captioned, texts=tmp_path / "texts.parquet", source=tmp_path / "captions.parquet"
     )
     assert found == {"a": ["one"]}
+    seen = CONFIG.model_copy(update={"classes": "seen", "seen_in": "squares"})
+    fewer = run(texts, seen, "ac")
+    assert (fewer.n, fewer.classes, fewer.counts["images_of_other_classes"]) == (6, 2, 3)
     with pytest.raises(InputError, match="have none: b"):
         run({"a": ["x"], "c": ["y"]})
 

@@ -43,6 +43,8 @@ rule evaluate_zero_shot:
         classes=evaluated_data("results/acquire/{dataset}/classes.parquet"),
         texts=evaluated_data("results/taxonomy/{dataset}/texts.parquet"),
         class_texts=class_text_source,
+        seen_catalog=seen_data("catalog.parquet"),
+        seen_classes=seen_data("classes.parquet"),
     output:
         predictions=f"{CELL}/zero_shot/predictions.parquet",
         metrics=f"{CELL}/zero_shot/metrics.json",
@@ -66,6 +68,41 @@ rule evaluate_zero_shot:
         "Zero-shot {wildcards.evaluation}: {wildcards.origin}/{wildcards.name}/{wildcards.initial}"
     script:
         "../../scripts/evaluate_zero_shot.py"
+
+
+rule evaluate_text_types:
+    input:
+        model=model_files(MODEL_FOLDER),
+        features=evaluated_features,
+        catalog=evaluated_data("results/acquire/{dataset}/catalog.parquet"),
+        classes=evaluated_data("results/acquire/{dataset}/classes.parquet"),
+        texts=evaluated_data("results/taxonomy/{dataset}/texts.parquet"),
+        class_texts=class_text_source,
+        seen_catalog=seen_data("catalog.parquet"),
+        seen_classes=seen_data("classes.parquet"),
+    output:
+        predictions=f"{CELL}/text_types/predictions.parquet",
+        metrics=f"{CELL}/text_types/metrics.json",
+    log:
+        "results/logs/evaluate/{evaluation}/{origin}/{name}/{initial}/text_types.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=memory(4000, 1),
+        runtime=minutes(60),
+        gpu=CONFIG.encoding.gpu,
+        nodes=1,
+    params:
+        cell=cell,
+        config=lambda w: settings(CONFIG.evaluation[w.evaluation]),
+        seed=CONFIG.seed,
+        batch_size=CONFIG.encoding.batch_size,
+        gpu=CONFIG.encoding.gpu,
+        code=code("evaluate_text_types.py"),
+    message:
+        "Text types {wildcards.evaluation}: {wildcards.origin}/{wildcards.name}/{wildcards.initial}"
+    script:
+        "../../scripts/evaluate_text_types.py"
 
 
 rule evaluate_retrieval:
@@ -102,6 +139,9 @@ rule evaluate_retrieval:
 rule draw_folds:
     input:
         catalog=evaluated_data("results/acquire/{dataset}/catalog.parquet"),
+        classes=evaluated_data("results/acquire/{dataset}/classes.parquet"),
+        seen_catalog=seen_data("catalog.parquet"),
+        seen_classes=seen_data("classes.parquet"),
     output:
         folds="results/evaluate/{evaluation}/folds.parquet",
     log:
@@ -125,6 +165,9 @@ rule evaluate_few_shot:
     input:
         features=evaluated_features,
         catalog=evaluated_data("results/acquire/{dataset}/catalog.parquet"),
+        classes=evaluated_data("results/acquire/{dataset}/classes.parquet"),
+        seen_catalog=seen_data("catalog.parquet"),
+        seen_classes=seen_data("classes.parquet"),
         folds=rules.draw_folds.output.folds,
     output:
         metrics=f"{CELL}/few_shot/metrics.json",
@@ -137,6 +180,7 @@ rule evaluate_few_shot:
         runtime=minutes(60),
     params:
         cell=cell,
+        config=lambda w: settings(CONFIG.evaluation[w.evaluation]),
         code=code("evaluate_few_shot.py"),
     message:
         "Few-shot {wildcards.evaluation}: {wildcards.origin}/{wildcards.name}/{wildcards.initial}"
@@ -149,6 +193,8 @@ rule evaluate_colour_histogram:
         train=lambda w: split_shards(CONFIG.evaluation[w.evaluation].dataset, "train"),
         shards=evaluated_shards,
         classes=evaluated_data("results/acquire/{dataset}/classes.parquet"),
+        seen_catalog=seen_data("catalog.parquet"),
+        seen_classes=seen_data("classes.parquet"),
     output:
         predictions="results/evaluate/{evaluation}/baseline/colour_histogram/predictions.parquet",
         metrics="results/evaluate/{evaluation}/baseline/colour_histogram/metrics.json",

@@ -140,6 +140,16 @@ def evaluated_data(path):
     return lambda w: path.format(dataset=CONFIG.evaluation[w.evaluation].dataset)
 
 
+def seen_data(kind):
+    """The acquire output `kind` of the data set that decides which classes are seen, if any."""
+
+    def paths(wildcards):
+        dataset = CONFIG.evaluation[wildcards.evaluation].seen_in
+        return [f"results/acquire/{dataset}/{kind}"] if dataset else []
+
+    return paths
+
+
 def class_text_source(wildcards):
     texts = CONFIG.evaluation[wildcards.evaluation].class_texts
     if texts.kind == "captions":

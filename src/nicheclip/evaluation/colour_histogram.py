@@ -4,6 +4,7 @@ It sees no shape and no text. A model that does not beat it may have learnt colo
 """
 
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,33 +50,48 @@ def colour_histogram(image: bytes) -> npt.NDArray[np.float32]:
     return histogram
 
 
-def judge_colour_histogram(train: ShardSet, judged: ShardSet, *, seed: int) -> HistogramResult:
+def judge_colour_histogram(
+    train: ShardSet, judged: ShardSet, class_ids: Collection[str], *, seed: int
+) -> HistogramResult:
     """Learn from ``train``, predict ``judged``; scores are the classifier's probabilities.
+
+    Args:
+        train: what is learnt from.
+        judged: what is predicted.
+        class_ids: images of other classes are left out of both.
+        seed: of the sample of a large train split.
 
     Raises:
         InputError: the train split has fewer than two classes.
     """
-    if len(set(train.class_ids)) < 2:
+    rows, judged_rows = _rows_among(train, class_ids), _rows_among(judged, class_ids)
+    learnt = {train.class_ids[row] for row in rows}
+    if len(learnt) < 2:
         raise InputError(
             f"{train.folder}: the colour histogram needs two classes to learn from, there are "
-            f"{len(set(train.class_ids))}. Set baseline: false for this evaluation."
+            f"{len(learnt)}. Set baseline: false for this evaluation."
         )
-    rows = np.arange(len(train))
     if len(rows) > MOST_TRAINING_IMAGES:
         draw = generator("colour histogram", seed)
-        rows = np.sort(draw.choice(len(rows), size=MOST_TRAINING_IMAGES, replace=False))
+        rows = rows[np.sort(draw.choice(len(rows), size=MOST_TRAINING_IMAGES, replace=False))]
     classifier = LogisticRegression(C=10.0, max_iter=1000)
     classifier.fit(_histograms(train, rows), [train.class_ids[row] for row in rows])
-    probabilities = classifier.predict_proba(_histograms(judged, np.arange(len(judged))))
-    class_ids = [str(class_id) for class_id in classifier.classes_]
+    probabilities = classifier.predict_proba(_histograms(judged, judged_rows))
+    columns = [str(class_id) for class_id in classifier.classes_]
+    image_ids = [judged.image_ids[row] for row in judged_rows]
     predictions = make_predictions(
-        list(judged.image_ids),
-        list(judged.class_ids),
-        class_ids,
-        rank(probabilities, judged.image_ids, TOP),
+        image_ids,
+        [judged.class_ids[row] for row in judged_rows],
+        columns,
+        rank(probabilities, image_ids, TOP),
         probabilities,
     )
-    return HistogramResult(predictions, class_ids, len(rows))
+    return HistogramResult(predictions, columns, len(rows))
+
+
+def _rows_among(shards: ShardSet, class_ids: Collection[str]) -> npt.NDArray[np.intp]:
+    chosen = set(class_ids)
+    return np.flatnonzero([class_id in chosen for class_id in shards.class_ids])
 
 
 def _histograms(shards: ShardSet, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """Cells that need no text: few-shot classification and the colour histogram; no torch."""
 
 import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from nicheclip.config.evaluation import EvaluationConfig
@@ -21,23 +22,32 @@ from nicheclip.models.features import read_features
 
 
 def make_folds(
-    config: EvaluationConfig, *, catalog: Path, split: str, seed: int, folds: Path
+    config: EvaluationConfig,
+    *,
+    catalog: Path,
+    class_ids: Collection[str],
+    split: str,
+    seed: int,
+    folds: Path,
 ) -> list[Dropped]:
-    """Draw the support sets of ``config`` and write them to ``folds``.
+    """Draw the support sets of ``config`` among ``class_ids`` and write them to ``folds``.
 
     Returns:
         The classes that are too small, with the number of shots.
     """
-    drawn = draw_folds(read_labels(catalog, split), config.shots, config.folds, seed)
+    labels = _among(read_labels(catalog, split), class_ids)
+    drawn = draw_folds(labels, config.shots, config.folds, seed)
     write_folds(folds, drawn)
     return drawn.excluded
 
 
 def evaluate_few_shot(
     cell: Cell,
+    config: EvaluationConfig,
     *,
     features: Path,
     catalog: Path,
+    class_ids: Collection[str],
     folds: Path,
     metrics: Path,
 ) -> CellMetrics:
@@ -47,15 +57,18 @@ def evaluate_few_shot(
 
     Args:
         cell: what is judged.
+        config: the evaluation.
         features: file of image features of the split.
         catalog: schema ``CATALOG``, for the labels.
+        class_ids: the classes that are judged; images of others are left out and counted.
         folds: schema ``FOLDS``.
         metrics: written, ``metrics.json``.
     """
     start = time.monotonic()
-    labels = read_labels(catalog, cell.split)
+    everything = read_labels(catalog, cell.split)
+    labels = _among(everything, class_ids)
     supports = read_folds(folds)
-    accuracies = few_shot(read_features(features), labels, supports)
+    accuracies = few_shot(read_features(features), everything, supports)
     measures, excluded = {}, []
     for shots, values in accuracies.items():
         classes = {labels[image_id] for image_id in supports[shots, 0]}
@@ -75,6 +88,7 @@ def evaluate_few_shot(
         n=len(labels),
         classes=len(set(labels.values())),
         extra=measures,
+        counts=_left_out(config, len(everything) - len(labels)),
         excluded=excluded,
         cost=measure_cost(time.monotonic() - start),
     )
@@ -89,6 +103,7 @@ def evaluate_colour_histogram(
     train: Path,
     judged: Path,
     classes: Path,
+    class_ids: Collection[str],
     seed: int,
     predictions: Path,
     metrics: Path,
@@ -100,13 +115,15 @@ def evaluate_colour_histogram(
         config: the evaluation.
         train: folder of the train split's shards.
         judged: folder of the judged split's shards.
-        classes: schema ``CLASSES``.
+        classes: schema ``CLASSES``, for the ranks.
+        class_ids: the classes that are learnt and judged; images of others are left out.
         seed: of the bootstrap, and of the sample of a large train split.
         predictions: written, schema ``PREDICTIONS``.
         metrics: written, ``metrics.json``.
     """
     start = time.monotonic()
-    result = judge_colour_histogram(ShardSet(train), ShardSet(judged), seed=seed)
+    images = ShardSet(judged)
+    result = judge_colour_histogram(ShardSet(train), images, class_ids, seed=seed)
     judgement = judge_predictions(
         cell,
         "colour_histogram",
@@ -117,7 +134,18 @@ def evaluate_colour_histogram(
         seed=seed,
         cost=measure_cost(time.monotonic() - start),
     )
-    judgement = judgement.model_copy(update={"counts": {"training_images": result.training_images}})
+    counts = _left_out(config, len(images) - judgement.n)
+    counts["training_images"] = result.training_images
+    judgement = judgement.model_copy(update={"counts": counts})
     write_predictions(predictions, result.predictions)
     write_metrics(metrics, judgement)
     return judgement
+
+
+def _among(labels: Mapping[str, str], class_ids: Collection[str]) -> dict[str, str]:
+    chosen = set(class_ids)
+    return {image_id: label for image_id, label in labels.items() if label in chosen}
+
+
+def _left_out(config: EvaluationConfig, images: int) -> dict[str, int]:
+    return {} if config.classes == "all" else {"images_of_other_classes": images}

@@ -13,6 +13,8 @@ from nicheclip.evaluation.class_texts import (
     read_templates,
     template_texts,
 )
+from nicheclip.evaluation.counting_encoder import CountingEncoder
+from nicheclip.evaluation.judged_split import read_judged_split
 from nicheclip.evaluation.metrics import (
     Cell,
     CellMetrics,
@@ -21,12 +23,12 @@ from nicheclip.evaluation.metrics import (
     measure_share,
     write_metrics,
 )
-from nicheclip.evaluation.predictions import read_classes, read_labels, write_predictions
+from nicheclip.evaluation.predictions import read_classes, write_predictions
 from nicheclip.evaluation.retrieval import make_gallery, retrieve
 from nicheclip.evaluation.zero_shot import zero_shot
 from nicheclip.manifest import Dropped
 from nicheclip.models.encode import encode_texts
-from nicheclip.models.features import Array, ImageFeatures, read_features
+from nicheclip.models.features import read_features
 from nicheclip.models.openclip import load
 
 #: the text type that retrieval looks for
@@ -57,6 +59,7 @@ def evaluate_zero_shot(
     features: Path,
     catalog: Path,
     classes: Path,
+    class_ids: Sequence[str],
     class_texts: Mapping[str, Sequence[str]],
     seed: int,
     batch_size: int,
@@ -72,7 +75,8 @@ def evaluate_zero_shot(
         model: folder of the model that made ``features``.
         features: file of image features of the split.
         catalog: schema ``CATALOG``, for the labels.
-        classes: schema ``CLASSES``: the classes to choose from.
+        classes: schema ``CLASSES``, for the ranks.
+        class_ids: the classes to choose from; images of others are left out and counted.
         class_texts: texts of each class.
         seed: of the bootstrap.
         batch_size: texts encoded at once.
@@ -81,32 +85,26 @@ def evaluate_zero_shot(
         metrics: written, ``metrics.json``.
     """
     start = time.monotonic()
-    images = read_features(features)
-    labels = _labels_of(images, read_labels(catalog, cell.split), features)
-    table = read_classes(classes)
+    whole = read_judged_split(features, catalog, classes, cell.split)
+    split = whole.among(class_ids)
     clip = load(model)
-    cut = 0
-
-    def encode(batch: Sequence[str]) -> Array:
-        nonlocal cut
-        encoded = encode_texts(clip, batch, batch_size=batch_size, device=device)
-        cut += encoded.cut
-        return encoded.features
-
-    embeddings = class_embeddings(table["class_id"].to_list(), class_texts, encode)
-    judged = zero_shot(images, labels, embeddings, logit_scale=clip.logit_scale)
+    encoder = CountingEncoder(clip, batch_size=batch_size, device=device)
+    embeddings = class_embeddings(class_ids, class_texts, encoder)
+    judged = zero_shot(split.images, split.labels, embeddings, logit_scale=clip.logit_scale)
     result = judge_predictions(
         cell,
         "zero_shot",
         judged,
         embeddings.class_ids,
-        table,
+        whole.classes,
         config,
         seed=seed,
         cost=measure_cost(time.monotonic() - start, device),
     )
-    texts = sum(len(class_texts[class_id]) for class_id in embeddings.class_ids)
-    result = result.model_copy(update={"counts": {"texts": texts, "texts_cut": cut}})
+    counts = {"texts": encoder.texts, "texts_cut": encoder.cut}
+    if config.classes != "all":
+        counts["images_of_other_classes"] = len(whole.labels) - len(split.labels)
+    result = result.model_copy(update={"counts": counts})
     write_predictions(predictions, judged)
     write_metrics(metrics, result)
     return result
@@ -202,14 +200,3 @@ def _captioned_items(shards: ShardSet) -> _Items:
         items.labels.append(sample.class_id)
         items.captions.append(caption)
     return items
-
-
-def _labels_of(images: ImageFeatures, labels: dict[str, str], path: Path) -> dict[str, str]:
-    missing = [image_id for image_id in images.image_ids if image_id not in labels]
-    if missing or len(labels) != len(images.image_ids):
-        raise InputError(
-            f"{path}: holds {len(images.image_ids)} images, the catalog's split {len(labels)}"
-            + (f"; image {missing[0]} is not in it" if missing else "")
-            + ". Encode the split again."
-        )
-    return labels

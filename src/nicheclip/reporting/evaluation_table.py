@@ -20,6 +20,7 @@ SHOWN = {
     "zero_shot": ("top1", "top5"),
     "retrieval": ("recall_at_1_class", "recall_at_1_item"),
     "few_shot": (),  # whatever numbers of shots there are
+    "text_types": (),  # top-1 of whatever text types and groups there are
     "colour_histogram": ("top1", "top5"),
 }
 
@@ -61,14 +62,17 @@ def evaluation_table(
         rows=tuple(row for _, row in rows),
         notes=(
             "Several seeds: mean ± standard deviation with Student's interval of the mean; one: "
-            "bootstrap interval over images. n: images; of few-shot accuracy, support sets.",
+            "bootstrap interval over images, or, by text type, over classes. n: images; of "
+            "few-shot accuracy, support sets. By text type, images choose among the classes of "
+            "their group.",
         ),
         constants=(("evaluation", evaluation), ("scale", scale)),
     )
 
 
 def _rows(cell: CellMetrics, paths: list[Path]) -> list[tuple[str, tuple[Content, ...]]]:
-    shown = SHOWN[cell.protocol] or tuple(cell.extra)
+    groups = {f"top1/{entry.text_type}/{entry.group}": entry.classes for entry in cell.groups}
+    shown = SHOWN[cell.protocol] or (*groups, *cell.extra)
     rows = []
     for measure in shown:
         first = cell.measure(measure)
@@ -83,7 +87,7 @@ def _rows(cell: CellMetrics, paths: list[Path]) -> list[tuple[str, tuple[Content
             value,
             None if first.chance is None else Number(first.chance),
             Number(first.n, digits=0),
-            Number(cell.classes, digits=0),
+            Number(groups.get(measure, cell.classes), digits=0),
             Number(len(paths), digits=0),
         )
         rows.append((label, row))
@@ -93,6 +97,9 @@ def _rows(cell: CellMetrics, paths: list[Path]) -> list[tuple[str, tuple[Content
 def _label(protocol: str, measure: str) -> str:
     if protocol in ("zero_shot", "colour_histogram"):
         return "top-1 accuracy" if measure == "top1" else "top-5 accuracy"
+    if protocol == "text_types":
+        _, text_type, group = measure.split("/")
+        return f"top-1, {text_type}, {group.replace('_', ' ')}"
     if measure.startswith("shots_"):
         return f"{measure.removeprefix('shots_')}-shot accuracy"
     return NAMES[measure]

@@ -1,0 +1,56 @@
+"""The images of a split with their features and labels, and the classes to choose from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from nicheclip.errors import InputError
+from nicheclip.evaluation.predictions import read_classes, read_labels
+from nicheclip.models.features import ImageFeatures, read_features
+
+
+@dataclass(frozen=True)
+class JudgedSplit:
+    """What a cell judges."""
+
+    images: ImageFeatures
+    labels: dict[str, str]
+    """Class of each image, by image id."""
+    classes: pl.DataFrame
+    """Schema ``CLASSES``, sorted by class id."""
+
+    def among(self, class_ids: Sequence[str]) -> "JudgedSplit":
+        """Those of the classes and their images alone."""
+        chosen = set(class_ids)
+        rows = [r for r, i in enumerate(self.images.image_ids) if self.labels[i] in chosen]
+        ids = [self.images.image_ids[row] for row in rows]
+        return JudgedSplit(
+            ImageFeatures(self.images.features[rows], ids),
+            {image_id: self.labels[image_id] for image_id in ids},
+            self.classes.filter(pl.col("class_id").is_in(chosen)),
+        )
+
+
+def read_judged_split(features: Path, catalog: Path, classes: Path, split: str) -> JudgedSplit:
+    """All images and classes of a split.
+
+    Args:
+        features: file of image features of the split.
+        catalog: schema ``CATALOG``, for the labels.
+        classes: schema ``CLASSES``.
+        split: its name.
+
+    Raises:
+        InputError: the features are not those of the split's images.
+    """
+    images, labels = read_features(features), read_labels(catalog, split)
+    missing = [image_id for image_id in images.image_ids if image_id not in labels]
+    if missing or len(labels) != len(images.image_ids):
+        raise InputError(
+            f"{features}: holds {len(images.image_ids)} images, the catalog's split {len(labels)}"
+            + (f"; image {missing[0]} is not in it" if missing else "")
+            + ". Encode the split again."
+        )
+    return JudgedSplit(images, labels, read_classes(classes))
