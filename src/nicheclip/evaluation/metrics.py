@@ -17,7 +17,7 @@ from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import Interval, share_interval
 from nicheclip.evaluation.predictions import Predictions
-from nicheclip.files import read_json, write_json
+from nicheclip.evaluation.records import read_record, write_record
 from nicheclip.manifest import Dropped
 
 
@@ -163,7 +163,7 @@ class CellMetrics(Cell):
 
 def write_metrics(path: Path | str, metrics: CellMetrics) -> None:
     """Write ``metrics.json``."""
-    write_json(path, metrics.model_dump(mode="json"))
+    write_record(path, metrics)
 
 
 def read_metrics(path: Path | str) -> CellMetrics:
@@ -172,13 +172,7 @@ def read_metrics(path: Path | str) -> CellMetrics:
     Raises:
         InputError: absent, or written by another version.
     """
-    try:
-        return CellMetrics.model_validate(read_json(path))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: no metrics that this version can read ({error}). Delete the file and run "
-            "the evaluate stage again."
-        ) from error
+    return read_record(path, CellMetrics, name="metrics", stage="evaluate")
 
 
 def measure_cost(wall_seconds: float, device: str = "cpu") -> Cost:

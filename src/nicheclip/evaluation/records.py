@@ -1,0 +1,37 @@
+"""Records of measured numbers as JSON files, refused when another version wrote them."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from nicheclip.errors import InputError
+from nicheclip.files import read_json, write_json
+
+AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+
+
+def write_record(path: Path | str, record: BaseModel) -> None:
+    """Write ``record`` as JSON."""
+    write_json(path, record.model_dump(mode="json"))
+
+
+def read_record(path: Path | str, kind: type[AnyRecord], *, name: str, stage: str) -> AnyRecord:
+    """The record of type ``kind`` at ``path``.
+
+    Args:
+        path: a file that ``write_record`` wrote.
+        kind: of record.
+        name: of its content, for the error message.
+        stage: of the workflow that writes it, for the error message.
+
+    Raises:
+        InputError: absent, or written by another version.
+    """
+    try:
+        return kind.model_validate(read_json(path))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: no {name} that this version can read ({error}). Delete the file and run "
+            f"the {stage} stage again."
+        ) from error
