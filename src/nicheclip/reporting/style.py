@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from nicheclip.files import atomic_path
 
@@ -17,6 +18,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 RIGHT = "#1B7F4B"
 WRONG = "#C0392B"
 MUTED = "#6B7280"
+
+#: of a share of the figure's width or height, so far below a pixel
+_PLACE_DIGITS = 6
 
 _SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
@@ -58,11 +62,27 @@ def save_figure(figure: Figure, base: Path) -> list[Path]:
     paths = [base.with_name(f"{base.name}.{suffix}") for suffix in ("svg", "png")]
     metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
     with style():
+        _settle_layout(figure)
         for path in paths:
             kind = path.suffix[1:]
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata[kind], facecolor="white")
     return paths
+
+
+def _settle_layout(figure: Figure) -> None:
+    """Lay out once and round the places of the axes, which the solver does not repeat exactly.
+
+    Its last digits depend on where objects lie in memory, and go into the names that an SVG file
+    gives its clip paths.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(_PLACE_DIGITS))
+    for axes in figure.axes:
+        corners = axes.get_position(original=True).get_points()
+        axes.set_position(Bbox(corners.round(_PLACE_DIGITS)))
 
 
 def grid(axes: Axes, *, axis: str = "y") -> None:
