@@ -74,6 +74,16 @@ def write_classes(path: Path, lineages: dict[str, dict[str, str]] | None = None)
     return pl.from_arrow(table)
 
 
+def class_table(lineages: dict[str, list[str]]) -> pl.DataFrame:
+    """Classes with the seven names of each, called by their ids."""
+    rows = [
+        dict(zip(RANKS, names, strict=True))
+        | {"class_id": class_id, "name": class_id, "common": "", "images": 1}
+        for class_id, names in lineages.items()
+    ]
+    return pl.from_arrow(pa.Table.from_pylist(rows, schema=CLASSES))
+
+
 def write_texts(path: Path) -> None:
     rows = [
         {"class_id": c, "text_type": "com", "name": n, "text": f"a photo of {n}."}
