@@ -1,0 +1,31 @@
+"""Features on a plane by t-SNE: the same features, the same picture."""
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from nicheclip.reporting.figures import principal_components
+
+PERPLEXITY = 30.0
+
+#: fewer points have no neighbourhoods to show
+FEWEST_POINTS = 10
+
+
+def t_sne(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Coordinates [n, 2] of ``features`` [n, d], n >= 10.
+
+    The start is the first two principal components, so nothing is random. One thread does the work,
+    since several would add up the gradient in varying order; on another machine the last digits,
+    and with them the picture, may differ. With fewer than 91 points the perplexity is a third of
+    their neighbours instead of 30.
+    """
+    start = principal_components(features)[0]
+    start *= 1e-4 / max(start[:, 0].std(), np.finfo(float).tiny)
+    perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
+    with threadpool_limits(limits=1):
+        points = TSNE(
+            perplexity=perplexity, init=start.astype(np.float32), random_state=0, n_jobs=1
+        ).fit_transform(features)
+    return np.asarray(points, dtype=np.float64)
