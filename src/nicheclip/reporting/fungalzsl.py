@@ -4,17 +4,15 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from nicheclip.errors import InputError
 from nicheclip.evaluation.metrics import CellMetrics, read_metrics
 from nicheclip.reporting.over_seeds import over_seeds
+from nicheclip.reporting.scale import Scale, marked
 from nicheclip.reporting.table import Column, Content, Measured, Number, Table
 
 BY_CLASS = "recall_at_1_class"
 BY_ITEM = "recall_at_1_item"
-
-DEMO_MARK = "demo scale, not comparable with the paper"
 
 COLUMNS = (
     Column("model", "CLIP"),
@@ -73,7 +71,7 @@ def fungalzsl_table(
     measured: Sequence[MeasuredRow],
     published: Sequence[PublishedRow],
     *,
-    scale: Literal["demo", "paper", "own"],
+    scale: Scale,
 ) -> Table:
     """Table 1: the paper's rows in its order, then rows that the paper does not have.
 
@@ -83,11 +81,8 @@ def fungalzsl_table(
     runs = {row.label: row for row in measured}
     values = {row.model: row for row in published}
     labels = [*values, *(label for label in runs if label not in values)]
-    title = "FungalZSL, Table 1: Recall@1 of image-to-text retrieval"
-    if scale != "paper":
-        title += f" ({DEMO_MARK if scale == 'demo' else 'own data, not comparable with the paper'})"
     return Table(
-        title=title,
+        title=marked("FungalZSL, Table 1: Recall@1 of image-to-text retrieval", scale),
         columns=COLUMNS,
         rows=tuple(_row(label, values.get(label), runs.get(label), scale) for label in labels),
         notes=_notes(measured, published),

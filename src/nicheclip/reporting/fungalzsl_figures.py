@@ -14,6 +14,7 @@ from PIL import Image
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.errors import InputError
 from nicheclip.evaluation.predictions import TOP, Predictions
+from nicheclip.reporting.dots import Series, draw_series, name_lines
 from nicheclip.reporting.style import (
     COLOURS,
     MUTED,
@@ -23,7 +24,7 @@ from nicheclip.reporting.style import (
     shortened,
     style,
 )
-from nicheclip.reporting.table import Content, Measured, Number, Table
+from nicheclip.reporting.table import Table
 from nicheclip.seeding import generator
 
 
@@ -183,61 +184,20 @@ def recall_figure(table: Table) -> Figure:
     with style():
         figure = Figure(figsize=(7.2, 1.9 + 0.6 * len(rows)))
         axes = figure.add_subplot()
-        for key, label, colour in (
-            ("published", "published", "#111111"),
-            ("chance_class", "chance", WRONG),
-        ):
-            places, cells = _present(rows, key)
-            axes.vlines(
-                [cell.value for cell in cells],
-                [place - 0.32 for place in places],
-                [place + 0.32 for place in places],
-                colors=colour,
-                linestyles="dashed" if key == "chance_class" else "solid",
-                linewidth=2,
-                label=label,
-            )
         for key, label, colour, marker, offset in (
+            ("published", "published", "#111111", None, 0.0),
+            ("chance_class", "chance", WRONG, None, 0.0),
             ("recall_at_1_class", "measured, with interval", COLOURS[0], "o", 0.0),
             ("before_training", "before training", MUTED, "s", -0.2),
             ("colour_histogram", "colour histogram", COLOURS[1], "D", 0.2),
         ):
-            places, cells = _present(rows, key)
-            if not cells:
-                continue
-            axes.errorbar(
-                [cell.value for cell in cells],
-                [place + offset for place in places],
-                xerr=np.transpose([_reach(cell) for cell in cells]),
-                fmt=marker,
-                color=colour,
-                markersize=5.5,
-                elinewidth=1.6,
-                capsize=2.5,
-                label=label,
-            )
-        axes.set_yticks(range(len(rows)), [str(row["model"]) for row in rows])
-        axes.set_ylim(len(rows) - 0.5, -0.5)
+            cells = [row[key] for row in rows]
+            dashed = key == "chance_class"
+            draw_series(axes, Series(label, cells, colour, marker, dashed, offset))
+        name_lines(axes, [str(row["model"]) for row in rows])
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel("Recall@1 by class")
         grid(axes, axis="x")
         figure.suptitle(textwrap.fill(table.title, 70))
         figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return figure
-
-
-def _present(rows: list[dict[str, Content]], key: str) -> tuple[list[int], list[Measured | Number]]:
-    """Rows that have a number in column ``key``, and the numbers."""
-    pairs = [
-        (place, cell)
-        for place, row in enumerate(rows)
-        if isinstance(cell := row[key], Measured | Number)
-    ]
-    return [place for place, _ in pairs], [cell for _, cell in pairs]
-
-
-def _reach(cell: Measured | Number) -> tuple[float, float]:
-    """From the value down to the low and up to the high end of its interval."""
-    if isinstance(cell, Number) or cell.low is None or cell.high is None:
-        return (0.0, 0.0)
-    return (max(0.0, cell.value - cell.low), max(0.0, cell.high - cell.value))

@@ -29,7 +29,13 @@ def over_seeds(paths: Sequence[Path], name: str) -> Measured:
             f"{paths[0]} and {paths[-1]}: not judged on the same number of images "
             f"({sorted({cell.n for cell in cells})}). Run the evaluate stage again."
         )
-    measures = [_measure(cell, name, path) for cell, path in zip(cells, paths, strict=True)]
+    return mean_over_seeds(
+        [_measure(cell, name, path) for cell, path in zip(cells, paths, strict=True)], paths
+    )
+
+
+def mean_over_seeds(measures: Sequence[Measure], paths: Sequence[Path]) -> Measured:
+    """``over_seeds`` of the same measure of each seed, which stood in ``paths``."""
     sources = tuple(path.as_posix() for path in paths)
     first = measures[0]
     if len(measures) == 1:
