@@ -1,6 +1,7 @@
 """Which files the config asks for and each job reads. No rules here."""
 
 FUNGALZSL = CONFIG.papers.fungalzsl
+BIOCLIP = CONFIG.papers.bioclip
 
 # --- acquire, captions, shards ---
 
@@ -180,6 +181,18 @@ def run_folders(run):
     return list(dict.fromkeys(starts)) + [f"train/{run}/seed{seed}" for seed in seeds]
 
 
+def run_cells(evaluation, run, protocol):
+    """The metrics of a run and of its start models by one protocol."""
+    return {
+        origin: [
+            f"results/evaluate/{evaluation}/{folder}/{protocol}/metrics.json"
+            for folder in run_folders(run)
+            if folder.startswith(origin)
+        ]
+        for origin in ("train", "models")
+    }
+
+
 def judged_runs(evaluation):
     """The training runs that an evaluation judges."""
     task = CONFIG.evaluation[evaluation]
@@ -219,17 +232,40 @@ def figure(path, **report_options):
     }
 
 
+def table(path, **report_options):
+    """A table's five files; the page goes into the report."""
+    base = f"results/tables/{path}"
+    return {
+        "md": f"{base}.md",
+        "html": report(f"{base}.html", **report_options),
+        "csv": f"{base}.csv",
+        "tex": f"{base}.tex",
+        "sources": f"{base}.sources.csv",
+    }
+
+
+def tabled(rows):
+    """Every file of a table's rows: {row: {column: [files]}}."""
+    return [
+        path
+        for columns in rows.values()
+        for paths in columns.values()
+        for path in paths
+    ]
+
+
 def reported_figures():
-    """The figures of every run and evaluation."""
+    """The curves of every run, and the figures of every zero-shot evaluation."""
     figures = [f"results/figures/training/{run}.svg" for run in CONFIG.training]
     for evaluation, task in CONFIG.evaluation.items():
+        if "zero_shot" not in task.protocols:
+            continue
         for run in judged_runs(evaluation):
             training = CONFIG.training[run]
             seed = training.seeds[0]
-            if "zero_shot" in task.protocols:
-                figures.append(
-                    f"results/figures/confusion/{evaluation}/{run}-seed{seed}.svg"
-                )
+            figures.append(
+                f"results/figures/confusion/{evaluation}/{run}-seed{seed}.svg"
+            )
             folder = f"results/figures/embedding/{task.dataset}/{task.split}"
             start = initial(training.model, seed)
             figures.append(f"{folder}/models-{training.model}-{start}.svg")
@@ -243,28 +279,19 @@ def reported_tables():
         f"results/tables/evaluation/{evaluation}.html"
         for evaluation in CONFIG.evaluation
     ]
-    return tables + (fungalzsl_outputs() if FUNGALZSL else [])
+    tables += fungalzsl_outputs() if FUNGALZSL else []
+    return tables + (bioclip_outputs() if BIOCLIP else [])
 
 
 def fungalzsl_cells():
     """The metrics of each row of Table 1: trained, untrained, baseline."""
-    task = CONFIG.evaluation[FUNGALZSL.evaluation]
-    root = f"results/evaluate/{FUNGALZSL.evaluation}"
-    rows = {}
-    for label, run in FUNGALZSL.rows.items():
-        folders = run_folders(run)
-        rows[label] = {
-            origin: [
-                f"{root}/{f}/retrieval/metrics.json"
-                for f in folders
-                if f.startswith(origin)
-            ]
-            for origin in ("train", "models")
-        } | {
-            "baseline": [f"{root}/baseline/colour_histogram/metrics.json"]
-            * task.baseline
-        }
-    return rows
+    name = FUNGALZSL.evaluation
+    histogram = f"results/evaluate/{name}/baseline/colour_histogram/metrics.json"
+    baseline = {"baseline": [histogram] * CONFIG.evaluation[name].baseline}
+    return {
+        label: run_cells(name, run, "retrieval") | baseline
+        for label, run in FUNGALZSL.rows.items()
+    }
 
 
 def fungalzsl_source(evaluation):
@@ -279,3 +306,61 @@ def fungalzsl_outputs():
     return expand(
         "results/tables/fungalzsl_1.{kind}", kind=["md", "csv", "tex", "html"]
     ) + expand("results/figures/{name}.svg", name=figures)
+
+
+def bioclip_cells(rows):
+    """The text-type metrics of each of `rows`: trained and untrained."""
+    return {
+        label: run_cells(BIOCLIP.evaluation, run, "text_types")
+        for label, run in rows.items()
+    }
+
+
+def bioclip_few_shot_tasks():
+    """What each few-shot evaluation is called and has, for the table."""
+    tasks = []
+    for name in BIOCLIP.few_shot:
+        task = CONFIG.evaluation[name]
+        source = CONFIG.datasets[task.dataset].source
+        tasks.append(
+            {
+                "dataset": source.name if source.kind == "registry" else task.dataset,
+                "classes": task.classes,
+                "rows": {
+                    label: run_cells(name, run, "few_shot")
+                    for label, run in BIOCLIP.rows.items()
+                },
+            }
+        )
+    return tasks
+
+
+def bioclip_predictions(run):
+    """The predictions of each seed of a run by each text type."""
+    cells = run_cells(BIOCLIP.evaluation, run, "text_types")["train"]
+    return [cell.replace("metrics.json", "predictions.parquet") for cell in cells]
+
+
+def bioclip_arms():
+    """The runs that are compared: predictions and the text type of their test."""
+    labels = dict.fromkeys(label for pair in BIOCLIP.comparisons for label in pair)
+    return {
+        label: {
+            "text_type": BIOCLIP.tested_with(label),
+            "predictions": bioclip_predictions(BIOCLIP.ablation[label]),
+        }
+        for label in labels
+    }
+
+
+def bioclip_outputs():
+    tables = ["text_types", "ablation", "few_shot", "ranks"]
+    figures = ["text_types", "few_shot", "ranks", "tree", "distances"]
+    if BIOCLIP.comparisons:
+        tables.append("taxonomy_effect")
+        figures.append("taxonomy_effect")
+    return expand(
+        "results/tables/bioclip_{name}.{kind}",
+        name=tables,
+        kind=["md", "csv", "tex", "html"],
+    ) + expand("results/figures/bioclip_{name}.svg", name=figures)

@@ -7,12 +7,7 @@ Outputs: results/tables/fungalzsl_1.{md,csv,tex,sources.csv}, results/figures/fu
 
 rule fungalzsl_table_1:
     input:
-        [
-            path
-            for row in fungalzsl_cells().values()
-            for cells in row.values()
-            for path in cells
-        ],
+        tabled(fungalzsl_cells()),
         published=str(REGISTRY / "tables" / "fungalzsl_1.csv"),
     output:
         **figure(
@@ -21,16 +16,12 @@ rule fungalzsl_table_1:
             caption="../report/fungalzsl_1.rst",
             labels={"paper": "FungalZSL", "result": "Table 1 as a figure"},
         ),
-        md="results/tables/fungalzsl_1.md",
-        html=report(
-            "results/tables/fungalzsl_1.html",
+        **table(
+            "fungalzsl_1",
             category="FungalZSL",
             caption="../report/fungalzsl_1.rst",
             labels={"paper": "FungalZSL", "result": "Table 1"},
         ),
-        csv="results/tables/fungalzsl_1.csv",
-        tex="results/tables/fungalzsl_1.tex",
-        sources="results/tables/fungalzsl_1.sources.csv",
     log:
         "results/logs/tables/fungalzsl_1.log",
     localrule: True

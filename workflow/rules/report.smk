@@ -92,16 +92,12 @@ rule tabulate_cells:
     input:
         metrics=lambda w: evaluation_cells(w.evaluation),
     output:
-        md="results/tables/evaluation/{evaluation}.md",
-        html=report(
-            "results/tables/evaluation/{evaluation}.html",
+        **table(
+            "evaluation/{evaluation}",
             category="Evaluation",
             caption="../report/evaluation.rst",
             labels={"run": "all", "figure": "table, {evaluation}"},
         ),
-        csv="results/tables/evaluation/{evaluation}.csv",
-        tex="results/tables/evaluation/{evaluation}.tex",
-        sources="results/tables/evaluation/{evaluation}.sources.csv",
     log:
         "results/logs/tables/evaluation/{evaluation}.log",
     localrule: True
@@ -119,6 +115,11 @@ rule tabulate_cells:
 if CONFIG.papers.fungalzsl:
 
     include: "fungalzsl.smk"
+
+
+if CONFIG.papers.bioclip:
+
+    include: "bioclip.smk"
 
 
 rule write_config:

@@ -30,9 +30,7 @@ class Series:
 
 def draw_series(axes: Axes, series: Series) -> None:
     """Draw ``series`` at the heights 0, 1, 2, ...; one without any number is left out."""
-    cells = {
-        place: cell for place, cell in enumerate(series.cells) if isinstance(cell, Measured | Number)
-    }
+    cells = {place: c for place, c in enumerate(series.cells) if isinstance(c, Measured | Number)}
     if not cells:
         return
     values = [cell.value for cell in cells.values()]
