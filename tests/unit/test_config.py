@@ -32,8 +32,8 @@ MINIMAL = {
 }
 
 
-def changed(path, value):
-    config = copy.deepcopy(MINIMAL)
+def changed(path, value, config=MINIMAL):
+    config = copy.deepcopy(config)
     *parents, last = path.split(".")
     node = config
     for key in parents:
@@ -108,6 +108,34 @@ def test_a_paper_needs_the_protocols_of_its_table(change, message):
     config["evaluation"]["visual"] |= change
     with pytest.raises(InputError, match=message):
         parse_config(config)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("papers.bioclip.evaluation", "unseen", "'unseen' lacks the protocol text_types"),
+        ("papers.bioclip.few_shot", ["arbor"], "'arbor' lacks the protocol few_shot"),
+        ("papers.bioclip.rows", {"x": "tiny"}, "rows.x: no 'training' entry is called 'tiny'"),
+        ("papers.bioclip.ablation.com", "arbr-com", "did you mean 'arbor-com'"),
+        ("papers.bioclip.ablation", {"com": "arbor-com"}, "'mixed' is not in ablation .com."),
+        ("papers.bioclip.comparisons", [["com", "com"]], "'com' is compared with itself"),
+        ("papers.bioclip.text_type", "sci", "'arbor' does not test the text type sci; add it to"),
+        ("evaluation.unseen.split", "val", "'arbor' do not have the same split"),
+    ],
+)
+def test_bioclip_needs_what_its_tables_compare(path, value, message):
+    arbor = yaml.safe_load((ROOT / "tests/configs/arbor.yaml").read_text())
+    config = changed(path, value, arbor)
+    with pytest.raises(InputError, match=message):
+        parse_config(config)
+
+
+def test_bioclips_runs_train_on_the_data_that_decides_what_is_seen():
+    arbor = yaml.safe_load((ROOT / "tests/configs/arbor.yaml").read_text())
+    arbor["datasets"]["other"] = arbor["datasets"]["arbor"]
+    arbor["training"]["arbor-com"]["dataset"] = "other"
+    with pytest.raises(InputError, match="'arbor-com' is trained on 'other', but the evaluation"):
+        parse_config(arbor)
 
 
 @pytest.mark.parametrize(

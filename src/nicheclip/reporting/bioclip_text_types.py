@@ -33,9 +33,7 @@ def text_types_table(runs: Sequence[RunCells], text_types: Sequence[str], *, sca
                 accuracy = group_accuracy(run, text_type, group)
                 if accuracy is None:
                     continue
-                top5 = (
-                    over_seeds(run.trained, f"top5/{text_type}/{group}") if accuracy.top5 else None
-                )
+                top5 = f"top5/{text_type}/{group}"
                 rows.append(
                     (
                         run.label,
