@@ -169,6 +169,67 @@ rule bioclip_taxonomy_effect:
         "../../scripts/bioclip_taxonomy_effect.py"
 
 
+rule bioclip_tree:
+    input:
+        features=bioclip_features(),
+        catalog=f"results/acquire/{BIOCLIP_TASK.dataset}/catalog.parquet",
+        classes=f"results/acquire/{BIOCLIP_TASK.dataset}/classes.parquet",
+    output:
+        **figure(
+            "bioclip_tree",
+            category="BioCLIP",
+            caption="../report/bioclip_tree.rst",
+            labels={"paper": "BioCLIP", "result": "Tree of life"},
+        ),
+    log:
+        "results/logs/figures/bioclip_tree.log",
+    localrule: True
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        labels=["before training", "trained"],
+        split=BIOCLIP_TASK.split,
+        seed=CONFIG.seed,
+        title=f"BioCLIP: the tree of life in the features of {BIOCLIP.figures_from}",
+        code=code("bioclip_tree.py"),
+    message:
+        "BioCLIP: the tree of life in the embedding"
+    script:
+        "../../scripts/bioclip_tree.py"
+
+
+rule bioclip_distances:
+    input:
+        features=bioclip_features(),
+        catalog=f"results/acquire/{BIOCLIP_TASK.dataset}/catalog.parquet",
+        classes=f"results/acquire/{BIOCLIP_TASK.dataset}/classes.parquet",
+    output:
+        **figure(
+            "bioclip_distances",
+            category="BioCLIP",
+            caption="../report/bioclip_distances.rst",
+            labels={"paper": "BioCLIP", "result": "Distances"},
+        ),
+        json="results/figures/bioclip_distances.json",
+    log:
+        "results/logs/figures/bioclip_distances.log",
+    localrule: True
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        labels=["before training", "trained"],
+        split=BIOCLIP_TASK.split,
+        seed=CONFIG.seed,
+        resamples=BIOCLIP_TASK.bootstrap,
+        confidence=BIOCLIP_TASK.confidence,
+        title=f"BioCLIP: distance in the features of {BIOCLIP.figures_from} and in the tree of life",
+        code=code("bioclip_distances.py"),
+    message:
+        "BioCLIP: embedding distance against tree distance"
+    script:
+        "../../scripts/bioclip_distances.py"
+
+
 rule bioclip:
     input:
         bioclip_outputs(),

@@ -353,6 +353,21 @@ def bioclip_arms():
     }
 
 
+def bioclip_features():
+    """Image features of the run that the tree figures show: before training and after."""
+    task = CONFIG.evaluation[BIOCLIP.evaluation]
+    run = BIOCLIP.figures_from
+    seed = CONFIG.training[run].seeds[0]
+    model = CONFIG.training[run].model
+    return [
+        f"results/features/{task.dataset}/{task.split}/{folder}/features.safetensors"
+        for folder in (
+            f"models/{model}/{initial(model, seed)}",
+            f"train/{run}/seed{seed}",
+        )
+    ]
+
+
 def bioclip_outputs():
     tables = ["text_types", "ablation", "few_shot", "ranks"]
     figures = ["text_types", "few_shot", "ranks", "tree", "distances"]
