@@ -226,7 +226,7 @@ def effect_of(tmp_path, first_hits, second_hits):
 def test_the_effect_is_the_difference_of_the_accuracies_with_a_verdict(tmp_path):
     table = effect_of(tmp_path, 12, 3)
     (row,) = rows_of(table)
-    assert row["comparison"] == "all of them, mixed − common"
+    assert row["comparison"] == "all of them, mixed vs. common"
     assert (row["first"].value, row["second"].value) == (1.0, 0.25)
     assert row["difference"].value == pytest.approx(0.75)
     assert row["difference"].low > 0 and row["verdict"] == "better"

@@ -190,7 +190,10 @@ rule bioclip_tree:
         labels=["before training", "trained"],
         split=BIOCLIP_TASK.split,
         seed=CONFIG.seed,
-        title=f"BioCLIP: the tree of life in the features of {BIOCLIP.figures_from}",
+        title=marked(
+            f"BioCLIP: the tree of life in the features of {BIOCLIP.figures_from}",
+            CONFIG.scale,
+        ),
         code=code("bioclip_tree.py"),
     message:
         "BioCLIP: the tree of life in the embedding"
@@ -222,7 +225,10 @@ rule bioclip_distances:
         seed=CONFIG.seed,
         resamples=BIOCLIP_TASK.bootstrap,
         confidence=BIOCLIP_TASK.confidence,
-        title=f"BioCLIP: distance in the features of {BIOCLIP.figures_from} and in the tree of life",
+        title=marked(
+            f"BioCLIP: distance in the features of {BIOCLIP.figures_from} and in the tree",
+            CONFIG.scale,
+        ),
         code=code("bioclip_distances.py"),
     message:
         "BioCLIP: embedding distance against tree distance"

@@ -24,6 +24,7 @@ from nicheclip.config.workflow import parse_config
 from nicheclip.errors import InputError
 from nicheclip.locks import LockedError, lock
 from nicheclip.paths import expand_path
+from nicheclip.reporting.scale import marked
 
 try:
     CONFIG = parse_config(

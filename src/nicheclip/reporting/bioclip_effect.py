@@ -110,7 +110,7 @@ def _row(
         value = float(np.mean([one.correct().mean() for one in seeds]))
         accuracies.append(Measured(value, _sources(arm)))
     return (
-        f"{TEXT_TYPES[first.label]} − {TEXT_TYPES[second.label]}",
+        f"{TEXT_TYPES[first.label]} vs. {TEXT_TYPES[second.label]}",
         group,
         *accuracies,
         Measured(
