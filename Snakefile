@@ -2,7 +2,7 @@
 
 `snakemake --cores 2` runs the demo (config.yaml); `--configfile FILE` replaces that config whole.
 Targets: all (default), the stages acquire, taxonomy, captions, shards, train, evaluate, tables,
-report, and each paper that the config names (fungalzsl).
+report, and each paper that the config names (fungalzsl, bioclip).
 """
 
 from snakemake.utils import min_version
