@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.job import job
+from nicheclip.models.devices import check_gpus
 from nicheclip.models.encode import encode_images
 from nicheclip.models.features import write_features
 from nicheclip.models.openclip import load
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
+    check_gpus(snakemake.params.gpu)
     features = encode_images(
         load(Path(snakemake.input.model[0]).parent),
         ShardSet(Path(snakemake.input.shards[0]).parent),

@@ -7,11 +7,13 @@ from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.evaluation.metrics import Cell
 from nicheclip.evaluation.text_cells import evaluate_retrieval
 from nicheclip.job import job
+from nicheclip.models.devices import check_gpus
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
+    check_gpus(snakemake.params.gpu)
     config = EvaluationConfig.model_validate(snakemake.params.config)
     evaluate_retrieval(
         Cell.model_validate(snakemake.params.cell),

@@ -8,11 +8,13 @@ from nicheclip.evaluation.metrics import Cell
 from nicheclip.evaluation.standing import read_judged_classes
 from nicheclip.evaluation.text_cells import evaluate_zero_shot, read_class_texts
 from nicheclip.job import job
+from nicheclip.models.devices import check_gpus
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
+    check_gpus(snakemake.params.gpu)
     config = EvaluationConfig.model_validate(snakemake.params.config)
     source = Path(snakemake.input.class_texts)
     evaluate_zero_shot(

@@ -1,5 +1,6 @@
 """The typed config and the functions that rules share. No rules here."""
 
+import math
 import os
 import re
 import sys
@@ -17,6 +18,28 @@ LIBRARY = str(REPOSITORY / "src")
 sys.path.insert(0, LIBRARY)
 inherited = dict(os.environ).get("PYTHONPATH")
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited])))
+
+
+def keep_caches_in_the_working_folder():
+    """Hub, torch and matplotlib keep gigabytes, and a cluster's home folders are small.
+
+    What the user has set stays, and so does a login to the hub.
+    """
+    chosen = dict(os.environ)
+    cache = chosen.get("XDG_CACHE_HOME", os.path.abspath(".cache"))
+    usual = chosen.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))
+    login = chosen.get("HF_HOME", os.path.join(usual, "huggingface"))
+    folders = {
+        "XDG_CACHE_HOME": cache,
+        "HF_HOME": os.path.join(cache, "huggingface"),
+        "HF_TOKEN_PATH": os.path.join(login, "token"),
+        "TORCH_HOME": os.path.join(cache, "torch"),
+        "MPLCONFIGDIR": os.path.join(cache, "matplotlib"),
+    }
+    os.environ.update(folders | chosen)
+
+
+keep_caches_in_the_working_folder()
 
 from nicheclip.code_digest import code_digest
 from nicheclip.config.base import SPLITS
@@ -111,10 +134,10 @@ def memory(base_mb, per_input_mb=0.0):
     return of_attempt
 
 
-def minutes(base):
-    """Time; a retry asks for more."""
+def minutes(base, per_input_mb=0.0):
+    """Time from the input's size; a retry asks for more."""
 
-    def of_attempt(wildcards, attempt):
-        return base * 2 ** (attempt - 1)
+    def of_attempt(wildcards, input, attempt):
+        return math.ceil((base + per_input_mb * input.size_mb) * 2 ** (attempt - 1))
 
     return of_attempt
