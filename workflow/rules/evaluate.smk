@@ -3,6 +3,8 @@
 Inputs:  a model folder (results/models/... or results/train/...), results/shards/<dataset>/<split>
 Outputs: results/features/<dataset>/<split>/<origin>/<name>/<initial>/features.safetensors and
          results/evaluate/<evaluation>/<origin>/<name>/<initial>/<protocol>/{metrics.json,...}
+A cluster's profile may join the encoding of a split by a model and what is judged from it to one
+job; the resource `in_turn` lets that job do them one after another, with the memory of one.
 """
 
 MODEL_FOLDER = "results/{origin}/{name}/{initial}"
@@ -22,9 +24,10 @@ rule encode_images:
     threads: 1
     resources:
         mem_mb=memory(4000, 1),
-        runtime=minutes(120),
+        runtime=minutes(60, 0.01 if CONFIG.encoding.gpu else 0.1),
         gpu=CONFIG.encoding.gpu,
         nodes=1,
+        in_turn=1,
     params:
         batch_size=CONFIG.encoding.batch_size,
         gpu=CONFIG.encoding.gpu,
@@ -54,9 +57,10 @@ rule evaluate_zero_shot:
         "../../envs/evaluate.yaml"
     resources:
         mem_mb=memory(4000, 1),
-        runtime=minutes(60),
+        runtime=minutes(30, 0.1),
         gpu=CONFIG.encoding.gpu,
         nodes=1,
+        in_turn=1,
     params:
         cell=cell,
         config=lambda w: settings(CONFIG.evaluation[w.evaluation]),
@@ -120,9 +124,10 @@ rule evaluate_retrieval:
         "../../envs/evaluate.yaml"
     resources:
         mem_mb=memory(4000, 1),
-        runtime=minutes(60),
+        runtime=minutes(30, 0.1),
         gpu=CONFIG.encoding.gpu,
         nodes=1,
+        in_turn=1,
     params:
         cell=cell,
         config=lambda w: settings(CONFIG.evaluation[w.evaluation]),
@@ -177,7 +182,8 @@ rule evaluate_few_shot:
         "../../envs/evaluate.yaml"
     resources:
         mem_mb=memory(1500, 2),
-        runtime=minutes(60),
+        runtime=minutes(30, 0.1),
+        in_turn=1,
     params:
         cell=cell,
         config=lambda w: settings(CONFIG.evaluation[w.evaluation]),
@@ -204,7 +210,7 @@ rule evaluate_colour_histogram:
         "../../envs/evaluate.yaml"
     resources:
         mem_mb=memory(2000, 1),
-        runtime=minutes(60),
+        runtime=minutes(30, 0.1),
     params:
         cell=cell,
         config=lambda w: settings(CONFIG.evaluation[w.evaluation]),

@@ -23,7 +23,7 @@ rule write_shard:
         "../../envs/data.yaml"
     resources:
         mem_mb=memory(1500, 2),
-        runtime=minutes(60),
+        runtime=minutes(60, 0.1),
     params:
         folder="results/shards/{dataset}",
         code=code("write_shard.py"),

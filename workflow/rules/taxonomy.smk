@@ -20,7 +20,7 @@ if CONFIG.taxonomy.providers:
             "../../envs/data.yaml"
         resources:
             mem_mb=memory(4000, 4),
-            runtime=minutes(120),
+            runtime=minutes(60, 0.1),
         params:
             config=settings(CONFIG.taxonomy),
             code=code("read_checklists.py"),
@@ -46,7 +46,7 @@ rule flatten_taxonomy:
         "../../envs/data.yaml"
     resources:
         mem_mb=memory(2000, 10),
-        runtime=minutes(30),
+        runtime=minutes(30, 0.1),
     params:
         config=settings(CONFIG.taxonomy),
         code=code("flatten_taxonomy.py"),
