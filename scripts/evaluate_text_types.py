@@ -8,11 +8,13 @@ from nicheclip.evaluation.metrics import Cell
 from nicheclip.evaluation.standing import read_class_groups
 from nicheclip.evaluation.text_types import evaluate_text_types
 from nicheclip.job import job
+from nicheclip.models.devices import check_gpus
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
+    check_gpus(snakemake.params.gpu)
     evaluate_text_types(
         Cell.model_validate(snakemake.params.cell),
         EvaluationConfig.model_validate(snakemake.params.config),

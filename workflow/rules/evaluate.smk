@@ -93,9 +93,10 @@ rule evaluate_text_types:
         "../../envs/evaluate.yaml"
     resources:
         mem_mb=memory(4000, 1),
-        runtime=minutes(60),
+        runtime=minutes(60, 0.1),
         gpu=CONFIG.encoding.gpu,
         nodes=1,
+        in_turn=1,
     params:
         cell=cell,
         config=lambda w: settings(CONFIG.evaluation[w.evaluation]),
