@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
@@ -41,9 +41,6 @@ def _alone(log: Path) -> Iterator[None]:
 
     The lock has a file of its own, since Snakemake removes a log before the job that writes it.
     """
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # a process of the job that holds the lock
-        yield
-        return
     file = log.with_name(f".{log.name}.lock")
     try:
         descriptor = lock(file, wait=False)
@@ -57,18 +54,19 @@ def _alone(log: Path) -> Iterator[None]:
 
 
 @contextmanager
-def job(log: Path | str) -> Iterator[None]:
+def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
     """Run a script's work with its messages in ``log`` and on standard error.
 
     A job that outlived its killed driver still holds its lock: then this one waits for it, so that
-    two never write the same outputs or checkpoints.
+    two never write the same outputs. Without ``alone`` it does not: for the processes of one job,
+    and for jobs that see to it in their own way.
 
     An ``InputError`` ends the process with status 1 and its message alone; any other exception is
     shown with its traceback.
     """
     log = Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(log), log.open("a", encoding="utf-8") as stream:
+    with _alone(log) if alone else nullcontext(), log.open("a", encoding="utf-8") as stream:
         terminal = sys.stderr
         sys.stderr = _Tee(terminal, stream)
         logging.basicConfig(

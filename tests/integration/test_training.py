@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from shutil import copytree
 
@@ -18,10 +19,12 @@ from nicheclip.files import read_json, sha256_file, write_json
 from nicheclip.models.openclip import load, open_clip
 from nicheclip.training.gathering import gather_pairs
 from nicheclip.training.interruption import EXIT_STATUS, StopRequest
+from nicheclip.training.launch import launch_environment
 from nicheclip.training.loop import train
 from nicheclip.training.losses import Pairs
 from nicheclip.training.recipes import Contrastive, MultiPositive
 from nicheclip.training.sampling import slice_sizes
+from nicheclip.training.task import TrainingTask
 from small_training import start_model, training_config, write_shards
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -50,7 +53,13 @@ def run(world, folder, **changes):
     )
 
 
-def run_process(world, folder, config, **extra):
+def environment(**changes):
+    """Of a process that finds the library and these tests."""
+    paths = os.pathsep.join([*sys.path, str(PROCESS.parent)])
+    return os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"} | changes
+
+
+def start_process(world, folder, config, **extra):
     arguments = {
         "config": config.model_dump(mode="json"),
         "start": str(world / "start"),
@@ -58,15 +67,39 @@ def run_process(world, folder, config, **extra):
         "folder": str(folder),
     }
     write_json(folder / "arguments.json", arguments | extra)
-    paths = [*sys.path, str(PROCESS.parent)]
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, str(PROCESS), str(folder / "arguments.json")],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-        check=False,
-        capture_output=True,
+        env=environment(),
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=240,
     )
+
+
+def run_process(world, folder, config, **extra):
+    process = start_process(world, folder, config, **extra)
+    _, errors = process.communicate(timeout=600)
+    return process.returncode, errors
+
+
+def task(world, folder, config, **changes):
+    return TrainingTask(
+        config=config,
+        start=world / "start",
+        shards=world / "shards",
+        seed=0,
+        run_folder=folder / "run",
+        output=folder / "model",
+        log=folder / "log",
+        **changes,
+    )
+
+
+def run_two_nodes(task):
+    """What srun starts on the two nodes of a job; their exit statuses."""
+    command = [sys.executable, "-m", "nicheclip.training.node", str(task.write())]
+    step = launch_environment(environment()) | {"SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1"}
+    nodes = [subprocess.Popen(command, env=step | {"SLURM_NODEID": node}) for node in "01"]
+    return [node.wait(timeout=600) for node in nodes]
 
 
 def weights(folder):
@@ -146,8 +179,8 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     # Only the kill needs checkpoints within an epoch: the other signals write one.
     seconds = EVERY_STEP if number == signal.SIGKILL else 600
     config = training_config(unfreezing=UNFREEZING, checkpoint_seconds=seconds)
-    broken = run_process(world, tmp_path, config, signal=number, at_step=at_step)
-    assert broken.returncode == status, broken.stderr
+    ended, errors = run_process(world, tmp_path, config, signal=number, at_step=at_step)
+    assert ended == status, errors
     assert not (tmp_path / "model").exists()
     caplog.set_level("INFO")
     assert run(world, tmp_path, unfreezing=UNFREEZING).resumed_at_steps == [resumed_at]
@@ -173,8 +206,9 @@ def test_a_damaged_checkpoint_or_another_config_still_ends_right(world, unbroken
 def test_signals_are_noted_while_training_and_handed_back_after(number):
     before = signal.getsignal(number)
     with StopRequest() as stop:
+        assert stop.reason() is None
         os.kill(os.getpid(), number)
-        assert stop.received == number
+        assert stop.reason() == f"{number.name} received"
     assert signal.getsignal(number) == before
 
 
@@ -186,7 +220,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(world, tmp_pat
 
 def test_configs_that_do_not_fit_the_machine_or_the_run_are_refused(world, tmp_path):
     if not torch.cuda.is_available():
-        with pytest.raises(InputError, match="1 GPUs asked for, 0 found"):
+        with pytest.raises(InputError, match="1 GPUs asked for, 0 found on this node"):
             run(world, tmp_path, gpus=1)
     with pytest.raises(InputError, match="16-mixed needs a GPU"):
         run(world, tmp_path, precision="16-mixed")
@@ -195,7 +229,21 @@ def test_configs_that_do_not_fit_the_machine_or_the_run_are_refused(world, tmp_p
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_same_weights_as_one(world, tmp_path):
+def test_a_newer_process_takes_the_run_over(world, unbroken, tmp_path):
+    config = training_config(unfreezing=UNFREEZING)
+    first = start_process(world, tmp_path, config, at_step=7)
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "waiting").exists():
+        assert first.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    assert run(world, tmp_path, unfreezing=UNFREEZING).resumed_at_steps[0] >= 7
+    assert "another process goes on with this run" in first.communicate(timeout=300)[1]
+    assert first.returncode == EXIT_STATUS
+    assert same_result(tmp_path, unbroken)
+
+
+@pytest.mark.slow
+def test_two_nodes_train_the_same_weights_as_one_process(world, tmp_path):
     """Slices of 5 and 4, blocks that thaw between epochs, the same order and augmentation."""
     config = training_config(
         batch_size=9,
@@ -203,9 +251,16 @@ def test_two_processes_train_the_same_weights_as_one(world, tmp_path):
         optimizer={"lr": 1e-3, "eps": 1e-3, "gradient_clip": 1.0},
     )  # a large eps: AdamW would otherwise blow rounding of zero gradients up to whole steps
     run(world, tmp_path / "one", **config.model_dump())
-    two = run_process(world, tmp_path, config, processes=2)
-    assert two.returncode == 0, two.stderr
-    assert read_json(tmp_path / "model/train.json")["processes"] == 2
+    both = config.model_copy(update={"nodes": 2})
+    scratch = tmp_path / "scratch"
+    stopped = task(world, tmp_path, both, scratch=str(scratch), stop_at=time.time())
+    assert run_two_nodes(stopped) == [EXIT_STATUS, 0], (tmp_path / "log").read_text()
+    assert "stopped after step 1 of 9: the time limit is near" in (tmp_path / "log").read_text()
+    assert run_two_nodes(task(world, tmp_path, both)) == [0, 0], (tmp_path / "log").read_text()
+    report = read_json(tmp_path / "model/train.json")
+    assert report["processes"] == 2 and report["resumed_at_steps"] == [1]
+    assert "copied to" in (tmp_path / "log").read_text()
+    assert not list(scratch.glob("nicheclip-*"))
     assert largest_difference(weights(tmp_path), weights(tmp_path / "one")) < 1e-6
     losses = [
         [float(row["loss"]) for row in csv.DictReader((folder / "model/history.csv").open())]

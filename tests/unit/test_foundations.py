@@ -170,9 +170,9 @@ def test_the_processes_of_one_job_share_its_log(tmp_path):
     body = (
         "import os, subprocess, sys\n"
         "with job('x.log'):\n"
-        "    child = dict(os.environ, LOCAL_RANK='1')\n"
-        "    code = \"from nicheclip.job import job\\nwith job('x.log'): raise SystemExit(7)\"\n"
-        "    print(subprocess.run([sys.executable, '-c', code], env=child).returncode)\n"
+        "    inner = \"with job('x.log', alone=False): raise SystemExit(7)\"\n"
+        "    code = f'from nicheclip.job import job\\n{inner}'\n"
+        "    print(subprocess.run([sys.executable, '-c', code]).returncode)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", f"from nicheclip.job import job\n{body}"],

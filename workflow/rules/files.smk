@@ -104,16 +104,17 @@ def start_model(wildcards):
 
 
 def train_memory(wildcards, input, attempt):
-    """Room for the weights, their gradients and AdamW's two moments, a checkpoint, the workers."""
+    """On each node, for each of its processes: room for the weights, their gradients and AdamW's
+    two moments, a checkpoint, the workers."""
     weights = sum(os.path.getsize(f) for f in input.start if os.path.exists(f)) / 2**20
-    workers = CONFIG.training[wildcards.run].workers
-    return int((4000 + 8 * weights + 500 * workers) * 2 ** (attempt - 1))
-
-
-def training_threads(wildcards):
-    """Cores for all processes of a run: one process for each GPU, or one on the CPU."""
     run = CONFIG.training[wildcards.run]
-    return max(run.gpus, 1) * (run.cpu_threads + run.workers)
+    process = 4000 + 8 * weights + 500 * run.workers
+    return int(run.node_processes * process * 2 ** (attempt - 1))
+
+
+def on_several_nodes(wildcards, value):
+    """A resource that only a run on several nodes has."""
+    return value if CONFIG.training[wildcards.run].nodes > 1 else None
 
 
 # --- evaluation ---

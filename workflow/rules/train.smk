@@ -7,6 +7,8 @@ Checkpoints (results/train/<run>/seed<n>/run/) are no output: Snakemake would de
 retry that should go on from them.
 """
 
+import math
+
 
 rule create_model:
     input:
@@ -44,14 +46,19 @@ rule train_model:
         "results/logs/train/{run}/seed{seed}.log",
     conda:
         "../../envs/train.yaml"
-    threads: training_threads
+    threads: lambda w: CONFIG.training[w.run].node_cores
     resources:
         mem_mb=train_memory,
-        runtime=lambda w, attempt: 24 * 60,
+        runtime=lambda w: math.ceil(60 * CONFIG.training[w.run].hours),
+        # Seconds. Not a param: another time limit is no reason to train again.
+        stop_after=lambda w: CONFIG.training[w.run].stop_after,
         gpu=lambda w: CONFIG.training[w.run].gpus,
-        nodes=1,
+        nodes=lambda w: CONFIG.training[w.run].nodes,
+        mpi=lambda w: on_several_nodes(w, "srun"),
+        tasks=lambda w: on_several_nodes(w, CONFIG.training[w.run].nodes),
+        tasks_per_gpu=lambda w: on_several_nodes(w, 0),
     params:
-        config=lambda w: settings(CONFIG.training[w.run], exclude={"seeds"}),
+        config=lambda w: settings(CONFIG.training[w.run], exclude={"seeds", "hours"}),
         run_folder="results/train/{run}/seed{seed}/run",
         code=code("train_model.py"),
     message:

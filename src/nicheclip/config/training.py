@@ -10,6 +10,9 @@ TextType = Literal[
     "caption", "sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com"
 ]
 
+#: of a job's time limit, at most, for the end of a training that is not complete
+SECONDS_TO_STOP = 600
+
 
 class ModelConfig(ConfigModel):
     """A CLIP to start from."""
@@ -125,7 +128,12 @@ class TrainingConfig(ConfigModel):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seeds: list[int] = Field(default=[0], min_length=1)
     gpus: Annotated[int, Field(ge=0)] = 0
-    """GPUs of the run; 0 trains on the CPU."""
+    """GPUs of the run, over all nodes; 0 trains on the CPU, in one process on each node."""
+    nodes: Annotated[int, Field(ge=1)] = 1
+    """Nodes of the run; more than one needs a SLURM job."""
+    hours: Annotated[float, Field(gt=0)] = 24.0
+    """Time limit of the run's job. Within SLURM the training stops shortly before it with a
+    checkpoint, and a retry goes on from there."""
     cpu_threads: Annotated[int, Field(ge=1)] = 1
     """Threads of each training process. On a CPU, weights are the same bit by bit only for the same
     number of threads."""
@@ -140,3 +148,30 @@ class TrainingConfig(ConfigModel):
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds repeat: {self.seeds}")
         return self
+
+    @model_validator(mode="after")
+    def _nodes_share_the_gpus(self) -> "TrainingConfig":
+        if self.gpus % self.nodes:
+            raise ValueError(
+                f"nodes: {self.nodes} nodes cannot share {self.gpus} GPUs evenly; `gpus` is the "
+                "number over all nodes"
+            )
+        return self
+
+    @property
+    def node_processes(self) -> int:
+        """Training processes on each node: one for each of its GPUs, or one on the CPU."""
+        return max(self.gpus // self.nodes, 1)
+
+    @property
+    def node_cores(self) -> int:
+        """Cores for all training processes of a node and their workers."""
+        return self.node_processes * (self.cpu_threads + self.workers)
+
+    @property
+    def stop_after(self) -> int:
+        """Seconds from the start of a job after which training stops: time is left for the step
+        in progress and the checkpoint.
+        """
+        limit = 3600 * self.hours
+        return int(limit - min(SECONDS_TO_STOP, limit / 5))

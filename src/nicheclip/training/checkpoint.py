@@ -25,7 +25,15 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 KEPT = 2
 #: config keys that do not change the result
-WITHOUT_EFFECT = {"seeds", "gpus", "workers", "checkpoint_seconds", "log_every_steps"}
+WITHOUT_EFFECT = {
+    "seeds",
+    "gpus",
+    "nodes",
+    "hours",
+    "workers",
+    "checkpoint_seconds",
+    "log_every_steps",
+}
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,11 @@ class CheckpointFolder:
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self._root = folder
-        self._folder = folder / fingerprint
+        self.folder = folder / fingerprint
 
     def save(self, checkpoint: Checkpoint) -> Path:
         """Write ``checkpoint`` and remove all but the last ``KEPT``; returns its file."""
-        path = self._folder / f"step-{checkpoint.step:09d}.pt"
+        path = self.folder / f"step-{checkpoint.step:09d}.pt"
         with atomic_path(path) as temporary:
             torch.save(checkpoint.state, temporary)
         write_json(
@@ -70,7 +78,7 @@ class CheckpointFolder:
     def latest(self) -> Checkpoint | None:
         """The newest checkpoint that is whole, or None; what is passed over goes to the log."""
         for other in sorted(self._root.glob("*/")):
-            if other != self._folder:
+            if other != self.folder:
                 log.warning("%s: from another config, seed, start model or data; not used", other)
         for path in self._newest_first():
             try:
@@ -84,7 +92,7 @@ class CheckpointFolder:
         return None
 
     def _newest_first(self) -> list[Path]:
-        return sorted(self._folder.glob("step-*.pt"), reverse=True)
+        return sorted(self.folder.glob("step-*.pt"), reverse=True)
 
     def remove(self) -> None:
         """Delete all checkpoints, those of other configs as well: the run is complete."""

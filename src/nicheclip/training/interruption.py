@@ -1,8 +1,14 @@
 """Being stopped: a scheduler's or a person's signal ends a run after the step in progress."""
 
+import math
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
+
+from nicheclip.training.ownership import Ownership
 
 #: EX_TEMPFAIL of sysexits.h: not done yet, the same command goes on from here
 EXIT_STATUS = 75
@@ -22,11 +28,27 @@ class Interrupted(SystemExit):
 
 
 class StopRequest:
-    """While entered, SIGTERM, SIGUSR1 and SIGINT set ``received`` instead of ending the process."""
+    """Whether training should stop after the step in progress.
 
-    def __init__(self) -> None:
-        self.received: signal.Signals | None = None
+    While entered, SIGTERM, SIGUSR1 and SIGINT are noted instead of ending the process.
+    """
+
+    def __init__(self, *, stop_at: float | None = None, owner: Ownership | None = None) -> None:
+        """``stop_at``: seconds since 1970; ``owner``: of the run, given up when it is lost."""
+        self._stop_at = math.inf if stop_at is None else stop_at
+        self._owner = owner
+        self._received: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
+
+    def reason(self) -> str | None:
+        """Why to stop, in words; None to go on."""
+        if self._received is not None:
+            return f"{self._received.name} received"
+        if time.time() >= self._stop_at:
+            return "the time limit is near"
+        if self._owner is not None and self._owner.lost():
+            return "another process goes on with this run"
+        return None
 
     def __enter__(self) -> "StopRequest":
         self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
@@ -43,4 +65,19 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self.received = signal.Signals(number)
+        self._received = signal.Signals(number)
+
+
+@contextmanager
+def leaving_on_signals() -> Iterator[None]:
+    """While entered, the same signals end the process with ``EXIT_STATUS``, after clean-up."""
+    previous = {number: signal.signal(number, _leave) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(rank=0)

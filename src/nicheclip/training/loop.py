@@ -13,6 +13,7 @@ from typing import NoReturn
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from nicheclip.data.shard_reader import ShardSet
 from nicheclip.errors import InputError
 from nicheclip.files import write_json
 from nicheclip.manifest import package_versions
+from nicheclip.models.devices import check_gpus
 from nicheclip.models.openclip import Clip, load, save
 from nicheclip.progress import progress
 from nicheclip.seeding import stable_hash
@@ -36,6 +38,7 @@ from nicheclip.training.optimization import (
     make_optimizer,
     parameter_groups,
 )
+from nicheclip.training.ownership import Ownership
 from nicheclip.training.recipes import make_recipe
 from nicheclip.training.records import (
     EpochRecord,
@@ -62,17 +65,18 @@ def train(
     seed: int,
     run_folder: Path,
     output: Path,
-    processes: int | None = None,
-    num_nodes: int = 1,
     code: str = "",
+    stop_at: float | None = None,
 ) -> TrainReport:
     """Train the model in ``start`` and write the result to ``output``.
 
     A run that was killed or stopped goes on from its last checkpoint in ``run_folder`` when the
     same call is made again; on a CPU the weights are then, bit by bit, those of an unbroken run
-    with the same number of threads. SIGTERM, SIGUSR1 and SIGINT end the step in progress, write a
-    checkpoint and exit with status 75 (``interruption.EXIT_STATUS``). Checkpoints are deleted when
-    the run is complete.
+    with the same number of threads. SIGTERM, SIGUSR1, SIGINT, the time ``stop_at`` and a newer
+    process for the same run end the step in progress, write a checkpoint and exit with status 75
+    (``interruption.EXIT_STATUS``). Checkpoints are deleted when the run is complete.
+
+    Where WORLD_SIZE is set, this is one of so many processes (see ``training.rank``).
 
     Args:
         config: the run; ``gpus`` 0 trains on the CPU.
@@ -81,50 +85,51 @@ def train(
         seed: of the order of samples, augmentation and text choice.
         run_folder: for checkpoints, ``log.jsonl`` and TensorBoard files.
         output: receives the model folder, ``train.json`` and ``history.csv``.
-        processes: on each node; one per GPU unless given.
-        num_nodes: nodes of the run.
         code: a digest of this code; checkpoints of other code are not gone on from.
+        stop_at: seconds since 1970.
 
     Raises:
         InputError: the config does not fit the model, the data or the machine, or the loss is no
             longer finite.
         Interrupted: the process was asked to stop.
     """
-    fabric = _launch(config, processes or max(config.gpus, 1), num_nodes)
+    fabric = _join_the_processes(config)
     _prepare_torch(config, fabric)
-    with StopRequest() as stop:
-        run = _Run(fabric, config, start, shards, seed, run_folder, code, stop)
-        try:
-            run.train()
-            report = run.report()
-        finally:
-            run.close()
-        if fabric.is_global_zero:
-            save(run.clip, output)
-            write_history(output / HISTORY_FILE, run.history)
-            write_json(output / REPORT_FILE, report.model_dump(mode="json"))
-            run.checkpoints.remove()
-        fabric.barrier()
+    owner = Ownership(run_folder) if fabric.is_global_zero else None
+    try:
+        fabric.barrier()  # nobody looks for checkpoints while an earlier process may write one
+        with StopRequest(stop_at=stop_at, owner=owner) as stop:
+            run = _Run(fabric, config, start, shards, seed, run_folder, code, stop)
+            try:
+                run.train()
+                report = run.report()
+            finally:
+                run.close()
+            if fabric.is_global_zero:
+                save(run.clip, output)
+                write_history(output / HISTORY_FILE, run.history)
+                write_json(output / REPORT_FILE, report.model_dump(mode="json"))
+                run.checkpoints.remove()
+            fabric.barrier()
+    finally:
+        if owner:
+            owner.release()
     return report
 
 
-def _launch(config: TrainingConfig, processes: int, num_nodes: int) -> Fabric:
-    if config.gpus and torch.cuda.device_count() < processes:
-        raise InputError(
-            f"training: {processes} GPUs asked for, {torch.cuda.device_count()} found on this "
-            "node. Set gpus to what there is (0 trains on the CPU), or ask the scheduler for more."
-        )
+def _join_the_processes(config: TrainingConfig) -> Fabric:
     if config.precision == "16-mixed" and not config.gpus:
         raise InputError(
             "training: precision 16-mixed needs a GPU; use 32-true or bf16-mixed on a CPU."
         )
-    one_task = os.environ.get("SLURM_NTASKS") == "1"  # then the processes are ours to start
+    check_gpus(config.node_processes if config.gpus else 0)
+    one_of_many = "WORLD_SIZE" in os.environ
     fabric = Fabric(
         accelerator="cuda" if config.gpus else "cpu",
-        devices=processes,
-        num_nodes=num_nodes,
+        devices=config.node_processes if one_of_many else 1,
+        num_nodes=config.nodes if one_of_many else 1,
         precision=config.precision,
-        plugins=[LightningEnvironment()] if one_task and num_nodes == 1 else None,
+        plugins=[TorchElasticEnvironment() if one_of_many else LightningEnvironment()],
     )
     fabric.launch()
     if not fabric.is_global_zero:
@@ -215,7 +220,7 @@ class _Run:
             self._thaw(epoch)
             rate = self._set_learning_rate()
             loss = self._train_step(batch)
-            stop = self._stop_requested()
+            stop = self._stop_requested()  # by all processes at the same step
             self._step += 1
             self._epoch_loss += loss * self._sampling.batch_length(number)
             self._seconds += time.monotonic() - mark
@@ -234,7 +239,8 @@ class _Run:
 
     def _leave(self) -> NoReturn:
         self._fabric.barrier()  # the checkpoint is written before any process leaves
-        log.info("stopped on request after step %d of %d", self._step, self._steps)
+        reason = self._stop.reason() or "another process was asked to stop"
+        log.info("stopped after step %d of %d: %s", self._step, self._steps, reason)
         raise Interrupted(rank=self._fabric.global_rank)
 
     def _thaw(self, epoch: int) -> None:
@@ -300,7 +306,7 @@ class _Run:
 
     def _stop_requested(self) -> bool:
         """Whether any process was asked to stop: a scheduler may signal only one of them."""
-        requested = float(self._stop.received is not None)
+        requested = float(self._stop.reason() is not None)
         return self._sum(torch.tensor(requested, device=self._fabric.device)) > 0
 
     def _sum(self, value: Tensor) -> float:
@@ -377,6 +383,7 @@ class _Run:
 
     def _resume(self) -> None:
         checkpoint = self.checkpoints.latest()
+        self._check_all_see_the_same(checkpoint.step if checkpoint else 0)
         if checkpoint is None:
             return
         self._step, state = checkpoint.step, checkpoint.state
@@ -389,6 +396,15 @@ class _Run:
         self._epoch_loss, self._seconds = state["epoch_loss"], state["seconds"]
         self._resumed_at = [*state["resumed_at"], self._step]
         log.info("going on after step %d of %d", self._step, self._steps)
+
+    def _check_all_see_the_same(self, step: int) -> None:
+        """Raise InputError if a shared file system shows processes different checkpoints."""
+        mean = self._sum(torch.tensor(step, device=self._fabric.device)) / self._fabric.world_size
+        if self._sum(torch.tensor(step != mean, device=self._fabric.device)):
+            raise InputError(
+                f"{self.checkpoints.folder}: the nodes see different checkpoints (here: step "
+                f"{step}); the file system shows them late. Run the same command again."
+            )
 
     def _samples_seen(self) -> int:
         epoch, number = divmod(self._step, self._sampling.batches)
@@ -419,7 +435,7 @@ class _Run:
         """The facts of the finished run."""
         last = self.history[-1]
         return TrainReport(
-            config=self._config.model_dump(mode="json", exclude={"seeds"}),
+            config=self._config.model_dump(mode="json", exclude={"seeds", "hours"}),
             seed=self._seed,
             fingerprint=self._fingerprint,
             epochs=self._config.epochs,

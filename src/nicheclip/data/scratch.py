@@ -1,0 +1,115 @@
+"""Copies of shards on a node's own disk, for the time of a job."""
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nicheclip.files import read_json, sha256_file
+from nicheclip.locks import LockedError, lock, locked
+from nicheclip.paths import expand_path
+from nicheclip.tables import SIZES_FILE
+
+log = logging.getLogger(__name__)
+
+#: a user's own: nodes are shared
+PREFIX = f"nicheclip-{os.getuid()}-"
+LOCK = ".lock"
+SPLITS = ("train", "val")
+BLOCK = 2**22  # bytes
+
+
+@contextmanager
+def on_scratch(shards: Path, scratch: str | None) -> Iterator[Path]:
+    """While entered, a copy of the training shards below ``scratch``, or ``shards`` itself.
+
+    Copies are compared with what was read, and removed at the end; those of jobs that were killed
+    are removed by the next one on the node. When a copy cannot be made (a full disk, a copy that
+    differs) the reason goes to the log and the shards are read where they are.
+
+    Args:
+        shards: root of a data set's shards.
+        scratch: a folder on the node's disk, in a user's words (``$TMPDIR``); None copies nothing.
+
+    Raises:
+        InputError: ``scratch`` names an environment variable that is not set.
+    """
+    if scratch is None:
+        yield shards
+        return
+    folder, held = None, None
+    try:
+        try:
+            folder, held = _own_folder(expand_path(scratch))
+            _copy(shards, folder)
+            place = folder
+        except OSError as error:
+            log.warning("%s: no copy of the shards (%s); reading them in place", scratch, error)
+            place = shards
+        yield place
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+def _own_folder(scratch: Path) -> tuple[Path, int]:
+    """A new folder in ``scratch`` and its held lock; folders that nobody holds are removed."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    with locked(scratch / f".{PREFIX}lock"):  # a new folder is locked before others look at it
+        for other in scratch.glob(f"{PREFIX}*"):
+            _remove_if_left(other)
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
+        return folder, lock(folder / LOCK, wait=False)
+
+
+def _remove_if_left(folder: Path) -> None:
+    try:
+        descriptor = lock(folder / LOCK, wait=False)
+    except (LockedError, OSError):  # in use, or another user's
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(descriptor)
+
+
+def _copy(shards: Path, folder: Path) -> None:
+    """Copy every split's shards.
+
+    Raises:
+        OSError: no room, or a copy differs from what was read.
+    """
+    files = [file for split in SPLITS for file in _files(shards / split)]
+    size = sum(file.stat().st_size for file in files)
+    if size > (free := shutil.disk_usage(folder).free):
+        raise OSError(f"{size / 1e9:.3f} GB are needed, {free / 1e9:.3f} GB are free")
+    for file in files:
+        copy = folder / file.relative_to(shards)
+        copy.parent.mkdir(exist_ok=True)
+        read = _copy_file(file, copy)
+        if sha256_file(copy) != read:
+            raise OSError(f"{copy} differs from {file}")
+    log.info("%d files of shards (%.3f GB) copied to %s", len(files), size / 1e9, folder)
+
+
+def _files(split: Path) -> list[Path]:
+    """The files of a split's shards; none where the split has no shards."""
+    sizes = split / SIZES_FILE
+    if not sizes.is_file():
+        return []
+    tars = [split / name for name in read_json(sizes)]
+    return [sizes, *tars, *(tar.with_suffix(".parquet") for tar in tars)]
+
+
+def _copy_file(source: Path, target: Path) -> str:
+    """Copy; returns the sha256 of what was read."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while block := reader.read(BLOCK):
+            digest.update(block)
+            writer.write(block)
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+"""Starting the processes of a training run: here, on one node, or on several of a SLURM job.
+
+In a SLURM job they form a step of their own: SLURM's signals (pre-emption, time limit, requeue) go
+to the processes that a step was started with, and the job's first step was started with Snakemake,
+which ends of them without passing them on.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from nicheclip.config.training import TrainingConfig
+from nicheclip.data.scratch import on_scratch
+from nicheclip.errors import InputError
+from nicheclip.training.interruption import EXIT_STATUS, Interrupted, leaving_on_signals
+from nicheclip.training.rank import run_rank
+from nicheclip.training.task import TrainingTask
+
+#: of SLURM's variables only these concern a new step; others would shape it as the one around it
+OF_THE_JOB = {"SLURM_JOB_ID", "SLURM_JOBID", "SLURM_CONF", "SLURM_CLUSTER_NAME"}
+#: how long the nodes of a run may outlive the first that ends
+SECONDS_AFTER_THE_FIRST = 60
+
+
+def launch(task: TrainingTask) -> None:
+    """Train ``task`` in as many processes as its config asks for, and wait for them.
+
+    Raises:
+        InputError: several nodes without a SLURM job; otherwise as ``training.loop.train``.
+        Interrupted: stopped on request; the same call goes on.
+        SystemExit: a process failed and has said why.
+    """
+    step = in_slurm_job() and shutil.which("srun") is not None
+    if task.config.nodes > 1 and not step:
+        raise InputError(
+            f"training: {task.config.nodes} nodes asked for, but this is no SLURM job (or srun is "
+            "not found in it). Set training.nodes to 1, or run with --profile slurm."
+        )
+    if not step and task.config.node_processes == 1:
+        with leaving_on_signals(), on_scratch(task.shards, task.scratch) as shards:
+            run_rank(task, shards)
+        return
+    command = [sys.executable, "-m", "nicheclip.training.node", str(task.write())]
+    if step:
+        command = [*step_command(task.config), *command]
+    _run(command, launch_environment(os.environ))
+
+
+def in_slurm_job() -> bool:
+    """Whether this process belongs to a SLURM job."""
+    return "SLURM_JOB_ID" in os.environ
+
+
+def step_command(config: TrainingConfig) -> list[str]:
+    """What starts one process on each node of the job, with all of the job's memory and cores."""
+    command = [
+        "srun",
+        "--overlap",  # beside the step that waits for it
+        f"--nodes={config.nodes}",
+        f"--ntasks={config.nodes}",
+        "--ntasks-per-node=1",
+        "--mem=0",
+        "--cpu-bind=none",
+        f"--wait={SECONDS_AFTER_THE_FIRST}",
+    ]
+    return command + [f"--gres=gpu:{config.node_processes}"] * (config.gpus > 0)
+
+
+def launch_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which the nodes' processes are started, with a free port to meet at."""
+    kept = {
+        name: value
+        for name, value in own.items()
+        if not name.startswith(("SLURM_", "SRUN_", "SBATCH_")) or name in OF_THE_JOB
+    }
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return kept | {"MASTER_PORT": str(probe.getsockname()[1])}
+
+
+def _run(command: list[str], environment: dict[str, str]) -> None:
+    status = subprocess.run(command, env=environment, check=False).returncode
+    if status == EXIT_STATUS:
+        raise Interrupted(rank=0)
+    if status:
+        print(f"training ended with status {status}; see above.", file=sys.stderr)
+        sys.exit(status if status > 0 else 128 - status)
