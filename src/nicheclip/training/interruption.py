@@ -42,10 +42,10 @@ class StopRequest:
 
     def reason(self) -> str | None:
         """Why to stop, in words; None to go on."""
-        if self._received is not None:
-            return f"{self._received.name} received"
         if time.time() >= self._stop_at:
             return "the time limit is near"
+        if self._received is not None:
+            return f"{self._received.name} received"
         if self._owner is not None and self._owner.lost():
             return "another process goes on with this run"
         return None

@@ -1,0 +1,81 @@
+"""The whole chain as a user of a cluster runs it: the literal command, in a fresh clone."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nicheclip.files import sha256_file
+from workflow_run import ROOT, clone, snakemake
+
+#: what a site would write for this cluster
+PARTITIONS = {"partitions": {"cpu": {"max_threads": 4, "max_mem_mb": 16000, "max_nodes": 2}}}
+#: rules whose light jobs share one SLURM job, so that a test waits for few of them
+DATA = ("acquire_dataset", "generate_captions", "flatten_taxonomy", "write_shard")
+DATA += ("write_shard_sizes", "create_model")
+JUDGING = ("encode_images", "evaluate_zero_shot", "evaluate_colour_histogram")
+
+
+def project(folder):
+    """A clone whose config is the smallest."""
+    clone(folder)
+    shutil.copy2(ROOT / "tests/configs/slurm.yaml", folder / "config.yaml")
+    return folder
+
+
+def adapt_to_the_cluster(folder):
+    """The changes that a site makes in its clone."""
+    profile = folder / "profiles/slurm/profile.yaml"
+    keys = yaml.safe_load(profile.read_text())
+    keys["slurm-status-command"] = "squeue"
+    keys["slurm-init-seconds-before-status-checks"] = 8
+    keys["groups"] = dict.fromkeys(DATA, "data") | dict.fromkeys(JUDGING, "judging")
+    keys["group-components"] = {"data": 9, "judging": 9}
+    profile.write_text(yaml.safe_dump(keys))
+    (folder / "profiles/slurm/partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
+
+
+def run_on(cluster, folder, *targets):
+    done = subprocess.run(
+        ["snakemake", "--profile", "slurm", *targets],
+        cwd=folder,
+        env=cluster.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-8000:]
+    return done.stdout
+
+
+def digests(folder):
+    patterns = ("train/**/*.safetensors", "train/**/history.csv", "tables/**/*", "figures/**/*.svg")
+    files = [file for pattern in patterns for file in folder.glob(f"results/{pattern}")]
+    return {str(f.relative_to(folder)): sha256_file(f) for f in files if f.is_file()}
+
+
+def made(folder):
+    return {path.name for path in Path(folder, "results").iterdir()} - {"logs", "README.md"}
+
+
+@pytest.mark.slow
+def test_the_chain_on_a_cluster_gives_the_bytes_of_a_local_run(cluster, tmp_path):
+    here, there = project(tmp_path / "here"), project(tmp_path / "there")
+    adapt_to_the_cluster(there)
+
+    run_on(cluster, there, "acquire")
+    assert made(there) == {"acquire"}
+
+    output = run_on(cluster, there)
+    assert "slurm_logs/rule_train_model" in output
+    assert "(100%) done" in output
+    snakemake(here, "--cores", 2, config=here / "config.yaml", root=here)
+    found = digests(there)
+    assert found == digests(here)
+    kinds = {Path(name).suffix for name in found}
+    assert kinds >= {".safetensors", ".csv", ".md", ".svg"}
+    assert (there / "results/report.html").is_file()
