@@ -158,12 +158,12 @@ def test_a_run_belongs_to_the_process_that_came_last(tmp_path, monkeypatch, capl
     assert not first.lost()
     newer = threading.Thread(target=lambda: second.append(Ownership(tmp_path)))
     newer.start()
-    while not first.lost():
+    while "waiting until it has stopped" not in caplog.text:
         time.sleep(0.01)
+    assert first.lost()
     assert not second, "it waits until the first has stopped"
     first.release()
     newer.join()
-    assert "waiting until it has stopped" in caplog.text
     assert not second[0].lost()
     second[0].release()
 

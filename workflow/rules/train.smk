@@ -7,9 +7,6 @@ Checkpoints (results/train/<run>/seed<n>/run/) are no output: Snakemake would de
 retry that should go on from them.
 """
 
-import math
-
-
 rule create_model:
     input:
         model_sources,
