@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nicheclip.errors import InputError
+
 log = logging.getLogger(__name__)
 
 
@@ -14,21 +16,23 @@ class LockedError(Exception):
     """Another process holds the lock."""
 
 
-def lock(path: Path | str, *, wait: bool, shared: bool = False) -> int:
+def lock(path: Path | str, *, wait: bool, shared: bool = False, required: bool = False) -> int:
     """Lock the file ``path`` for this process.
 
-    A file system without locks is reported and worked without.
+    A file system without locks is reported and worked without, unless the lock is ``required``.
 
     Args:
         path: made if it is not there; its content stays.
         wait: until other processes have let go.
         shared: with others that share it, but not with one that wants it alone.
+        required: a file system without locks is an error.
 
     Returns:
         The open file's descriptor; closing it, or the end of the process, lets go.
 
     Raises:
         LockedError: another process holds it and ``wait`` is false.
+        InputError: the file system has no locks and the lock is ``required``.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -39,6 +43,12 @@ def lock(path: Path | str, *, wait: bool, shared: bool = False) -> int:
         os.close(descriptor)
         raise LockedError(str(path)) from None
     except OSError as error:
+        if required:
+            os.close(descriptor)
+            raise InputError(
+                f"{path}: no locks on this file system ({error}). Work in a folder on one that has "
+                "them, or make the folder .snakemake a link to such a folder."
+            ) from None
         log.warning("%s: no locks on this file system (%s); going on without.", path, error)
     return descriptor
 
