@@ -45,7 +45,6 @@ from nicheclip.code_digest import code_digest
 from nicheclip.config.base import SPLITS
 from nicheclip.config.workflow import parse_config
 from nicheclip.errors import InputError
-from nicheclip.locks import LockedError, lock
 from nicheclip.paths import expand_path
 from nicheclip.reporting.scale import marked
 
@@ -55,34 +54,6 @@ try:
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
-
-
-def take_over_from_a_killed_driver():
-    """Let the same command work again after `kill -9`.
-
-    Snakemake's lock files outlive their driver; the kernel's lock on this file does not. When no
-    driver lives, the files of a local one are removed. Those of a cluster's driver stay: its jobs
-    may still be writing.
-    """
-    kind = "cluster" if workflow.resource_settings.nodes else "local"
-    folder = Path(".snakemake")
-    try:
-        alone = lock(folder / "driver.lock", wait=False)
-        stale = list((folder / "locks").glob("*.lock"))
-        if stale and (folder / "driver.lock").read_text() == "local":
-            for file in stale:
-                file.unlink(missing_ok=True)
-            stale = []
-        if not stale:
-            (folder / "driver.lock").write_text(kind)
-        os.close(alone)
-    except LockedError:
-        pass
-    return lock(folder / "driver.lock", wait=True, shared=True)
-
-
-if workflow.is_main_process:
-    DRIVER_LOCK = take_over_from_a_killed_driver()  # held until this process ends
 
 
 def any_of(names):

@@ -1,0 +1,153 @@
+"""One driver of SLURM jobs per working folder, and no jobs of a dead one beside it.
+
+A driver that is killed leaves its jobs running. They write the outputs that the next driver would
+have made anew, at the same time and into the same files. So each driver holds the lock of its
+folder while it lives, its submissions note the run's name there (nicheclip.slurm_client), and the
+next driver asks SLURM whether jobs of that name are left.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from nicheclip import slurm_jobs
+from nicheclip.errors import InputError
+from nicheclip.locks import LockedError, lock
+
+FOLDER = Path(".snakemake/slurm-driver")
+ENDING_WITHIN = 180.0  # seconds: cancelled jobs get a grace of (KillWait) seconds to end
+
+TWO_DRIVERS = """\
+another driver runs SLURM jobs in this folder: {who}
+Wait until it has ended, or end it: SIGINT (Ctrl-C) cancels its jobs, SIGTERM lets the running ones
+finish. Do not use --unlock while it runs."""
+
+JOBS_LEFT = """\
+a driver that was killed here has left SLURM jobs that are still there: {jobs}
+They write the same outputs. Wait until this shows no more jobs:
+    squeue --name {run}
+or cancel them:
+    scancel --name {run}
+Then give the same command again."""
+
+NO_ANSWER = """\
+a driver that was killed here may have left SLURM jobs, and SLURM does not say:
+    squeue --name {run}
+    {said}
+Give the same command again when SLURM answers. If no such job can be left, remove {file}."""
+
+
+def hold(folder: Path = FOLDER) -> int:
+    """Lock the folder for this driver.
+
+    Returns:
+        The lock, which ends with this process.
+
+    Raises:
+        InputError: another driver lives, or the file system has no locks.
+    """
+    try:
+        held = lock(folder / "lock", wait=False, required=True)
+    except LockedError:
+        who = (folder / "lock").read_text() or "one that just starts"
+        raise InputError(TWO_DRIVERS.format(who=who)) from None
+    (folder / "lock").write_text(f"process {os.getpid()} on {socket.gethostname()}")
+    return held
+
+
+def is_held(folder: Path = FOLDER) -> bool:
+    """Whether a living driver holds the folder."""
+    if not (folder / "lock").exists():
+        return False
+    try:
+        os.close(lock(folder / "lock", wait=False, shared=True))
+    except LockedError:
+        return True
+    return False
+
+
+def last_run(folder: Path = FOLDER) -> str:
+    """The name of the last driver's jobs, unless it is known that none is left."""
+    file = folder / "run"
+    return file.read_text().strip() if file.exists() else ""
+
+
+def refuse_beside_jobs_of_a_dead_driver(folder: Path = FOLDER) -> None:
+    """Return when no job of the last driver is left; jobs that are ending are waited for.
+
+    Raises:
+        InputError: jobs are left, or SLURM does not answer; the message says what to do.
+    """
+    run = last_run(folder)
+    if not run:
+        return
+    os.close(lock(folder / "submitting", wait=True))
+    end = time.monotonic() + ENDING_WITHIN
+    while jobs := _jobs_of(run, folder):
+        if time.monotonic() > end or any(job.state != "COMPLETING" for job in jobs):
+            listed = ", ".join(f"{job.number} ({job.text}, {job.state})" for job in jobs)
+            raise InputError(JOBS_LEFT.format(run=run, jobs=listed))
+        time.sleep(1)
+    forget(folder)
+
+
+def _jobs_of(run: str, folder: Path) -> list[slurm_jobs.Job]:
+    said = "squeue is not installed here"
+    if shutil.which("squeue"):
+        call = ["squeue", "--noheader", "--name", run, "--format", slurm_jobs.STATES]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return slurm_jobs.parse_jobs(done.stdout)
+        said = done.stderr.strip()
+    raise InputError(NO_ANSWER.format(run=run, said=said, file=folder / "run"))
+
+
+def forget(folder: Path = FOLDER) -> None:
+    """No job of the last driver is left."""
+    for name in ("run", "hopeless"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def leave_no_jobs(folder: Path = FOLDER) -> None:
+    """At the end of a driver: cancel what it has lost sight of.
+
+    The plugin forgets jobs that it asks SLURM about at the moment of an interruption.
+    """
+    run = last_run(folder)
+    if not run:
+        return
+    try:
+        if _jobs_of(run, folder):
+            subprocess.run(["scancel", "--name", run], capture_output=True, check=False)
+        else:
+            forget(folder)
+    except InputError:
+        return  # the next driver asks again
+
+
+def what_slurm_ended(logs: Path, folder: Path = FOLDER) -> list[str]:
+    """A line for each job of the last run that SLURM ended, or would never have started.
+
+    Args:
+        logs: the folder of the plugin's logs, `RULE/.../NUMBER.log`.
+        folder: of the driver.
+    """
+    run = last_run(folder)
+    call = ["sacct", "-X", "--parsable2", "--noheader", "--format=JobIdRaw,State", "--name", run]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    lines = []
+    for job in slurm_jobs.parse_jobs(done.stdout):
+        log = next(logs.rglob(f"{job.number}.log"), None)
+        text = log.read_text(errors="replace") if log else ""
+        if state := slurm_jobs.ended_by_slurm(job.state, text):
+            rule = log.relative_to(logs).parts[0] if log else "a job without a log"
+            lines.append(f"{job.number} ({rule}): {state}, {slurm_jobs.CAUSES[state]}")
+    hopeless = folder / "hopeless"
+    lines += [
+        f"{job.number}: cancelled, since SLURM would never have started it: {job.text}"
+        for job in slurm_jobs.parse_jobs(hopeless.read_text() if hopeless.exists() else "")
+    ]
+    return lines
