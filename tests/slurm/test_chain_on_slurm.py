@@ -29,7 +29,6 @@ def adapt_to_the_cluster(folder):
     """The changes that a site makes in its clone."""
     profile = folder / "profiles/slurm/profile.yaml"
     keys = yaml.safe_load(profile.read_text())
-    keys["slurm-status-command"] = "squeue"
     keys["slurm-init-seconds-before-status-checks"] = 8
     keys["groups"] = dict.fromkeys(DATA, "data") | dict.fromkeys(JUDGING, "judging")
     keys["group-components"] = {"data": 9, "judging": 9}

@@ -84,7 +84,6 @@ class Training:
         self._command = [sys.executable, HERE / "quick_snakemake.py", "--profile", "slurm"]
         self._command += ["--configfile", "tests.yaml", "--latency-wait", "20"]
         self._command += ["--slurm-init-seconds-before-status-checks", "1"]
-        self._command += ["--slurm-status-command", "squeue"]
         self._command += [f"results/train/{run}/seed0/train.json"]
         self._project = project
 

@@ -7,6 +7,7 @@ Checkpoints (results/train/<run>/seed<n>/run/) are no output: Snakemake would de
 retry that should go on from them.
 """
 
+
 rule create_model:
     input:
         model_sources,
