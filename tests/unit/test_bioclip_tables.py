@@ -229,7 +229,7 @@ def test_the_effect_is_the_difference_of_the_accuracies_with_a_verdict(tmp_path)
     assert row["comparison"] == "all of them, mixed vs. common"
     assert (row["first"].value, row["second"].value) == (1.0, 0.25)
     assert row["difference"].value == pytest.approx(0.75)
-    assert row["difference"].low > 0 and row["verdict"] == "better"
+    assert row["difference"].low > 0 and row["verdict"] == "better (one seed)"
     assert row["difference"].sources == (
         (tmp_path / "first.parquet").as_posix(),
         (tmp_path / "second.parquet").as_posix(),
@@ -242,7 +242,7 @@ def test_the_effect_is_the_difference_of_the_accuracies_with_a_verdict(tmp_path)
 
 def test_equal_arms_show_no_difference(tmp_path):
     (row,) = rows_of(effect_of(tmp_path, 5, 5))
-    assert row["difference"].value == 0 and row["verdict"] == "no difference shown"
+    assert row["difference"].value == 0 and row["verdict"] == "no difference shown (one seed)"
 
 
 def dots(axes, number):

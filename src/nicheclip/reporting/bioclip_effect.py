@@ -13,6 +13,9 @@ from nicheclip.reporting.bioclip_cells import AMONG, PANELS, TEXT_TYPES
 from nicheclip.reporting.scale import Scale, marked
 from nicheclip.reporting.table import Column, Content, Measured, Number, Table
 
+#: ends a verdict that another seed of an arm might turn
+ONE_SEED = " (one seed)"
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -120,7 +123,7 @@ def _row(
             high=difference.high,
             signed=True,
         ),
-        difference.verdict,
+        difference.verdict + ONE_SEED * (difference.seeds == 1),
         Number(difference.n_images, digits=0),
         Number(difference.n_classes, digits=0),
         f"{len(arms[0])} and {len(arms[1])}",
