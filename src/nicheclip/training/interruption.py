@@ -3,10 +3,9 @@
 import math
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType, TracebackType
-from typing import Any
 
 from nicheclip.training.ownership import Ownership
 
@@ -38,7 +37,7 @@ class StopRequest:
         self._stop_at = math.inf if stop_at is None else stop_at
         self._owner = owner
         self._received: signal.Signals | None = None
-        self._previous: dict[signal.Signals, Any] = {}
+        self._handling = on_signals(self._note)
 
     def reason(self) -> str | None:
         """Why to stop, in words; None to go on."""
@@ -51,7 +50,7 @@ class StopRequest:
         return None
 
     def __enter__(self) -> "StopRequest":
-        self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+        self._handling.__enter__()
         return self
 
     def __exit__(
@@ -60,8 +59,7 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        self._handling.__exit__(kind, error, trace)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -69,14 +67,19 @@ class StopRequest:
 
 
 @contextmanager
-def leaving_on_signals() -> Iterator[None]:
-    """While entered, the same signals end the process with ``EXIT_STATUS``, after clean-up."""
-    previous = {number: signal.signal(number, _leave) for number in SIGNALS}
+def on_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """While entered, ``SIGNALS`` call ``handler`` instead of ending the process."""
+    previous = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, before in previous.items():
+            signal.signal(number, before)
+
+
+def leaving_on_signals() -> AbstractContextManager[None]:
+    """While entered, ``SIGNALS`` end the process with ``EXIT_STATUS``, after clean-up."""
+    return on_signals(_leave)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

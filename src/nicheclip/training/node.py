@@ -6,18 +6,16 @@ after a signal, too soon for the checkpoint of a large model.
 """
 
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
 from nicheclip.data.scratch import on_scratch
 from nicheclip.job import job
-from nicheclip.training.interruption import SIGNALS, leaving_on_signals
+from nicheclip.training.interruption import leaving_on_signals, on_signals
 from nicheclip.training.task import TrainingTask
 
 #: how long the others may take to end after one has failed or stopped
@@ -60,7 +58,12 @@ def rank_environments(task: TrainingTask, own: Mapping[str, str]) -> list[dict[s
 
 def _run(command: list[str], environments: list[dict[str, str]]) -> int:
     ranks: list[subprocess.Popen[bytes]] = []
-    with _passing_signals_to(ranks):
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for rank in ranks:
+            rank.send_signal(number)
+
+    with on_signals(pass_on):
         ranks += [subprocess.Popen(command, env=environment) for environment in environments]
         deadline = float("inf")
         while any(rank.poll() is None for rank in ranks):
@@ -73,20 +76,6 @@ def _run(command: list[str], environments: list[dict[str, str]]) -> int:
     failures = [rank.returncode for rank in ranks if rank.returncode]
     own = [status for status in failures if status > 0]  # rather than that we killed it
     return next(iter(own or failures), 0)
-
-
-@contextmanager
-def _passing_signals_to(ranks: list[subprocess.Popen[bytes]]) -> Iterator[None]:
-    def send(number: int, frame: FrameType | None) -> None:
-        for rank in ranks:
-            rank.send_signal(number)
-
-    previous = {number: signal.signal(number, send) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":
