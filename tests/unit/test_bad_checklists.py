@@ -1,0 +1,134 @@
+"""What bad checklists come to: an error that names the line, or a counted drop."""
+
+import pytest
+from checklist_files import CAT, GBIF_HEADER, by_name, coldp, gbif, gbif_row, read, reasons, write
+
+from nicheclip.errors import InputError
+
+
+def test_missing_columns(tmp_path):
+    file = write(tmp_path / "Taxon.tsv", [("id", "scientificName"), ("1", "Felis")])
+    with pytest.raises(InputError, match=r"Taxon.tsv, line 1: expected a column 'taxonID'"):
+        read("gbif", file)
+
+
+def test_wrong_delimiter(tmp_path):
+    file = write(tmp_path / "Taxon.tsv", [GBIF_HEADER], ",")
+    with pytest.raises(InputError, match="line 1: fields are divided by commas, expected tabs"):
+        read("gbif", file)
+
+
+@pytest.mark.parametrize("kind", ["gbif", "coldp", "eol", "text_tree", "csv", "bioscan"])
+def test_empty_file(tmp_path, kind):
+    file = tmp_path / "empty.tsv"
+    file.write_text("")
+    with pytest.raises(InputError, match=r"empty.tsv, line 1"):
+        read(kind, file)
+
+
+def test_absent_file_and_archive(tmp_path):
+    with pytest.raises(InputError, match=r"expected a file, or a folder with Taxon\.tsv"):
+        read("gbif", tmp_path / "nothing")
+    with pytest.raises(InputError, match="Unpack it"):
+        read("gbif", tmp_path / "backbone.zip")
+
+
+def test_header_without_rows(tmp_path):
+    with pytest.raises(InputError, match="no row can be used"):
+        read("gbif", gbif(tmp_path))
+
+
+def test_broken_utf8_is_dropped_with_its_line(tmp_path):
+    good = gbif_row("1", "Felis catus", "Felis catus", "species", "accepted", CAT[:6])
+    folder = gbif(tmp_path, good)
+    with (folder / "Taxon.tsv").open("ab") as stream:
+        stream.write("\t".join(gbif_row("2", "Fel@s", "", "species", "", CAT[:6])).encode()
+                     .replace(b"@", b"\xff") + b"\n")  # fmt: skip
+    checklist = read("gbif", folder)
+    assert list(by_name(checklist)) == ["Felis catus"]
+    assert checklist.dropped[0].reason == "broken UTF-8 in the name"
+    assert "Taxon.tsv, line 3" in checklist.dropped[0].key
+
+
+def test_rows_that_hold_no_name(tmp_path):
+    def row(identifier, name):
+        return gbif_row(identifier, name, "", "species", "accepted", CAT[:6])
+
+    folder = gbif(
+        tmp_path,
+        row("1", "Felis catus"),
+        row("", "Felis silvestris"),
+        row("3", ""),
+        row("4", "F" * 100_000),
+        row("5", "=cmd|'/c calc'!A1"),
+        row("6", "incertae sedis"),
+        row("1", "Felis margarita"),
+        ("7",),
+    )
+    checklist = read("gbif", folder)
+    assert list(by_name(checklist)) == ["Felis catus"]
+    assert reasons(checklist.dropped) == {
+        "no id": 1,
+        "no name": 2,
+        "a name of more than 400 characters": 1,
+        "a spreadsheet formula instead of a name": 1,
+        "no scientific name": 1,
+        "the id stands in an earlier row": 1,
+    }
+
+
+def test_cycles_and_orphans(tmp_path):
+    folder = coldp(
+        tmp_path,
+        ("1", "2", "accepted", "genus", "Felis"),
+        ("2", "3", "accepted", "family", "Felidae"),
+        ("3", "1", "accepted", "order", "Carnivora"),
+        ("4", "1", "accepted", "species", "Felis catus"),
+        ("5", "99", "accepted", "genus", "Lynx"),
+        ("6", "5", "accepted", "species", "Lynx lynx"),
+        ("7", "7", "accepted", "genus", "Puma"),
+    )
+    checklist = read("coldp", folder)
+    assert sorted(by_name(checklist)) == ["Lynx", "Lynx lynx", "Puma"]
+    assert reasons(checklist.dropped) == {"a cycle in the chain of parents": 4}
+    assert reasons(checklist.noted) == {"the parent is not in the checklist": 1}
+
+
+def test_synonyms_that_lead_nowhere(tmp_path):
+    folder = coldp(
+        tmp_path,
+        ("1", "", "accepted", "species", "Felis catus"),
+        ("2", "1", "synonym", "species", "Felis domestica"),
+        ("3", "2", "synonym", "species", "Felis ocreata"),
+        ("4", "99", "synonym", "species", "Felis nemo"),
+        ("5", "6", "synonym", "species", "Felis aus"),
+        ("6", "5", "synonym", "species", "Felis bus"),
+    )
+    checklist = read("coldp", folder)
+    assert {r["canonical"]: r["accepted_id"] for r in checklist.names.to_dicts()} == {
+        "Felis catus": "1", "Felis domestica": "1", "Felis ocreata": "1",
+    }  # fmt: skip
+    assert reasons(checklist.dropped) == {"a synonym of a taxon that is not there": 3}
+
+
+def test_two_accepted_taxa_of_one_name_are_noted(tmp_path):
+    folder = coldp(
+        tmp_path,
+        ("1", "", "accepted", "species", "Felis catus"),
+        ("2", "", "accepted", "species", "Felis catus"),
+    )
+    checklist = read("coldp", folder)
+    assert reasons(checklist.noted) == {"two accepted taxa have this name": 2}
+
+
+def test_ranks_in_the_wrong_column(tmp_path):
+    wrong = ("Animalia", "Chordata", "Mammalia", "Felidae", "Carnivora", "Felis")
+    folder = gbif(
+        tmp_path,
+        gbif_row("1", "Felis catus", "", "species", "accepted", wrong),
+        gbif_row("2", "Lynx lynx", "", "genus", "accepted", (*CAT[:5], "Lynx lynx")),
+        gbif_row("3", "Puma concolor", "", "species", "accepted", (*CAT[:5], "Puma")),
+    )
+    checklist = read("gbif", folder)
+    assert list(by_name(checklist)) == ["Lynx lynx", "Puma concolor"]
+    assert reasons(checklist.dropped) == {"Felidae stands in the column or rank 'order'": 1}
