@@ -26,4 +26,5 @@ with job(snakemake.log[0]):
         outputs=[Path(output.names), Path(output.vernaculars)],
         counts={"names": len(lists.names), "vernaculars": len(lists.vernaculars)},
         dropped=lists.dropped,
+        noted=lists.noted,
     )

@@ -2,6 +2,9 @@
 
 import platform
 import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,20 @@ class Dropped(BaseModel):
     reason: str
 
 
+@dataclass
+class Tally:
+    """Inputs by reason: all are counted, and the first of each reason shown."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    examples: list[Dropped] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        """Count and show what ``other`` holds as well."""
+        self.counts.update(other.counts)
+        self.examples += other.examples
+
+
 class Manifest(BaseModel):
     """The record of one stage's run."""
 
@@ -40,6 +57,10 @@ class Manifest(BaseModel):
     counts: dict[str, int]
     dropped_counts: dict[str, int]
     dropped: list[Dropped]
+    """All of them, or where there may be millions the first of each reason."""
+    noted_counts: dict[str, int]
+    noted: list[Dropped]
+    """Inputs that were kept, and what is doubtful about them; listed as ``dropped`` is."""
     outputs: dict[str, str]
     config: dict[str, Any]
     code: str
@@ -63,17 +84,19 @@ class ManifestWriter:
         *,
         outputs: list[Path],
         counts: dict[str, int],
-        dropped: list[Dropped] | None = None,
+        dropped: Sequence[Dropped] | Tally = (),
+        noted: Sequence[Dropped] | Tally = (),
     ) -> None:
         """Hash ``outputs`` and write the manifest to ``path``; outputs are named relative to it."""
         path = Path(path)
-        dropped = dropped or []
-        reasons = sorted({item.reason for item in dropped})
+        dropped, noted = _tally(dropped), _tally(noted)
         manifest = Manifest(
             stage=self._stage,
             counts=counts,
-            dropped_counts={r: sum(d.reason == r for d in dropped) for r in reasons},
-            dropped=dropped,
+            dropped_counts=dropped.counts,
+            dropped=dropped.examples,
+            noted_counts=noted.counts,
+            noted=noted.examples,
             outputs={_relative(o, path.parent): sha256_file(o) for o in outputs},
             config=self._config,
             code=self._code,
@@ -93,6 +116,12 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
+
+
+def _tally(items: Sequence[Dropped] | Tally) -> Tally:
+    if isinstance(items, Tally):
+        return items
+    return Tally(Counter(item.reason for item in items), list(items))
 
 
 def _relative(path: Path, folder: Path) -> str:

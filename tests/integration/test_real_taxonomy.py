@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -40,7 +39,7 @@ def tree(number, name="col"):
 def test_every_mammal_is_parsed():
     mammals = tree(102)
     names = mammals.names
-    assert not mammals.dropped
+    assert not mammals.dropped.counts
     counts = dict(names.group_by("rank", "status").len().select(
         pl.concat_str("rank", pl.lit(" "), "status"), "len").iter_rows())  # fmt: skip
     assert len(names) == 25_181
@@ -84,11 +83,11 @@ def test_brassicaceae():
         **{rank: pl.col(rank.capitalize()) for rank in RANKS[:6]},
     )  # fmt: skip
     checklist = assemble(rows, provider="brassicaceae", file=real(BRASSICACEAE))
-    reasons = Counter(dropped.reason for dropped in checklist.dropped)
+    reasons = checklist.dropped.counts
     # an epithet in another encoding; a row that is broken over two lines
     assert reasons == {"broken UTF-8 in the name": 1, "no scientific name": 1}
-    assert {note.reason for note in checklist.noted} == {"broken UTF-8 in the author"}
-    assert len(checklist.names) + len(checklist.dropped) == len(table)
+    assert set(checklist.noted.counts) == {"broken UTF-8 in the author"}
+    assert len(checklist.names) + checklist.dropped.counts.total() == len(table)
     given = table.filter(pl.col("SpeciesEpithet").str.contains("^[a-z-]+$"))
     assert len(given) > 3_770
     parsed = parse_column(

@@ -1,7 +1,5 @@
 """Small checklists for tests: written as providers write them, and read."""
 
-from collections import Counter
-
 from nicheclip.config.taxonomy import ProviderConfig
 from nicheclip.tables import RANKS, TAXON_NAMES
 from nicheclip.taxonomy.ingest import read_provider
@@ -27,10 +25,6 @@ def by_name(checklist):
 
 def ranks(row):
     return tuple(row[rank] for rank in RANKS)
-
-
-def reasons(items):
-    return Counter(item.reason for item in items)
 
 
 GBIF_HEADER = (

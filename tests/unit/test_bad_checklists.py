@@ -1,9 +1,18 @@
 """What bad checklists come to: an error that names the line, or a counted drop."""
 
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
-from checklist_files import CAT, GBIF_HEADER, by_name, coldp, gbif, gbif_row, read, reasons, write
+from checklist_files import CAT, GBIF_HEADER, by_name, coldp, gbif, gbif_row, read, write
 
 from nicheclip.errors import InputError
+from nicheclip.taxonomy.providers import issues
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_missing_columns(tmp_path):
@@ -46,8 +55,8 @@ def test_broken_utf8_is_dropped_with_its_line(tmp_path):
                      .replace(b"@", b"\xff") + b"\n")  # fmt: skip
     checklist = read("gbif", folder)
     assert list(by_name(checklist)) == ["Felis catus"]
-    assert checklist.dropped[0].reason == "broken UTF-8 in the name"
-    assert "Taxon.tsv, line 3" in checklist.dropped[0].key
+    assert checklist.dropped.examples[0].reason == "broken UTF-8 in the name"
+    assert "Taxon.tsv, line 3" in checklist.dropped.examples[0].key
 
 
 def test_rows_that_hold_no_name(tmp_path):
@@ -67,7 +76,7 @@ def test_rows_that_hold_no_name(tmp_path):
     )
     checklist = read("gbif", folder)
     assert list(by_name(checklist)) == ["Felis catus"]
-    assert reasons(checklist.dropped) == {
+    assert checklist.dropped.counts == {
         "no id": 1,
         "no name": 2,
         "a name of more than 400 characters": 1,
@@ -90,8 +99,8 @@ def test_cycles_and_orphans(tmp_path):
     )
     checklist = read("coldp", folder)
     assert sorted(by_name(checklist)) == ["Lynx", "Lynx lynx", "Puma"]
-    assert reasons(checklist.dropped) == {"a cycle in the chain of parents": 4}
-    assert reasons(checklist.noted) == {"the parent is not in the checklist": 1}
+    assert checklist.dropped.counts == {"a cycle in the chain of parents": 4}
+    assert checklist.noted.counts == {"the parent is not in the checklist": 1}
 
 
 def test_synonyms_that_lead_nowhere(tmp_path):
@@ -108,7 +117,7 @@ def test_synonyms_that_lead_nowhere(tmp_path):
     assert {r["canonical"]: r["accepted_id"] for r in checklist.names.to_dicts()} == {
         "Felis catus": "1", "Felis domestica": "1", "Felis ocreata": "1",
     }  # fmt: skip
-    assert reasons(checklist.dropped) == {"a synonym of a taxon that is not there": 3}
+    assert checklist.dropped.counts == {"a synonym of a taxon that is not there": 3}
 
 
 def test_two_accepted_taxa_of_one_name_are_noted(tmp_path):
@@ -118,7 +127,7 @@ def test_two_accepted_taxa_of_one_name_are_noted(tmp_path):
         ("2", "", "accepted", "species", "Felis catus"),
     )
     checklist = read("coldp", folder)
-    assert reasons(checklist.noted) == {"two accepted taxa have this name": 2}
+    assert checklist.noted.counts == {"two accepted taxa have this name": 2}
 
 
 def test_ranks_in_the_wrong_column(tmp_path):
@@ -131,4 +140,66 @@ def test_ranks_in_the_wrong_column(tmp_path):
     )
     checklist = read("gbif", folder)
     assert list(by_name(checklist)) == ["Lynx lynx", "Puma concolor"]
-    assert reasons(checklist.dropped) == {"Felidae stands in the column or rank 'order'": 1}
+    reason = "another rank's name stands in the column or rank 'order'"
+    assert checklist.dropped.counts == {reason: 1}
+    assert checklist.dropped.examples[0].key.endswith("line 2: 'Felis catus', 'Felidae'")
+
+
+# --- what is told ---
+
+SCRIPT = """
+import runpy, sys
+from types import SimpleNamespace
+
+output = {name: f"out/{name}.parquet" for name in ("names", "vernaculars")}
+provider = {"name": "col", "kind": "coldp", "path": "NameUsage.tsv"}
+snakemake = SimpleNamespace(
+    log=["out/checklists.log"],
+    output=SimpleNamespace(**output, manifest="out/manifest.json"),
+    params=SimpleNamespace(config={"providers": [provider]}, code="c0de"),
+)
+runpy.run_path(sys.argv[1], {"snakemake": snakemake})
+"""
+
+
+def test_the_manifest_and_the_log_tell_what_was_dropped_and_what_is_doubtful(tmp_path):
+    coldp(
+        tmp_path,
+        ("1", "", "accepted", "species", "Felis catus"),
+        ("2", "", "accepted", "species", "Felis catus"),
+        ("3", "99", "accepted", "species", "Lynx lynx"),
+        ("4", "", "accepted", "species", ""),
+    )
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT, ROOT / "scripts/read_checklists.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src")},
+        check=True,
+    )
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    twice, orphan = "two accepted taxa have this name", "the parent is not in the checklist"
+    assert manifest["counts"] == {"names": 3, "vernaculars": 0}
+    assert manifest["dropped_counts"] == {"no name": 1}
+    assert manifest["dropped"] == [{"key": "NameUsage.tsv, line 5: ''", "reason": "no name"}]
+    assert manifest["noted_counts"] == {twice: 2, orphan: 1}
+    assert {(item["key"], item["reason"]) for item in manifest["noted"]} == {
+        ("NameUsage.tsv, line 2: 'Felis catus'", twice),
+        ("NameUsage.tsv, line 3: 'Felis catus'", twice),
+        ("NameUsage.tsv, line 4: 'Lynx lynx'", orphan),
+    }
+    told = (tmp_path / "out/checklists.log").read_text()
+    for line in ("1 dropped: no name", f"2 kept in doubt: {twice}", f"1 kept in doubt: {orphan}"):
+        assert f"col: {line}\n" in told
+
+
+def test_of_many_rows_with_one_reason_the_first_are_shown(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(issues, "EXAMPLES", 3)
+    caplog.set_level(logging.INFO)
+    good = ("0", "", "accepted", "species", "Felis catus")
+    nameless = [(str(i), "", "accepted", "species", "") for i in range(1, 6)]
+    unread = [(str(i), "", "accepted", "species", "unknown") for i in range(6, 8)]
+    checklist = read("coldp", coldp(tmp_path, good, *nameless, *unread))
+    assert checklist.dropped.counts == {"no name": 5, "no scientific name": 2}
+    lines = [item.key.split(": ")[0].split()[-1] for item in checklist.dropped.examples]
+    assert lines == ["3", "4", "5", "8", "9"]
+    assert "coldp: 5 dropped: no name" in caplog.text

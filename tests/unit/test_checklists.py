@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from checklist_files import CAT, by_name, gbif, gbif_row, ranks, read, reasons, write
+from checklist_files import CAT, by_name, gbif, gbif_row, ranks, read, write
 
 from nicheclip.errors import InputError
 from nicheclip.tables import RANKS
@@ -23,7 +23,7 @@ def test_gbif(tmp_path):
     )  # fmt: skip
     checklist = read("gbif", folder)
     names = by_name(checklist)
-    assert not checklist.dropped
+    assert not checklist.dropped.counts
     assert ranks(names["Felis catus"]) == CAT
     assert ranks(names["Felis"]) == (*CAT[:6], "")
     synonym = names["Catus domesticus"]
@@ -92,7 +92,8 @@ def test_text_tree(tmp_path):
     expected = ("Animalia", "", "Mammalia", "", "Felidae", "Felis", "catus")
     assert ranks(names["Felis catus"]) == ranks(names["Catus domesticus"]) == expected
     assert names["Catus"]["accepted_id"] == names["Felis"]["source_id"]
-    assert [d.key.split(": ")[0] for d in checklist.dropped] == [f"{tmp_path}/cats.txtree, line 7"]
+    (dropped,) = checklist.dropped.examples
+    assert dropped.key == f"{tmp_path}/cats.txtree, line 7: 'not a row'"
 
 
 def test_eol(tmp_path):
@@ -135,7 +136,7 @@ def test_open_tree(tmp_path):
     assert names["Catus domesticus"]["accepted_id"] == "4"
     assert names["Catus domesticus"]["context"] == "Animalia"
     assert "Felis environmental sample" not in names
-    assert reasons(checklist.dropped) == {"no scientific name": 1}  # the root, "life"
+    assert checklist.dropped.counts == {"no scientific name": 1}  # the root, "life"
 
 
 def test_itis(tmp_path):

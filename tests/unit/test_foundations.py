@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from nicheclip import code_digest
 from nicheclip.errors import InputError
 from nicheclip.files import atomic_path, read_json, write_json, write_parquet
 from nicheclip.locks import LockedError, lock
-from nicheclip.manifest import Dropped, ManifestWriter
+from nicheclip.manifest import Dropped, ManifestWriter, Tally
 from nicheclip.progress import progress
 from nicheclip.seeding import generator, stable_hash, unit_interval
 from nicheclip.tables import FOLDS, read_table
@@ -55,12 +56,18 @@ def test_a_manifest_hashes_outputs_and_counts_what_was_dropped(tmp_path):
     dropped = [Dropped(key=f"k{i}", reason=r) for i, r in enumerate(["bad", "small", "bad"])]
     writer = ManifestWriter("acquire", config={"a": 1}, code="c0de")
     writer.write(
-        tmp_path / "m.json", outputs=[tmp_path / "out"], counts={"images": 3}, dropped=dropped
+        tmp_path / "m.json",
+        outputs=[tmp_path / "out"],
+        counts={"images": 3},
+        dropped=dropped,
+        noted=Tally(Counter(grey=5000), [Dropped(key="k9", reason="grey")]),
     )
     manifest = read_json(tmp_path / "m.json")
     assert manifest["outputs"] == {"out": hashlib.sha256(b"abc").hexdigest()}
     assert manifest["dropped_counts"] == {"bad": 2, "small": 1}
     assert manifest["dropped"][1] == {"key": "k1", "reason": "small"}
+    assert manifest["noted_counts"] == {"grey": 5000}
+    assert manifest["noted"] == [{"key": "k9", "reason": "grey"}]
     assert manifest["packages"]["pyarrow"] == pa.__version__
 
 

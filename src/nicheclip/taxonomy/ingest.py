@@ -1,6 +1,6 @@
 """All configured checklists, read into one table of names and one of common names."""
 
-from collections.abc import Sequence
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +8,13 @@ import polars as pl
 
 from nicheclip.config.taxonomy import ProviderConfig, TaxonomyConfig
 from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
+from nicheclip.manifest import Tally
 from nicheclip.tables import VERNACULARS
 from nicheclip.taxonomy.providers import col, darwin_core, itis, labels, open_tree
 from nicheclip.taxonomy.providers.checklist import Checklist, assemble
 from nicheclip.taxonomy.vernaculars import read_vernaculars
+
+log = logging.getLogger(__name__)
 
 _LAYOUTS = {
     "gbif": darwin_core.GBIF,
@@ -35,8 +37,8 @@ class Checklists:
 
     names: pl.DataFrame
     vernaculars: pl.DataFrame
-    dropped: list[Dropped]
-    noted: list[Dropped]
+    dropped: Tally
+    noted: Tally
 
 
 def read_provider(config: ProviderConfig) -> Checklist:
@@ -45,23 +47,29 @@ def read_provider(config: ProviderConfig) -> Checklist:
     Raises:
         InputError: the file is absent, empty, or not of the provider's form; or no row is good.
     """
-    unread: list[Dropped] = []
     if config.kind == "text_tree":
-        rows, file, unread = col.read_text_tree(config.path)
+        rows, file = col.read_text_tree(config.path)
     elif config.kind in _LAYOUTS:
         rows, file = darwin_core.read(config.path, _LAYOUTS[config.kind])
     else:
         rows, file = _READERS[config.kind](config.path)
     checklist = assemble(rows, provider=config.name, file=file, kingdom=config.kingdom)
     if checklist.names.is_empty():
-        first = checklist.dropped[0].reason if checklist.dropped else "there is none"
-        raise InputError(f"{file}: no row can be used ({first}). Check that `kind` fits the file.")
-    return Checklist(checklist.names, [*unread, *checklist.dropped], checklist.noted)
+        reason, _ = next(iter(checklist.dropped.counts.most_common(1)), ("there is none", 0))
+        raise InputError(f"{file}: no row can be used ({reason}). Check that `kind` fits the file.")
+    for verb, tally in (("dropped", checklist.dropped), ("kept in doubt", checklist.noted)):
+        for reason, count in tally.counts.most_common():
+            log.info("%s: %d %s: %s", config.name, count, verb, reason)
+    return checklist
 
 
 def read_checklists(config: TaxonomyConfig) -> Checklists:
     """Every provider of ``config``, in its order."""
     lists = [read_provider(provider) for provider in config.providers]
+    dropped, noted = Tally(), Tally()
+    for one in lists:
+        dropped.add(one.dropped)
+        noted.add(one.noted)
     common = [
         read_vernaculars(path, provider.name)
         for provider in config.providers
@@ -73,8 +81,8 @@ def read_checklists(config: TaxonomyConfig) -> Checklists:
     return Checklists(
         names=pl.concat([one.names for one in lists]),
         vernaculars=pl.concat([empty, *common]),
-        dropped=_joined([one.dropped for one in lists]),
-        noted=_joined([one.noted for one in lists]),
+        dropped=dropped,
+        noted=noted,
     )
 
 
@@ -91,7 +99,3 @@ def _vernacular_path(config: ProviderConfig) -> Path | None:
     }
     pattern = names.get(config.kind)
     return folder if pattern and any(folder.glob(pattern)) else None
-
-
-def _joined(lists: Sequence[list[Dropped]]) -> list[Dropped]:
-    return [item for one in lists for item in one]

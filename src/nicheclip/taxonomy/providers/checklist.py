@@ -7,15 +7,18 @@ import numpy as np
 import polars as pl
 
 from nicheclip.config.base import RANKS
-from nicheclip.manifest import Dropped
+from nicheclip.manifest import Tally
 from nicheclip.tables import TAXON_NAMES
 from nicheclip.taxonomy.kingdoms import context_column
 from nicheclip.taxonomy.name_text import LONGEST_NAME
 from nicheclip.taxonomy.parsed_columns import parse_column
+from nicheclip.taxonomy.providers.issues import Issues
 from nicheclip.taxonomy.providers.parents import Rows, ancestors, parent_rows
 
-#: what a reader may give of each row; only ``line``, ``source_id`` and ``name`` must be there
+#: what a reader may give of each row; only ``line``, ``source_id`` and ``name`` must be there;
+#: ``left_out`` is why the reader leaves the row out
 COLUMNS = (
+    "left_out",
     "source_id",
     "parent_id",
     "accepted_id",
@@ -35,18 +38,18 @@ class Checklist:
     """A provider's names (schema ``TAXON_NAMES``), what was left out, and what is doubtful."""
 
     names: pl.DataFrame
-    dropped: list[Dropped]
-    noted: list[Dropped]
+    dropped: Tally
+    noted: Tally
 
 
 def assemble(rows: pl.DataFrame, *, provider: str, file: Path, kingdom: str = "") -> Checklist:
     """The names of a checklist.
 
     Rows with ranks of their own keep them; otherwise the parents give them. A synonym gets the
-    ranks of its accepted taxon. Dropped with a reason: rows without id or name, repeated ids, names
-    that are broken or longer than ``LONGEST_NAME``, cycles of parents, synonyms of absent taxa, and
-    names in a column of another rank. Noted: broken authors, absent parents, and names of two
-    accepted taxa.
+    ranks of its accepted taxon. Dropped with a reason: what the reader leaves out, rows without id
+    or name, repeated ids, names that are broken or longer than ``LONGEST_NAME``, cycles of parents,
+    synonyms of absent taxa, and names in a column of another rank. Noted: broken authors, absent
+    parents, and names of two accepted taxa.
 
     Args:
         rows: ``line`` and any of ``COLUMNS``, text; a synonym has an ``accepted_id``.
@@ -54,20 +57,20 @@ def assemble(rows: pl.DataFrame, *, provider: str, file: Path, kingdom: str = ""
         file: named in reasons.
         kingdom: of rows that have none.
     """
-    issues = _Issues(file)
+    issues = Issues(file)
     flat = "kingdom" in rows.columns
     rows = _completed(rows)
-    rows = issues.drop(rows, _bad_cells(rows), "reason")
+    rows = issues.drop(rows, _bad_cells(rows))
     repeated = ~rows["source_id"].is_first_distinct()
-    rows = issues.drop(rows, _where(repeated, "the id stands in an earlier row"), "reason")
+    rows = issues.drop(rows, _where(repeated, "the id stands in an earlier row"))
     rows = rows.with_columns(parse_column(_name_to_parse(rows)).rename(_parsed_name))
-    rows = issues.drop(rows, _unread(rows), "reason")
+    rows = issues.drop(rows, _unread(rows))
     author = pl.col("parsed_authorship").str.contains(_BROKEN, literal=True)
     issues.note(rows.filter(author), "broken UTF-8 in the author")
     if not flat:
         rows = _ranks_of_parents(rows, issues)
     rows = _own_names(rows, kingdom)
-    rows = issues.drop(rows, _wrong_columns(rows), "reason")
+    rows = issues.drop(rows, *_wrong_columns())
     rows = _ranks_of_accepted(rows, issues)
     names = rows.select(
         provider=pl.lit(provider),
@@ -84,38 +87,10 @@ def assemble(rows: pl.DataFrame, *, provider: str, file: Path, kingdom: str = ""
         **{rank: pl.col(rank).fill_null("") for rank in RANKS},
         context=context_column(pl.col("kingdom")),
     )
-    issues.note_ambiguous(names.with_columns(line=rows["line"]))
+    accepted = names.with_columns(line=rows["line"]).filter(pl.col("status") == "accepted")
+    several = pl.len().over("canonical", "rank", "context") > 1
+    issues.note(accepted.filter(several), "two accepted taxa have this name")
     return Checklist(names.select(TAXON_NAMES.names), issues.dropped, issues.noted)
-
-
-class _Issues:
-    """Collects what is wrong with which line."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.dropped: list[Dropped] = []
-        self.noted: list[Dropped] = []
-
-    def drop(self, rows: pl.DataFrame, reasons: pl.Series, column: str) -> pl.DataFrame:
-        """``rows`` without those that have a reason."""
-        rows = rows.with_columns(reasons.alias(column))
-        bad = rows.filter(pl.col(column).is_not_null())
-        self.dropped += self._listed(bad, column)
-        return rows.filter(pl.col(column).is_null()).drop(column)
-
-    def note(self, rows: pl.DataFrame, reason: str) -> None:
-        self.noted += self._listed(rows.with_columns(reason=pl.lit(reason)), "reason")
-
-    def note_ambiguous(self, names: pl.DataFrame) -> None:
-        accepted = names.filter(pl.col("status") == "accepted")
-        several = pl.len().over("canonical", "rank", "context") > 1
-        self.note(accepted.filter(several), "two accepted taxa have this name")
-
-    def _listed(self, rows: pl.DataFrame, column: str) -> list[Dropped]:
-        return [
-            Dropped(key=f"{self._file}, line {line}: {(name or '')[:80]!r}", reason=reason)
-            for line, name, reason in rows.select("line", "name", column).iter_rows()
-        ]
 
 
 def _completed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -136,7 +111,9 @@ def _completed(rows: pl.DataFrame) -> pl.DataFrame:
 def _bad_cells(rows: pl.DataFrame) -> pl.Series:
     name = pl.col("name")
     return rows.select(
-        pl.when(pl.col("source_id").is_null())
+        pl.when(pl.col("left_out").is_not_null())
+        .then("left_out")
+        .when(pl.col("source_id").is_null())
         .then(pl.lit("no id"))
         .when(name.is_null())
         .then(pl.lit("no name"))
@@ -173,7 +150,7 @@ def _name_to_parse(rows: pl.DataFrame) -> pl.Series:
     return rows.select(given.alias("name")).to_series()
 
 
-def _ranks_of_parents(rows: pl.DataFrame, issues: _Issues) -> pl.DataFrame:
+def _ranks_of_parents(rows: pl.DataFrame, issues: Issues) -> pl.DataFrame:
     absent = parent_rows(rows["source_id"], rows["parent_id"]) == -2
     issues.note(rows.filter(pl.Series(absent)), "the parent is not in the checklist")
     nearest, cyclic = ancestors(rows["source_id"], rows["parent_id"], rows["rank"])
@@ -184,7 +161,7 @@ def _ranks_of_parents(rows: pl.DataFrame, issues: _Issues) -> pl.DataFrame:
     ).with_columns(species=pl.lit(None, dtype=pl.String))
     looped = np.zeros(len(rows), dtype=bool)
     looped[cyclic] = True
-    return issues.drop(rows, _where(pl.Series(looped), "a cycle in the chain of parents"), "reason")
+    return issues.drop(rows, _where(pl.Series(looped), "a cycle in the chain of parents"))
 
 
 def _own_names(rows: pl.DataFrame, kingdom: str) -> pl.DataFrame:
@@ -215,25 +192,26 @@ def _own_names(rows: pl.DataFrame, kingdom: str) -> pl.DataFrame:
     return rows.with_columns(**own)
 
 
-def _wrong_columns(rows: pl.DataFrame) -> pl.Series:
-    """Names of families elsewhere, and names of two words above the species."""
-    wrong: pl.Expr = pl.lit(None, dtype=pl.String)
+def _wrong_columns() -> tuple[pl.Expr, pl.Expr]:
+    """Names of families elsewhere, and names of two words above the species: why, and which."""
+    wrong, cell = pl.lit(None, dtype=pl.String), pl.lit(None, dtype=pl.String)
     for rank in RANKS[:6]:
         family = pl.col(rank).str.contains("(?:idae|aceae)$") & (rank != "family")
         words = pl.col(rank).str.strip_prefix("× ").str.contains(" ", literal=True)
         words = words & (pl.col("parsed_kind") == "name")
-        reason = pl.format("{} stands in the column or rank '{}'", rank, pl.lit(rank))
+        reason = pl.lit(f"another rank's name stands in the column or rank '{rank}'")
         wrong = pl.coalesce(wrong, pl.when(family | words).then(reason))
-    return rows.select(wrong.alias("reason")).to_series()
+        cell = pl.coalesce(cell, pl.when(family | words).then(rank))
+    return wrong, cell
 
 
-def _ranks_of_accepted(rows: pl.DataFrame, issues: _Issues) -> pl.DataFrame:
+def _ranks_of_accepted(rows: pl.DataFrame, issues: Issues) -> pl.DataFrame:
     target = _accepted_rows(parent_rows(rows["source_id"], rows["accepted_id"]))
     gone = pl.Series(target < 0)
     place = pl.Series(np.maximum(target, 0))
     rows = rows.with_columns(rows[rank].gather(place).alias(rank) for rank in RANKS)
     rows = rows.with_columns(accepted_id=rows["source_id"].gather(place))
-    return issues.drop(rows, _where(gone, "a synonym of a taxon that is not there"), "reason")
+    return issues.drop(rows, _where(gone, "a synonym of a taxon that is not there"))
 
 
 def _accepted_rows(links: Rows) -> Rows:

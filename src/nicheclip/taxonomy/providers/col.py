@@ -6,7 +6,6 @@ from pathlib import Path
 import polars as pl
 
 from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
 from nicheclip.taxonomy.providers.delimited import published_file, scan
 
 _TERMS = {
@@ -48,49 +47,42 @@ def read_coldp(path: Path) -> tuple[pl.DataFrame, Path]:
     return frame.collect(engine="streaming"), file
 
 
-def read_text_tree(path: Path) -> tuple[pl.DataFrame, Path, list[Dropped]]:
+def read_text_tree(path: Path) -> tuple[pl.DataFrame, Path]:
     """The rows of a text tree: two spaces a level, "=" before synonyms, the rank in brackets.
 
     Returns:
-        Rows for ``assemble`` (the line number is the id), the file, and the lines that are no such
-        row.
+        Rows for ``assemble`` (the line number is the id), and the file.
 
     Raises:
         InputError: there is no such file, or no line of it is a row.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file. Correct `path` in the provider's config.")
-    rows, dropped = [], []
+    rows: list[dict[str, str | int | None]] = []
     chain: list[tuple[int, str]] = []  # (indent, id) from the root to the last accepted taxon
+    readable = False
     with path.open(encoding="utf-8", errors="replace") as stream:
         for number, text in enumerate(stream, start=1):
+            if not text.strip():
+                continue
+            row: dict[str, str | int | None] = {"line": number, "source_id": str(number)}
+            rows.append(row)
             found = _TREE_LINE.fullmatch(text.rstrip("\n"))
             if not found:
-                if text.strip():
-                    reason = "not 'indent name [rank]'"
-                    dropped.append(
-                        Dropped(key=f"{path}, line {number}: {text[:80]!r}", reason=reason)
-                    )
+                row |= {"name": text.strip()[:80], "left_out": "not 'indent name [rank]'"}
                 continue
-            indent, identifier = len(found["indent"]), str(number)
+            readable = True
+            indent = len(found["indent"])
             while chain and chain[-1][0] >= indent:
                 chain.pop()
             above = chain[-1][1] if chain else None
             synonym = bool(set(found["mark"]) & set(_SYNONYM_MARKS))
+            row |= {"name": found["name"], "rank": found["rank"]}
+            row["accepted_id" if synonym else "parent_id"] = above
             if not synonym:
-                chain.append((indent, identifier))
-            rows.append(
-                {
-                    "line": number,
-                    "source_id": identifier,
-                    "parent_id": None if synonym else above,
-                    "accepted_id": above if synonym else None,
-                    "name": found["name"],
-                    "rank": found["rank"],
-                }
-            )
-    if not rows:
+                chain.append((indent, str(number)))
+    if not readable:
         raise InputError(f"{path}, line 1: expected lines 'name [rank]'. Give a text tree.")
-    text_columns = ("source_id", "parent_id", "accepted_id", "name", "rank")
+    text_columns = ("source_id", "parent_id", "accepted_id", "name", "rank", "left_out")
     schema = {"line": pl.Int64} | dict.fromkeys(text_columns, pl.String)
-    return pl.DataFrame(rows, schema=schema), path, dropped
+    return pl.DataFrame(rows, schema=schema), path
