@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from checklist_files import CAT, GBIF_HEADER, by_name, coldp, gbif, gbif_row, read, write
+from checklist_files import CAT, GBIF_HEADER, by_name, coldp, gbif, gbif_row, ranks, read, write
 
 from nicheclip.errors import InputError
 from nicheclip.taxonomy.providers import issues
@@ -101,6 +101,69 @@ def test_cycles_and_orphans(tmp_path):
     assert sorted(by_name(checklist)) == ["Lynx", "Lynx lynx", "Puma"]
     assert checklist.dropped.counts == {"a cycle in the chain of parents": 4}
     assert checklist.noted.counts == {"the parent is not in the checklist": 1}
+
+
+def test_parents_are_followed_over_rows_that_are_dropped(tmp_path):
+    folder = coldp(
+        tmp_path,
+        ("1", "", "accepted", "kingdom", "Animalia"),
+        ("2", "1", "accepted", "class", "Mammalia"),
+        ("3", "2", "accepted", "family", "Not assigned"),
+        ("4", "3", "accepted", "no rank", "=cmd|1"),
+        ("5", "4", "accepted", "genus", "Felis"),
+        ("6", "5", "accepted", "species", "Felis catus"),
+        ("7", "99", "accepted", "family", ""),
+        ("8", "7", "accepted", "genus", "Puma"),
+    )
+    checklist = read("coldp", folder)
+    names = by_name(checklist)
+    assert checklist.dropped.counts == {
+        "no scientific name": 1,
+        "a spreadsheet formula instead of a name": 1,
+        "no name": 1,
+    }
+    assert not checklist.noted.counts
+    assert ranks(names["Felis catus"]) == ("Animalia", "", "Mammalia", "", "", "Felis", "catus")
+    assert names["Felis catus"]["context"] == "Animalia"
+    assert {name: row["parent_id"] for name, row in names.items()} == {
+        "Animalia": None, "Mammalia": "1", "Felis": "2", "Felis catus": "5", "Puma": None,
+    }  # fmt: skip
+
+
+def test_a_repeated_id_leads_to_its_first_row(tmp_path):
+    folder = coldp(
+        tmp_path,
+        ("1", "", "accepted", "kingdom", "Animalia"),
+        ("1", "", "accepted", "kingdom", "Plantae"),
+        ("2", "", "accepted", "order", ""),
+        ("2", "1", "accepted", "order", "Carnivora"),
+        ("3", "2", "accepted", "genus", "Felis"),
+    )
+    felis = by_name(read("coldp", folder))["Felis"]
+    assert ranks(felis) == ("Animalia", "", "", "Carnivora", "", "Felis", "")
+
+
+def test_parents_beside_ranks_are_checked_and_nothing_is_lost(tmp_path):
+    def row(identifier, name, parent):
+        return gbif_row(identifier, name, "", "species", "accepted", CAT[:6], parent=parent)
+
+    folder = gbif(
+        tmp_path,
+        row("1", "Felis catus", "99"),
+        row("2", "Felis chaus", "3"),
+        row("3", "Felis nigripes", "2"),
+        row("4", "Felis margarita", "3"),
+        row("5", "Felis silvestris", "6"),
+        row("6", "unknown", ""),
+    )
+    checklist = read("gbif", folder)
+    assert len(checklist.names) == 5
+    assert {ranks(row)[:6] for row in checklist.names.to_dicts()} == {CAT[:6]}
+    assert checklist.dropped.counts == {"no scientific name": 1}
+    assert checklist.noted.counts == {
+        "the parent is not in the checklist": 1,
+        "a cycle in the chain of parents": 3,
+    }
 
 
 def test_synonyms_that_lead_nowhere(tmp_path):

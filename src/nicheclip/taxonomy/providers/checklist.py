@@ -13,7 +13,13 @@ from nicheclip.taxonomy.kingdoms import context_column
 from nicheclip.taxonomy.name_text import LONGEST_NAME
 from nicheclip.taxonomy.parsed_columns import parse_column
 from nicheclip.taxonomy.providers.issues import Issues
-from nicheclip.taxonomy.providers.parents import Rows, ancestors, parent_rows
+from nicheclip.taxonomy.providers.parents import (
+    Rows,
+    ancestors,
+    cyclic_rows,
+    first_parents,
+    parent_rows,
+)
 
 #: what a reader may give of each row; only ``line``, ``source_id`` and ``name`` must be there;
 #: ``left_out`` is why the reader leaves the row out
@@ -29,6 +35,7 @@ COLUMNS = (
     *RANKS,
 )
 
+_CYCLE = "a cycle in the chain of parents"
 #: stands for bytes that are no UTF-8
 _BROKEN = "\ufffd"
 
@@ -49,7 +56,7 @@ def assemble(rows: pl.DataFrame, *, provider: str, file: Path, kingdom: str = ""
     ranks of its accepted taxon. Dropped with a reason: what the reader leaves out, rows without id
     or name, repeated ids, names that are broken or longer than ``LONGEST_NAME``, cycles of parents,
     synonyms of absent taxa, and names in a column of another rank. Noted: broken authors, absent
-    parents, and names of two accepted taxa.
+    parents, cycles where the ranks do not come from the parents, and names of two accepted taxa.
 
     Args:
         rows: ``line`` and any of ``COLUMNS``, text; a synonym has an ``accepted_id``.
@@ -67,11 +74,11 @@ def assemble(rows: pl.DataFrame, *, provider: str, file: Path, kingdom: str = ""
     rows = issues.drop(rows, _unread(rows))
     author = pl.col("parsed_authorship").str.contains(_BROKEN, literal=True)
     issues.note(rows.filter(author), "broken UTF-8 in the author")
-    if not flat:
-        rows = _ranks_of_parents(rows, issues)
+    rows = _followed(rows, issues, flat=flat)
     rows = _own_names(rows, kingdom)
     rows = issues.drop(rows, *_wrong_columns())
     rows = _ranks_of_accepted(rows, issues)
+    rows = _with_first_parents(rows, issues)
     names = rows.select(
         provider=pl.lit(provider),
         source_id="source_id",
@@ -150,18 +157,45 @@ def _name_to_parse(rows: pl.DataFrame) -> pl.Series:
     return rows.select(given.alias("name")).to_series()
 
 
-def _ranks_of_parents(rows: pl.DataFrame, issues: Issues) -> pl.DataFrame:
-    absent = parent_rows(rows["source_id"], rows["parent_id"]) == -2
-    issues.note(rows.filter(pl.Series(absent)), "the parent is not in the checklist")
-    nearest, cyclic = ancestors(rows["source_id"], rows["parent_id"], rows["rank"])
+def _followed(rows: pl.DataFrame, issues: Issues, *, flat: bool) -> pl.DataFrame:
+    """The ranks that the parents give, also over rows that were dropped.
+
+    In a ``flat`` checklist nothing depends on the parents: what is wrong with them is noted.
+    """
+    if rows["parent_id"].null_count() == len(rows) and flat:
+        return rows
+    chain = issues.with_dropped(rows)
+    parents = parent_rows(chain["source_id"], chain["parent_id"])
+    absent = pl.Series(parents[: len(rows)] == -2)
+    issues.note(rows.filter(absent), "the parent is not in the checklist")
+    if flat:
+        issues.note(rows.filter(_among(rows, cyclic_rows(parents))), _CYCLE)
+        return rows
+    unused = pl.repeat("", len(chain) - len(rows), eager=True)  # the ranks of dropped names
+    nearest, cyclic = ancestors(parents, pl.concat([rows["rank"], unused]))
     names = rows["parsed_canonical"]
     rows = rows.with_columns(
-        names.gather(pl.Series(nearest[:, level]).replace(-1, None)).alias(rank)
+        names.gather(pl.Series(nearest[: len(rows), level]).replace(-1, None)).alias(rank)
         for level, rank in enumerate(RANKS)
     ).with_columns(species=pl.lit(None, dtype=pl.String))
-    looped = np.zeros(len(rows), dtype=bool)
-    looped[cyclic] = True
-    return issues.drop(rows, _where(pl.Series(looped), "a cycle in the chain of parents"))
+    return issues.drop(rows, _where(_among(rows, cyclic), _CYCLE))
+
+
+def _among(rows: pl.DataFrame, numbers: Rows) -> pl.Series:
+    mask = np.zeros(len(rows), dtype=bool)
+    mask[numbers[numbers < len(rows)]] = True
+    return pl.Series(mask)
+
+
+def _with_first_parents(rows: pl.DataFrame, issues: Issues) -> pl.DataFrame:
+    """Each row's parent is the nearest that was not dropped; one that was never there stays."""
+    chain = issues.with_dropped(rows)
+    if len(chain) == len(rows):
+        return rows
+    parents = first_parents(parent_rows(chain["source_id"], chain["parent_id"]), len(rows))
+    found = rows["source_id"].gather(pl.Series(np.maximum(parents, -1)).replace(-1, None))
+    absent = pl.Series(parents == -2)
+    return rows.with_columns(parent_id=pl.when(absent).then("parent_id").otherwise(found))
 
 
 def _own_names(rows: pl.DataFrame, kingdom: str) -> pl.DataFrame:

@@ -18,6 +18,7 @@ class Issues:
         self._file = file
         self.dropped = Tally()
         self.noted = Tally()
+        self._links: list[pl.DataFrame] = []
 
     def drop(
         self, rows: pl.DataFrame, reasons: pl.Series | pl.Expr, cell: pl.Expr | None = None
@@ -25,17 +26,25 @@ class Issues:
         """``rows`` without those that have a reason (null is none).
 
         Args:
-            rows: ``line`` (null where the file has no lines), ``source_id`` and ``name``.
+            rows: ``line`` (null where the file has none), ``source_id``, ``parent_id``, ``name``.
             reasons: few different ones; what differs from row to row belongs into ``cell``.
             cell: shown beside the row's name.
         """
         rows = rows.with_columns(reason=reasons)
-        self.dropped.add(self._tally(rows.filter(pl.col("reason").is_not_null()), cell))
+        bad = rows.filter(pl.col("reason").is_not_null())
+        self.dropped.add(self._tally(bad, cell))
+        self._links.append(bad.select("source_id", "parent_id"))
         return rows.filter(pl.col("reason").is_null()).drop("reason")
 
     def note(self, rows: pl.DataFrame, reason: str, cell: pl.Expr | None = None) -> None:
         """Count ``rows``, which stay, as doubtful."""
         self.noted.add(self._tally(rows.with_columns(reason=pl.lit(reason)), cell))
+
+    def with_dropped(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Ids and parents of ``rows``, then those of what was dropped, which parents lead over."""
+        links = pl.concat(self._links).drop_nulls("source_id")
+        links = links.unique("source_id", keep="first", maintain_order=True)
+        return pl.concat([rows.select(links.columns), links.join(rows, on="source_id", how="anti")])
 
     def _tally(self, rows: pl.DataFrame, cell: pl.Expr | None) -> Tally:
         counts = Counter(dict(rows["reason"].value_counts().iter_rows()))
