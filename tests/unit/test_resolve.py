@@ -276,7 +276,8 @@ CELLS = st.one_of(
         ["", "Homo", "homo", "sapiens", "Homo sapiens", "homo Sapiens L.", "× damascena", "sp.",
          "sp. BOLD:AAA1234", "BOLD:AAA1234", "Felidae Fischer, 1817", "unknown", "Metazoa",
          "HOMO", "Rosa × damascena Mill.", "lupus familiaris", "Homo sapiens (Smith, 1900)",
-         "mosaic virus", "<i>Aus</i> bus", "not_classified", "cf. alba", "Ignota aus"],
+         "mosaic virus", "<i>Aus</i> bus", "not_classified", "cf. alba", "Ignota aus",
+         "Sapiens", "SAPIENS", "Gallica L.", "SAPIENS LINNAEUS, 1758", "H. sapiens", "L."],
     ),
 )  # fmt: skip
 
