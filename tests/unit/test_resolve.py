@@ -269,6 +269,32 @@ def test_trace(tmp_path, capsys):
     assert main(["Homo", "--names", str(tmp_path / "absent.parquet")]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "ranks", "resolved"),
+    [
+        ("Hominidae", {}, ["exact: kingdom Animalia, phylum Chordata, class Mammalia, "
+                           "order Primates, family Hominidae"]),
+        ("Homo sp.", {}, ["exact: " + ", ".join(
+            f"{rank} {name}" for rank, name in zip(RANKS, (*HOMINID, "Homo"), strict=False))]),
+        ("Carnivora", {}, ["exact: kingdom Animalia, phylum Chordata, class Mammalia, "
+                           "order Carnivora", "exact: kingdom Animalia, genus Carnivora"]),
+        ("Carnivora", {"genus": "Carnivora"}, ["exact: kingdom Animalia, genus Carnivora"]),
+        ("Nemo", {}, ["unresolved: genus Nemo"]),
+    ],
+)  # fmt: skip
+def test_trace_of_a_name_above_the_species(name, ranks, resolved):
+    told = trace(name, NAMES, ranks=ranks, providers=["gbif"]).splitlines()
+    assert [line[11:] for line in told if line.startswith("resolved")] == resolved
+
+
+def test_an_undescribed_species_in_the_genus_cell_leaves_the_genus():
+    (row,) = resolved(lineage(genus="Homo sp."))
+    assert names_of(row) == (*HOMINID, "Homo", "")
+    assert (row["resolution"], row["rank"]) == ("exact", "genus")
+    (row,) = resolved(lineage(genus="Homo aff. sapiens"))
+    assert row["resolution"] == "unresolved"
+
+
 LETTERS = st.characters(codec="latin-1", exclude_categories=("Cc", "Cf"))
 CELLS = st.one_of(
     st.text(LETTERS, max_size=12),
@@ -277,7 +303,8 @@ CELLS = st.one_of(
          "sp. BOLD:AAA1234", "BOLD:AAA1234", "Felidae Fischer, 1817", "unknown", "Metazoa",
          "HOMO", "Rosa × damascena Mill.", "lupus familiaris", "Homo sapiens (Smith, 1900)",
          "mosaic virus", "<i>Aus</i> bus", "not_classified", "cf. alba", "Ignota aus",
-         "Sapiens", "SAPIENS", "Gallica L.", "SAPIENS LINNAEUS, 1758", "H. sapiens", "L."],
+         "Sapiens", "SAPIENS", "Gallica L.", "SAPIENS LINNAEUS, 1758", "H. sapiens", "L.",
+         "Homo sp.", "Homo sp. nov.", "Homo aff. sapiens", "Homo?"],
     ),
 )  # fmt: skip
 

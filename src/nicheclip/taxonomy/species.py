@@ -76,14 +76,15 @@ def _stands_for(word: str, genus: str) -> bool:
 
 
 def read_name_above(name: str) -> str:
-    """A name above the species without its author; "" for "unknown" and the like."""
+    """A name above the species without its author and "sp."; "" for "unknown" and the like."""
     name = cleaned(name[: 2 * LONGEST_NAME])
     if not name or _says_nothing(name):
         return ""
     if name.isalpha() and name.islower():
         name = name.capitalize()
     parsed = parse_name(name)
-    if parsed.kind == "name" and not parsed.tail and not parsed.epithets:
+    read = parsed.kind == "name" or (parsed.kind == "provisional" and parsed.qualifier == "sp.")
+    if read and not parsed.tail and not parsed.epithets:
         hybrid = "× " if parsed.hybrid else ""
         return hybrid + parsed.canonical
     return name[:LONGEST_NAME].rstrip()
