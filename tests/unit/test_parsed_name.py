@@ -4,7 +4,7 @@ import time
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nicheclip.taxonomy.parsed_columns import PARSED, parse_column
@@ -188,6 +188,9 @@ def test_never_raises_and_fields_are_single_spaced(text):
 
 
 @given(names_of_words)
+@example("Homo × in sapiens")
+@example("Homo cf. in sapiens")
+@example("Homo alba var. in sapiens")
 def test_a_canonical_form_is_its_own(text):
     parsed = parse_name(text)
     if parsed.kind == "name":
