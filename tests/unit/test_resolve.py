@@ -152,8 +152,45 @@ def test_higher_rank_fallback():
 def test_another_kingdom_is_never_taken():
     (row,) = resolved(lineage(kingdom="Fungi", species="Homo sapiens"))
     assert names_of(row) == lineage(kingdom="Fungi", genus="Homo", species="sapiens")
-    assert (row["resolution"], row["reason"]) == (
-        "unresolved", "the species is known only in Animalia",
+    assert row["resolution"] == "unresolved"
+    assert row["reason"] == (
+        "the species is known only in Animalia; the genus is known only in Animalia"
+    )
+
+
+BIRD = ("Animalia", "Chordata", "Aves", "Passeriformes", "Muscicapidae", "Oenanthe")
+UMBELS = ("Plantae", "Tracheophyta", "Magnoliopsida", "Apiales", "Apiaceae")
+DROPWORT = {"phylum": "Tracheophyta", "order": "Apiales", "family": "Apiaceae"}
+
+
+def test_a_name_under_contradicting_ranks_is_not_taken_without_a_kingdom():
+    names = checklist(("Oenanthe", "genus", BIRD, None), ("Apiaceae", "family", UMBELS, None))
+    asked = lineage(**DROPWORT, species="Oenanthe crocata")
+    (row,) = resolved(asked, names=names)
+    assert names_of(row) == (*UMBELS, "Oenanthe", "crocata")
+    assert (row["resolution"], row["matched"]) == ("higher-rank", "Apiaceae")
+    assert row["reason"] == (
+        "no species of this name; the genus is known only under other ranks, in Animalia"
+    )
+    # nor is it where the checklist knows no kingdom
+    names = checklist(("Oenanthe", "genus", ("", *BIRD[1:]), None))
+    (row,) = resolved(lineage(kingdom="Plantae", **DROPWORT, genus="Oenanthe"), names=names)
+    assert names_of(row) == lineage(kingdom="Plantae", **DROPWORT, genus="Oenanthe")
+    assert row["reason"] == "the genus is known only under other ranks, in an unknown kingdom"
+
+
+def test_the_second_provider_is_asked_where_the_first_contradicts():
+    plant = checklist(("Oenanthe", "genus", (*UMBELS, "Oenanthe"), None), provider="col")
+    names = pl.concat([checklist(("Oenanthe", "genus", BIRD, None)), plant])
+    asked = lineage(**DROPWORT, genus="Oenanthe")
+    (row,) = resolved(asked, names=names, providers=("gbif", "col"))
+    assert (names_of(row), row["provider"]) == ((*UMBELS, "Oenanthe", ""), "col")
+
+
+def test_one_rank_of_several_may_differ_without_a_kingdom():
+    (row,) = resolved(lineage(order="Primates", family="Pongidae", species="Homo sapiens"))
+    assert (row["family"], row["resolution"], row["changed"]) == (
+        "Hominidae", "exact", "family",
     )  # fmt: skip
 
 
