@@ -86,6 +86,27 @@ def test_exact():
     assert row["taxon_id"] == taxon_id(dict(zip(RANKS, names_of(row), strict=True)))
 
 
+def test_a_kingdom_has_one_name_whichever_the_provider_uses():
+    above = HOMINID[1:]
+    animals = checklist(("Homo sapiens", "species", ("Animalia", *above), None))
+    metazoa = checklist(
+        ("Homo sapiens", "species", ("Metazoa", *above), None),
+        ("Metazoa", "kingdom", ("Metazoa",), None),
+        provider="otol",
+    )
+    rows = [
+        row
+        for names in (animals, metazoa)
+        for row in resolved(lineage(species="Homo sapiens"), names=names, providers=("gbif",))
+    ]
+    assert [row["kingdom"] for row in rows] == ["Animalia", "Animalia"]
+    assert rows[0]["taxon_id"] == rows[1]["taxon_id"]
+    (row,) = resolved(lineage(kingdom="Animalia", genus="Homo", species="sapiens"), names=metazoa)
+    assert row["changed"] == ""
+    (row,) = resolved(lineage(kingdom="Animalia"), names=metazoa)
+    assert (row["resolution"], row["kingdom"]) == ("exact", "Animalia")
+
+
 def test_synonym_gets_the_accepted_taxon():
     (row,) = resolved(lineage(genus="Pithecanthropus", species="erectus"))
     assert names_of(row) == (*HOMINID, "Homo", "erectus")

@@ -41,7 +41,7 @@ def resolve(
     given = lineages.select(pl.col(rank).cast(pl.String).fill_null("") for rank in RANKS)
     clean = clean_lineages(given)
     queries = _queries(clean.unique(maintain_order=True))
-    names = names.join(_keys(queries), on="canonical", how="semi")
+    names = _with_contexts(names).join(_keys(queries), on="canonical", how="semi")
     found, failures = [], []
     unanswered = queries
     for step in reversed(_STEPS):
@@ -67,6 +67,15 @@ def _queries(clean: pl.DataFrame) -> pl.DataFrame:
         finest = pl.when(_key(step) != "").then(pl.lit(step)).otherwise(finest)
     keys = [_key(step).alias(f"key_{step}") for step in _STEPS]
     return clean.with_columns(*keys, finest=finest, asked_context=context_column(pl.col("kingdom")))
+
+
+def _with_contexts(names: pl.DataFrame) -> pl.DataFrame:
+    """A provider's own word for a kingdom ("Metazoa") gives way to the one for all providers."""
+    is_kingdom = pl.col("rank") == "kingdom"
+    return names.with_columns(
+        kingdom="context",
+        canonical=pl.when(is_kingdom).then("context").otherwise("canonical"),
+    )
 
 
 def _keys(queries: pl.DataFrame) -> pl.DataFrame:
