@@ -280,7 +280,7 @@ def test_a_table_is_resolved_row_by_row(tmp_path):
         output=tmp_path / "out.parquet",
     )  # fmt: skip
     assert len(resolutions) == 3
-    out = pl.read_parquet(tmp_path / "out.parquet").sort("image_id")
+    out = pl.read_parquet(tmp_path / "out.parquet")
     ids = out["taxon_id"].to_list()
     assert out["resolution"].to_list() == ["exact", "synonym", "exact", "exact"]
     assert ids[0] == ids[2] and ids[1] == ids[3] and ids[0] != ids[1]
@@ -298,16 +298,50 @@ def test_a_table_is_resolved_row_by_row(tmp_path):
         )  # fmt: skip
 
 
+def test_rows_of_a_table_keep_their_order_and_columns(tmp_path):
+    count = 300_000
+    number = pl.int_range(count, eager=True)
+    rows = pl.DataFrame(
+        {
+            "image_id": number.shuffle(seed=0).cast(pl.String),
+            "source": pl.Series(["zoo"]).extend_constant("zoo", count - 1),
+            **{rank: pl.Series([""] * count) for rank in RANKS[:5]},
+            "genus": "Genus" + (number % 50_000).cast(pl.String),
+            "species": pl.select(
+                pl.when(number % 7 == 0).then(pl.lit("Homo sapiens")).otherwise(pl.lit(""))
+            ).to_series(),
+        }
+    )
+    rows.write_parquet(tmp_path / "rows.parquet", row_group_size=20_000)
+    resolve_table(
+        tmp_path / "rows.parquet", NAMES, providers=["gbif"], output=tmp_path / "out.parquet"
+    )
+    out = pl.read_parquet(tmp_path / "out.parquet")
+    assert out.columns == ["image_id", "source", "taxon_id", "resolution"]
+    assert out["image_id"].equals(rows["image_id"])
+    assert (out["resolution"] == "exact").equals((number % 7 == 0).alias("resolution"))
+
+
+def test_a_column_that_would_be_written_twice_is_refused(tmp_path):
+    row = {"image_id": "a", "taxon_id": "b"} | dict(zip(RANKS, lineage(), strict=True))
+    write_parquet(tmp_path / "rows.parquet", pa.Table.from_pylist([row]))
+    files = {"rows": tmp_path / "rows.parquet", "output": tmp_path / "out.parquet"}
+    with pytest.raises(InputError, match="has a column 'taxon_id', which is what this writes"):
+        resolve_table(**files, names=NAMES, providers=[])
+    resolve_table(**files, names=NAMES, providers=[], keep=["image_id"])
+    assert pl.read_parquet(files["output"])["image_id"].to_list() == ["a"]
+
+
 def test_a_table_is_resolved_from_the_command_line(tmp_path, capsys):
     rows = [{"image_id": "a"} | dict(zip(RANKS, lineage(species="Homo sapiens"), strict=True))]
     rows.append(rows[0] | {"image_id": "b"})
     write_parquet(tmp_path / "rows.parquet", pa.Table.from_pylist(rows))
     write_parquet(tmp_path / "names.parquet", NAMES.to_arrow().cast(TAXON_NAMES))
     command = [str(tmp_path / "rows.parquet"), "--names", str(tmp_path / "names.parquet")]
-    command += ["--keep", "image_id", "--output", str(tmp_path / "out")]
+    command += ["--output", str(tmp_path / "out")]
     assert resolve_table_command(command) == 0
     assert "1 lineages, 1 taxa" in capsys.readouterr().out
-    assert pl.read_parquet(tmp_path / "out/rows.parquet")["image_id"].sort().to_list() == ["a", "b"]
+    assert pl.read_parquet(tmp_path / "out/rows.parquet")["image_id"].to_list() == ["a", "b"]
     texts = pl.DataFrame(read_table(tmp_path / "out/texts.parquet", TEXTS))
     assert "Homo sapiens" in texts.filter(pl.col("text_type") == "sci")["name"].to_list()
     assert "Homo_sapiens" in (tmp_path / "out/tree.nwk").read_text()
