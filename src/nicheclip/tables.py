@@ -107,7 +107,7 @@ RESOLUTIONS = pa.schema(
         ("matched", pa.string()),  # the canonical name that was found
         ("resolution", pa.string()),  # as in TAXA
         ("changed", pa.string()),  # given ranks that got another name, joined by commas
-        ("reason", pa.string()),  # why not the finest name; "" where it was found
+        ("reason", pa.string()),  # why not the finest name, nor known ones above; "" where found
     ]
 )
 

@@ -149,7 +149,7 @@ def test_species_without_genus_of_clibd():
         ("Sericoides", "lineolata"), ("Rhimphoctona", "teredo"), ("Roptrocerus", "mirus"),
     ]  # fmt: skip
     # their orders (a plant-like Lineolatales, molluscs) are wrong in the file: a checklist of
-    # insects puts them right, and says so
+    # insects puts them right where the kingdom is known, and says so; without, it is another taxon
     insect = ("Animalia", "Arthropoda", "Insecta")
     above = {"Rhimphoctona": ("Hymenoptera", "Ichneumonidae")}
     checklist = assemble(
@@ -163,13 +163,13 @@ def test_species_without_genus_of_clibd():
         provider="insects",
         file=Path("made"),
     )
-    (row,) = resolve(
-        rows.filter(rows["species"] == "Rhimphoctona teredo"),
-        checklist.names,
-        providers=["insects"],
-    ).to_dicts()
-    assert (row["order"], row["family"]) == ("Hymenoptera", "Ichneumonidae")
-    assert (row["resolution"], row["changed"]) == ("higher-rank", "order,family")
+    wasp = rows.filter(rows["species"] == "Rhimphoctona teredo")
+    both = pl.concat([wasp.with_columns(kingdom=pl.lit("Animalia")), wasp])
+    right, doubtful = resolve(both, checklist.names, providers=["insects"]).to_dicts()
+    assert (right["order"], right["family"]) == ("Hymenoptera", "Ichneumonidae")
+    assert (right["resolution"], right["changed"]) == ("higher-rank", "order,family")
+    assert (doubtful["family"], doubtful["resolution"]) == ("Teredinidae", "unresolved")
+    assert "the genus is known only under other ranks, in Animalia" in doubtful["reason"]
     assert {name for name in clean["species"] if not name.islower() or " " in name} == {
         "nr. albilineatum", "nr. dissimilis",
     }  # fmt: skip

@@ -101,6 +101,21 @@ def test_two_classes_of_one_taxon_share_its_row():
         (" Amanita ", "\tmuscaria\n", ("Amanita", "muscaria")),
         ("Gorilla", "gorilla", ("Gorilla", "gorilla")),
         ("Amanita", "", ("Amanita", "")),
+        ("Felis", "Catus", ("Felis", "catus")),
+        ("Felis", "CATUS", ("Felis", "catus")),
+        ("Felis", "CATUS LINNAEUS, 1758", ("Felis", "catus")),
+        ("Felis", "Catus (Linnaeus, 1758)", ("Felis", "catus")),
+        ("Rosa", "Gallica L.", ("Rosa", "gallica")),
+        ("Quercus", "Alba var. pubescens", ("Quercus", "alba var. pubescens")),
+        ("Felis", "F. catus", ("Felis", "catus")),
+        ("Felis", "L.", ("Felis", "")),
+        ("Spodoptera", "sp. 1", ("Spodoptera", "sp. 1")),
+        ("Spodoptera", "Sp. 1", ("Spodoptera", "sp. 1")),
+        # the genus once more tells no species
+        ("Gorilla", "Gorilla", ("Gorilla", "")),
+        # a whole binomial is taken at its word
+        ("Puma", "Felis catus", ("Felis", "catus")),
+        ("Puma", "FELIS CATUS", ("Felis", "catus")),
     ],
 )
 def test_genus_and_epithet(genus, species, expected):

@@ -4,7 +4,7 @@ import time
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nicheclip.taxonomy.parsed_columns import PARSED, parse_column
@@ -91,6 +91,7 @@ AS_GNPARSER = [
     ("Amphiprion ocellaris", "Amphiprion ocellaris", "Amphiprion ocellaris", ""),
     ("Aus bus (Smith [von Waldheim] , 1814)", *["Aus bus"] * 2, "(Smith [von Waldheim] , 1814)"),
     ("Opuntia var. rubrispinus", "Opuntia", "Opuntia", ""),
+    ("Homo SAPIENS", "Homo", "Homo", "SAPIENS"),
 ]  # fmt: skip
 
 #: where we differ from GNparser on purpose
@@ -121,6 +122,27 @@ def test_as_gnparser(text, canonical, full, authorship):
 def test_differences_from_gnparser(text, kind, canonical, full):
     parsed = parse_name(text)
     assert (parsed.kind, parsed.canonical, parsed.full) == (kind, canonical, full)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical", "authorship"),
+    [
+        ("HOMO SAPIENS LINNAEUS, 1758", "Homo sapiens", "Linnaeus, 1758"),
+        ("HOMO SAPIENS (LINNAEUS, 1758)", "Homo sapiens", "(Linnaeus, 1758)"),
+        ("FELIS LINNAEUS, 1758", "Felis", "Linnaeus, 1758"),
+        ("CANIS LUPUS FAMILIARIS LINNAEUS 1758", "Canis lupus familiaris", "Linnaeus 1758"),
+        ("AUS BUS SMITH, JONES & BROWN, 1900", "Aus bus", "Smith, Jones & Brown, 1900"),
+        ("AUS BUS D. DON IN DE WINTON, 1896", "Aus bus", "D. Don in de Winton, 1896"),
+        ("AUS BUS (SMITH) D'ORBIGNY [1900]", "Aus bus", "(Smith) D'Orbigny [1900]"),
+        ("AUS (BUS) CUS SMITH, 1900", "Aus cus", "Smith, 1900"),
+        ("ROSA × DAMASCENA MILL., 1768", "Rosa damascena", "Mill., 1768"),
+        # a barcode index number that ends like a year
+        ("HELICONIUS SP. BOLD:AAA1758", "BOLD:AAA1758", ""),
+    ],
+)
+def test_capitals_with_a_year(text, canonical, authorship):
+    parsed = parse_name(text)
+    assert (parsed.canonical, parsed.authorship) == (canonical, authorship)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +188,9 @@ def test_never_raises_and_fields_are_single_spaced(text):
 
 
 @given(names_of_words)
+@example("Homo × in sapiens")
+@example("Homo cf. in sapiens")
+@example("Homo alba var. in sapiens")
 def test_a_canonical_form_is_its_own(text):
     parsed = parse_name(text)
     if parsed.kind == "name":
@@ -183,7 +208,10 @@ def test_columns_are_parsed_as_single_names(names):
     assert rows == [{column: getattr(p, column) for column in PARSED} for p in one_by_one]
 
 
-@pytest.mark.parametrize("unit", ["Homo ", "(", "× ", "<i", "a-", "BOLD:", "sp. ", "é", "&amp;"])
+@pytest.mark.parametrize(
+    "unit",
+    ["Homo ", "(", "× ", "<i", "a-", "BOLD:", "sp. ", "é", "&amp;", "AUS ", "DE ", "A, B & "],
+)
 def test_time_is_bounded(unit):
     start = time.perf_counter()
     parse_name(unit * (100_000 // len(unit)))

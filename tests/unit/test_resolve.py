@@ -86,6 +86,27 @@ def test_exact():
     assert row["taxon_id"] == taxon_id(dict(zip(RANKS, names_of(row), strict=True)))
 
 
+def test_a_kingdom_has_one_name_whichever_the_provider_uses():
+    above = HOMINID[1:]
+    animals = checklist(("Homo sapiens", "species", ("Animalia", *above), None))
+    metazoa = checklist(
+        ("Homo sapiens", "species", ("Metazoa", *above), None),
+        ("Metazoa", "kingdom", ("Metazoa",), None),
+        provider="otol",
+    )
+    rows = [
+        row
+        for names in (animals, metazoa)
+        for row in resolved(lineage(species="Homo sapiens"), names=names, providers=("gbif",))
+    ]
+    assert [row["kingdom"] for row in rows] == ["Animalia", "Animalia"]
+    assert rows[0]["taxon_id"] == rows[1]["taxon_id"]
+    (row,) = resolved(lineage(kingdom="Animalia", genus="Homo", species="sapiens"), names=metazoa)
+    assert row["changed"] == ""
+    (row,) = resolved(lineage(kingdom="Animalia"), names=metazoa)
+    assert (row["resolution"], row["kingdom"]) == ("exact", "Animalia")
+
+
 def test_synonym_gets_the_accepted_taxon():
     (row,) = resolved(lineage(genus="Pithecanthropus", species="erectus"))
     assert names_of(row) == (*HOMINID, "Homo", "erectus")
@@ -152,8 +173,45 @@ def test_higher_rank_fallback():
 def test_another_kingdom_is_never_taken():
     (row,) = resolved(lineage(kingdom="Fungi", species="Homo sapiens"))
     assert names_of(row) == lineage(kingdom="Fungi", genus="Homo", species="sapiens")
-    assert (row["resolution"], row["reason"]) == (
-        "unresolved", "the species is known only in Animalia",
+    assert row["resolution"] == "unresolved"
+    assert row["reason"] == (
+        "the species is known only in Animalia; the genus is known only in Animalia"
+    )
+
+
+BIRD = ("Animalia", "Chordata", "Aves", "Passeriformes", "Muscicapidae", "Oenanthe")
+UMBELS = ("Plantae", "Tracheophyta", "Magnoliopsida", "Apiales", "Apiaceae")
+DROPWORT = {"phylum": "Tracheophyta", "order": "Apiales", "family": "Apiaceae"}
+
+
+def test_a_name_under_contradicting_ranks_is_not_taken_without_a_kingdom():
+    names = checklist(("Oenanthe", "genus", BIRD, None), ("Apiaceae", "family", UMBELS, None))
+    asked = lineage(**DROPWORT, species="Oenanthe crocata")
+    (row,) = resolved(asked, names=names)
+    assert names_of(row) == (*UMBELS, "Oenanthe", "crocata")
+    assert (row["resolution"], row["matched"]) == ("higher-rank", "Apiaceae")
+    assert row["reason"] == (
+        "no species of this name; the genus is known only under other ranks, in Animalia"
+    )
+    # nor is it where the checklist knows no kingdom
+    names = checklist(("Oenanthe", "genus", ("", *BIRD[1:]), None))
+    (row,) = resolved(lineage(kingdom="Plantae", **DROPWORT, genus="Oenanthe"), names=names)
+    assert names_of(row) == lineage(kingdom="Plantae", **DROPWORT, genus="Oenanthe")
+    assert row["reason"] == "the genus is known only under other ranks, in an unknown kingdom"
+
+
+def test_the_second_provider_is_asked_where_the_first_contradicts():
+    plant = checklist(("Oenanthe", "genus", (*UMBELS, "Oenanthe"), None), provider="col")
+    names = pl.concat([checklist(("Oenanthe", "genus", BIRD, None)), plant])
+    asked = lineage(**DROPWORT, genus="Oenanthe")
+    (row,) = resolved(asked, names=names, providers=("gbif", "col"))
+    assert (names_of(row), row["provider"]) == ((*UMBELS, "Oenanthe", ""), "col")
+
+
+def test_one_rank_of_several_may_differ_without_a_kingdom():
+    (row,) = resolved(lineage(order="Primates", family="Pongidae", species="Homo sapiens"))
+    assert (row["family"], row["resolution"], row["changed"]) == (
+        "Hominidae", "exact", "family",
     )  # fmt: skip
 
 
@@ -222,7 +280,7 @@ def test_a_table_is_resolved_row_by_row(tmp_path):
         output=tmp_path / "out.parquet",
     )  # fmt: skip
     assert len(resolutions) == 3
-    out = pl.read_parquet(tmp_path / "out.parquet").sort("image_id")
+    out = pl.read_parquet(tmp_path / "out.parquet")
     ids = out["taxon_id"].to_list()
     assert out["resolution"].to_list() == ["exact", "synonym", "exact", "exact"]
     assert ids[0] == ids[2] and ids[1] == ids[3] and ids[0] != ids[1]
@@ -240,16 +298,50 @@ def test_a_table_is_resolved_row_by_row(tmp_path):
         )  # fmt: skip
 
 
+def test_rows_of_a_table_keep_their_order_and_columns(tmp_path):
+    count = 300_000
+    number = pl.int_range(count, eager=True)
+    rows = pl.DataFrame(
+        {
+            "image_id": number.shuffle(seed=0).cast(pl.String),
+            "source": pl.Series(["zoo"]).extend_constant("zoo", count - 1),
+            **{rank: pl.Series([""] * count) for rank in RANKS[:5]},
+            "genus": "Genus" + (number % 50_000).cast(pl.String),
+            "species": pl.select(
+                pl.when(number % 7 == 0).then(pl.lit("Homo sapiens")).otherwise(pl.lit(""))
+            ).to_series(),
+        }
+    )
+    rows.write_parquet(tmp_path / "rows.parquet", row_group_size=20_000)
+    resolve_table(
+        tmp_path / "rows.parquet", NAMES, providers=["gbif"], output=tmp_path / "out.parquet"
+    )
+    out = pl.read_parquet(tmp_path / "out.parquet")
+    assert out.columns == ["image_id", "source", "taxon_id", "resolution"]
+    assert out["image_id"].equals(rows["image_id"])
+    assert (out["resolution"] == "exact").equals((number % 7 == 0).alias("resolution"))
+
+
+def test_a_column_that_would_be_written_twice_is_refused(tmp_path):
+    row = {"image_id": "a", "taxon_id": "b"} | dict(zip(RANKS, lineage(), strict=True))
+    write_parquet(tmp_path / "rows.parquet", pa.Table.from_pylist([row]))
+    files = {"rows": tmp_path / "rows.parquet", "output": tmp_path / "out.parquet"}
+    with pytest.raises(InputError, match="has a column 'taxon_id', which is what this writes"):
+        resolve_table(**files, names=NAMES, providers=[])
+    resolve_table(**files, names=NAMES, providers=[], keep=["image_id"])
+    assert pl.read_parquet(files["output"])["image_id"].to_list() == ["a"]
+
+
 def test_a_table_is_resolved_from_the_command_line(tmp_path, capsys):
     rows = [{"image_id": "a"} | dict(zip(RANKS, lineage(species="Homo sapiens"), strict=True))]
     rows.append(rows[0] | {"image_id": "b"})
     write_parquet(tmp_path / "rows.parquet", pa.Table.from_pylist(rows))
     write_parquet(tmp_path / "names.parquet", NAMES.to_arrow().cast(TAXON_NAMES))
     command = [str(tmp_path / "rows.parquet"), "--names", str(tmp_path / "names.parquet")]
-    command += ["--keep", "image_id", "--output", str(tmp_path / "out")]
+    command += ["--output", str(tmp_path / "out")]
     assert resolve_table_command(command) == 0
     assert "1 lineages, 1 taxa" in capsys.readouterr().out
-    assert pl.read_parquet(tmp_path / "out/rows.parquet")["image_id"].sort().to_list() == ["a", "b"]
+    assert pl.read_parquet(tmp_path / "out/rows.parquet")["image_id"].to_list() == ["a", "b"]
     texts = pl.DataFrame(read_table(tmp_path / "out/texts.parquet", TEXTS))
     assert "Homo sapiens" in texts.filter(pl.col("text_type") == "sci")["name"].to_list()
     assert "Homo_sapiens" in (tmp_path / "out/tree.nwk").read_text()
@@ -269,6 +361,32 @@ def test_trace(tmp_path, capsys):
     assert main(["Homo", "--names", str(tmp_path / "absent.parquet")]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "ranks", "resolved"),
+    [
+        ("Hominidae", {}, ["exact: kingdom Animalia, phylum Chordata, class Mammalia, "
+                           "order Primates, family Hominidae"]),
+        ("Homo sp.", {}, ["exact: " + ", ".join(
+            f"{rank} {name}" for rank, name in zip(RANKS, (*HOMINID, "Homo"), strict=False))]),
+        ("Carnivora", {}, ["exact: kingdom Animalia, phylum Chordata, class Mammalia, "
+                           "order Carnivora", "exact: kingdom Animalia, genus Carnivora"]),
+        ("Carnivora", {"genus": "Carnivora"}, ["exact: kingdom Animalia, genus Carnivora"]),
+        ("Nemo", {}, ["unresolved: genus Nemo"]),
+    ],
+)  # fmt: skip
+def test_trace_of_a_name_above_the_species(name, ranks, resolved):
+    told = trace(name, NAMES, ranks=ranks, providers=["gbif"]).splitlines()
+    assert [line[11:] for line in told if line.startswith("resolved")] == resolved
+
+
+def test_an_undescribed_species_in_the_genus_cell_leaves_the_genus():
+    (row,) = resolved(lineage(genus="Homo sp."))
+    assert names_of(row) == (*HOMINID, "Homo", "")
+    assert (row["resolution"], row["rank"]) == ("exact", "genus")
+    (row,) = resolved(lineage(genus="Homo aff. sapiens"))
+    assert row["resolution"] == "unresolved"
+
+
 LETTERS = st.characters(codec="latin-1", exclude_categories=("Cc", "Cf"))
 CELLS = st.one_of(
     st.text(LETTERS, max_size=12),
@@ -276,7 +394,9 @@ CELLS = st.one_of(
         ["", "Homo", "homo", "sapiens", "Homo sapiens", "homo Sapiens L.", "× damascena", "sp.",
          "sp. BOLD:AAA1234", "BOLD:AAA1234", "Felidae Fischer, 1817", "unknown", "Metazoa",
          "HOMO", "Rosa × damascena Mill.", "lupus familiaris", "Homo sapiens (Smith, 1900)",
-         "mosaic virus", "<i>Aus</i> bus", "not_classified", "cf. alba", "Ignota aus"],
+         "mosaic virus", "<i>Aus</i> bus", "not_classified", "cf. alba", "Ignota aus",
+         "Sapiens", "SAPIENS", "Gallica L.", "SAPIENS LINNAEUS, 1758", "H. sapiens", "L.",
+         "Homo sp.", "Homo sp. nov.", "Homo aff. sapiens", "Homo?"],
     ),
 )  # fmt: skip
 

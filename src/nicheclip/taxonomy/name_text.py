@@ -4,10 +4,20 @@ import html
 import re
 import unicodedata
 
+from nicheclip.taxonomy import name_words as vocabulary
+
 #: longer texts are no names; it bounds the time that a row can take
 LONGEST_NAME = 400
 
 _TAG = re.compile(r"<[^<>]{0,80}>")
+_JOINT = "(?:&|AND|ET|EX|IN) "
+_BEFORE_AUTHOR = "|".join([r"[A-Z]\.", *sorted(vocabulary.PARTICLES)]).upper()
+_AUTHOR = rf"(?:(?!{_JOINT})(?:{_BEFORE_AUTHOR}) )*[^\s\d,]+"
+#: the authors and year that end a name in capitals: the last word and what is joined to it
+_AUTHORS_IN_CAPITALS = re.compile(
+    rf" (?:\([^()]*\) )?\(?(?:(?:{_AUTHOR}, )*{_AUTHOR} {_JOINT})*{_AUTHOR},?"
+    r" [(\[]?(?:1[5-9]|20)\d\d[)\]]*$"
+)
 _TIMES_AGAINST_A_WORD = re.compile(r"([×✕✖⨉])\s*")
 _LIGATURES = {
     "æ": "ae", "œ": "oe", "ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "ß": "ss", "ſ": "s",
@@ -27,7 +37,8 @@ def cleaned(text: str) -> str:
     """``text`` without mark-up and entities, composed (NFC), words divided by one space.
 
     Underscores divide words where nothing else does. A hybrid sign stands alone. A dagger, quotes
-    around the whole and commas at the end go. Names in capitals alone are put into lower case.
+    around the whole and commas at the end go. Names in capitals alone are put into lower case, but
+    for the first letters of genus, subgenus and the authors before a year.
     """
     text = _TAG.sub(" " if "<br" in text.lower() else "", _unescaped(text))
     text = unicodedata.normalize("NFC", text).replace("’", "'").replace("\u200b", "")
@@ -55,8 +66,15 @@ def plain_letters(word: str) -> str:
 
 
 def _without_capitals(text: str) -> str:
-    words = text.split()
-    shouted = bool(words) and text.isupper() and not any(c.isdigit() for c in text)
-    if not shouted or len(words[0]) < 3 or "." in words[0]:
+    first = text.partition(" ")[0]
+    if not text.isupper() or len(first) < 3 or "." in first:
         return text
-    return text.capitalize()
+    found = _AUTHORS_IN_CAPITALS.search(text)
+    name, authors = (text[: found.start()], found[0]) if found else (text, "")
+    if any(c.isdigit() for c in name):  # a label
+        return text
+    name = re.sub(r"\(\w", lambda letter: letter[0].upper(), name.capitalize())
+    return name + " ".join(
+        word.lower() if word.lower() in vocabulary.PARTICLES | {"ex"} else word.title()
+        for word in authors.split(" ")
+    )

@@ -133,14 +133,15 @@ class _Reader:
         bare = word.rstrip(",")
         return bool(vocabulary.EPITHET.fullmatch(bare)) and bare not in vocabulary.NEVER_EPITHETS
 
-    def _takes(self, word: str) -> bool:
+    def _takes(self, ahead: int = 0) -> bool:
         """An epithet, and not the particle that an author's name begins with."""
-        return self._is_epithet(word) and not (word in vocabulary.PARTICLES and self._word(1))
+        word, follows = self._word(ahead), self._word(ahead + 1)
+        return self._is_epithet(word) and not (word in vocabulary.PARTICLES and follows)
 
     def _read_species(self) -> None:
         word = self._word()
         lowered = word.lower()
-        if word in ("×", "x", "X") and self._is_epithet(self._word(1)):
+        if word in ("×", "x", "X") and self._takes(1):
             self.hybrid, self.at = True, self.at + 1
             self.shown.append("×")
             self._add_epithet()
@@ -154,10 +155,10 @@ class _Reader:
             self.qualifier = "aff." if lowered.startswith("aff") else "nr."
         elif word.startswith("?"):
             self.qualifier = "?"
-        elif lowered in vocabulary.COMPARED and self._is_epithet(self._word(1)):
+        elif lowered in vocabulary.COMPARED and self._takes(1):
             self.qualifier, self.at = "cf.", self.at + 1
             self._add_epithet()
-        elif self._takes(word):
+        elif self._takes():
             self._add_epithet()
 
     def _add_epithet(self, marker: str = "") -> None:
@@ -177,7 +178,7 @@ class _Reader:
         while self.at < len(self.words):
             word = self._word()
             marker = vocabulary.MARKERS.get(word.rstrip(".").lower())
-            before_epithet = bool(self.key) and self._is_epithet(self._word(1))
+            before_epithet = bool(self.key) and self._takes(1)
             if before_epithet and marker:
                 self.authors.clear()  # of the name above
                 self.at += 1
@@ -188,7 +189,7 @@ class _Reader:
             elif self.key and word.lower() in vocabulary.UNDESCRIBED | vocabulary.NEAR:
                 self.qualifier = self.qualifier or "sp."
                 self.at = len(self.words)
-            elif self.key and not self.authors and len(self.key) < 4 and self._takes(word):
+            elif self.key and not self.authors and len(self.key) < 4 and self._takes():
                 self._add_epithet()
             elif word in ("×", "x", "X") and self.key and self._word(1):
                 self.words[self.at] = "×"

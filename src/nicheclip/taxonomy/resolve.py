@@ -1,8 +1,9 @@
 """Lineages to accepted taxa, by joins on canonical names, each with how it was resolved.
 
 A name is looked for from the finest one that a lineage has up to its kingdom. Names of another
-kingdom than the lineage's are never taken; among several of one name the one whose higher ranks
-agree best is taken, and where that leaves several, none is: the next name above is tried.
+kingdom than the lineage's are never taken, nor, where a kingdom is unknown, those whose higher
+ranks contradict more than they agree. Among several of one name the one whose higher ranks agree
+best is taken, and where that leaves several, none is: the next name above is tried.
 """
 
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ def resolve(
     given = lineages.select(pl.col(rank).cast(pl.String).fill_null("") for rank in RANKS)
     clean = clean_lineages(given)
     queries = _queries(clean.unique(maintain_order=True))
-    names = names.join(_keys(queries), on="canonical", how="semi")
+    names = _with_contexts(names).join(_keys(queries), on="canonical", how="semi")
     found, failures = [], []
     unanswered = queries
     for step in reversed(_STEPS):
@@ -51,7 +52,7 @@ def resolve(
         found.append(_described(hits, step))
         failures.append(_failures(asked, hits, step))
         unanswered = unanswered.join(found[-1], on="row", how="anti")
-    reasons = pl.concat(failures).group_by("row", maintain_order=True).first()
+    reasons = _reasons(pl.concat(failures))
     rows = queries.drop(*(f"key_{step}" for step in _STEPS), "asked_context")
     rows = rows.join(pl.concat(found), on="row", how="left", maintain_order="left")
     rows = rows.join(reasons, on="row", how="left", maintain_order="left")
@@ -66,6 +67,15 @@ def _queries(clean: pl.DataFrame) -> pl.DataFrame:
         finest = pl.when(_key(step) != "").then(pl.lit(step)).otherwise(finest)
     keys = [_key(step).alias(f"key_{step}") for step in _STEPS]
     return clean.with_columns(*keys, finest=finest, asked_context=context_column(pl.col("kingdom")))
+
+
+def _with_contexts(names: pl.DataFrame) -> pl.DataFrame:
+    """A provider's own word for a kingdom ("Metazoa") gives way to the one for all providers."""
+    is_kingdom = pl.col("rank") == "kingdom"
+    return names.with_columns(
+        kingdom="context",
+        canonical=pl.when(is_kingdom).then("context").otherwise("canonical"),
+    )
 
 
 def _keys(queries: pl.DataFrame) -> pl.DataFrame:
@@ -89,20 +99,22 @@ def _key(step: str) -> pl.Expr:
 def _search(
     asked: pl.DataFrame, names: pl.DataFrame, step: str, providers: Sequence[str]
 ) -> pl.DataFrame:
-    """The best name for each query: its columns, ``taxa`` (how many are as good), ``homonyms``."""
+    """The best name for each query: its columns, ``taxa`` (how many are as good), ``homonyms``.
+
+    ``taxa`` is 0 where no name fits; ``contradicts`` says that this is due to the ranks above.
+    """
     asked_ranks = [pl.col(rank).alias(f"asked_{rank}") for rank in _COMPARED]
     query = asked.select("row", "asked_context", *asked_ranks, canonical=f"key_{step}")
     candidates = query.join(names, on="canonical", how="inner").filter(_rank_fits(step))
     order = {provider: place for place, provider in enumerate(providers)}
-    same_kingdom = (
-        (pl.col("asked_context") == "")
-        | (pl.col("context") == "")
-        | (pl.col("asked_context") == pl.col("context"))
-    )
+    unknown_kingdom = (pl.col("asked_context") == "") | (pl.col("context") == "")
+    same_kingdom = pl.col("asked_context") == pl.col("context")
     candidates = candidates.with_columns(
         place=pl.col("provider").replace_strict(order, default=len(order)),
-        fits=same_kingdom,
         agreement=_agreement(step),
+    ).with_columns(
+        fits=pl.when(unknown_kingdom).then(pl.col("agreement") >= 0).otherwise(same_kingdom),
+        contradicts=unknown_kingdom,
         synonym=pl.col("status") != "accepted",
         lineage=pl.concat_str(RANKS, separator="|"),
     )
@@ -119,7 +131,7 @@ def _search(
     )
     others = candidates.group_by("row", "provider").agg(
         homonyms=pl.col("lineage").n_unique() > 1,
-        contexts=pl.col("context").unique().sort().str.join(", "),
+        contexts=pl.col("context").unique().sort().replace("", "an unknown kingdom").str.join(", "),
     )
     return chosen.join(others, on=["row", "provider"], how="left", maintain_order="left")
 
@@ -160,12 +172,21 @@ def _failures(asked: pl.DataFrame, hits: pl.DataFrame, step: str) -> pl.DataFram
     missed = missed.filter(pl.col("taxa").is_null() | (pl.col("taxa") != 1))
     return missed.select(
         "row",
+        known=pl.col("taxa").is_not_null(),
         reason=pl.when(pl.col("taxa").is_null())
         .then(pl.format("no {} of this name", rank))
+        .when((pl.col("taxa") == 0) & pl.col("contradicts"))
+        .then(pl.format("the {} is known only under other ranks, in {}", rank, "contexts"))
         .when(pl.col("taxa") == 0)
         .then(pl.format("the {} is known only in {}", rank, "contexts"))
         .otherwise(pl.format("{} taxa have this {} name, in {}", "taxa", rank, "contexts")),
     )
+
+
+def _reasons(failures: pl.DataFrame) -> pl.DataFrame:
+    """Why not the finest name, and why not those above it that are known."""
+    told = failures.filter(pl.col("row").is_first_distinct() | pl.col("known"))
+    return told.group_by("row", maintain_order=True).agg(pl.col("reason").str.join("; "))
 
 
 def _answers(rows: pl.DataFrame, common: pl.DataFrame | None) -> pl.DataFrame:

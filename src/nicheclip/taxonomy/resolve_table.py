@@ -23,6 +23,7 @@ from nicheclip.taxonomy.vernaculars import common_names
 
 #: taxa whose texts are made at once, which bounds memory
 TAXA_AT_ONCE = 100_000
+_ANSWERS = ("taxon_id", "resolution")
 
 
 def resolve_table(
@@ -30,31 +31,40 @@ def resolve_table(
     names: pl.DataFrame,
     *,
     providers: Sequence[str],
-    keep: Sequence[str],
     output: Path,
+    keep: Sequence[str] | None = None,
     common: pl.DataFrame | None = None,
     higher_rank_fallback: bool = True,
 ) -> pl.DataFrame:
     """Write ``keep``, taxon_id and resolution of every row; return the lineages' resolutions.
 
-    Memory holds the different lineages and the names that they match, not the rows.
+    Rows keep their order. Memory holds the different lineages and the names that they match, not
+    the rows.
 
     Args:
         rows: a Parquet file with columns ``RANKS`` and ``keep``.
         names: schema ``TAXON_NAMES``.
         providers: best first.
-        keep: columns to take over, such as an image's id.
         output: the Parquet file to write.
+        keep: columns to take over, such as an image's id; by default all but the ranks.
         common: of ``vernaculars.common_names``.
         higher_rank_fallback: as in ``resolve``.
 
     Raises:
-        InputError: a column is absent.
+        InputError: a column is absent, or has the name of one that is written.
     """
     table = pl.scan_parquet(rows)
-    absent = [name for name in (*RANKS, *keep) if name not in table.collect_schema().names()]
+    present = table.collect_schema().names()
+    keep = [name for name in present if name not in RANKS] if keep is None else keep
+    absent = [name for name in (*RANKS, *keep) if name not in present]
     if absent:
         raise InputError(f"{rows}: no column {absent[0]!r}; expected {[*RANKS, *keep]}.")
+    taken = [name for name in _ANSWERS if name in keep]
+    if taken:
+        raise InputError(
+            f"{rows}: has a column {taken[0]!r}, which is what this writes. Rename it, or keep "
+            "other columns."
+        )
     table = table.select(*keep, pl.col(RANKS).fill_null(""))
     lineages = table.select(RANKS).unique().collect(engine="streaming").sort(RANKS)
     resolutions = resolve(
@@ -64,12 +74,10 @@ def resolve_table(
         common=common,
         higher_rank_fallback=higher_rank_fallback,
     )
-    found = resolutions.select(
-        *(pl.col(f"given_{rank}").alias(rank) for rank in RANKS), "taxon_id", "resolution"
-    )
-    joined = table.join(found.lazy(), on=list(RANKS), how="left")
+    found = resolutions.select(*(pl.col(f"given_{rank}").alias(rank) for rank in RANKS), *_ANSWERS)
+    joined = table.join(found.lazy(), on=list(RANKS), how="left", maintain_order="left")
     with atomic_path(output) as temporary:
-        joined.select(*keep, "taxon_id", "resolution").sink_parquet(temporary)
+        joined.select(*keep, *_ANSWERS).sink_parquet(temporary)
     return resolutions
 
 
@@ -106,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--names", type=Path, required=True, help="names.parquet of checklists")
     parser.add_argument("--vernaculars", type=Path, help="vernaculars.parquet of checklists")
     parser.add_argument("--providers", nargs="*", default=[], help="best first")
-    parser.add_argument("--keep", nargs="*", default=[], help="columns to take over, as an id")
+    parser.add_argument("--keep", nargs="*", help="columns to take over; all but the ranks")
     parser.add_argument("--output", type=Path, required=True, help="folder of the tables")
     try:
         _resolve_into(parser.parse_args(arguments))

@@ -25,9 +25,10 @@ class SpeciesName:
 def read_species(genus: str, species: str) -> SpeciesName:
     """The name in the cells ``genus`` (clean) and ``species`` (as found).
 
-    A genus inside ``species`` is taken out; where it differs from ``genus``, the binomial wins.
-    What is no scientific name stays as it is. "sp." alone says nothing and is "". What was read
-    reads the same again.
+    A genus inside ``species``, also a shortened one, is taken out; where it differs from ``genus``,
+    the binomial wins. A single word beside a genus is an epithet, whatever its capitals, unless it
+    is the genus once more. What is no scientific name stays as it is. "sp." alone says nothing and
+    is "". What was read reads the same again.
     """
     read = _read_once(genus, species)
     for _ in range(MOST_READINGS):
@@ -43,13 +44,16 @@ def _read_once(genus: str, species: str) -> SpeciesName:
     if not species or _says_nothing(species):
         return SpeciesName(genus)
     first, _, rest = species.partition(" ")
-    if genus and rest and first.casefold() == genus.casefold():
+    if genus and rest and _stands_for(first, genus):
         full = f"{genus} {rest}"
     elif first[0].isupper() or (first == "×" and rest[:1].isupper()):
         full = species
     else:
         full = f"{genus or _PLACEHOLDER} {species}"
     parsed = parse_name(full)
+    one_word = parsed.kind == "name" and not parsed.epithets
+    if genus and one_word and not _stands_for(parsed.genus, genus):
+        parsed = parse_name(f"{genus} {species[0].lower()}{species[1:]}")
     own_genus = "" if parsed.genus == _PLACEHOLDER else parsed.genus
     if parsed.kind in ("unparsed", "virus"):
         return SpeciesName(genus, species[:LONGEST_NAME], species[:LONGEST_NAME])
@@ -63,15 +67,24 @@ def _read_once(genus: str, species: str) -> SpeciesName:
     return SpeciesName(own_genus, parsed.epithets, parsed.canonical if own_genus else "")
 
 
+def _stands_for(word: str, genus: str) -> bool:
+    bare = genus.removeprefix("× ")
+    shortened = vocabulary.ABBREVIATED_GENUS.fullmatch(word) and bare.startswith(word[:-1])
+    return word.casefold() == bare.casefold() or (
+        bool(shortened) and word.lower() not in vocabulary.UNDESCRIBED
+    )
+
+
 def read_name_above(name: str) -> str:
-    """A name above the species without its author; "" for "unknown" and the like."""
+    """A name above the species without its author and "sp."; "" for "unknown" and the like."""
     name = cleaned(name[: 2 * LONGEST_NAME])
     if not name or _says_nothing(name):
         return ""
     if name.isalpha() and name.islower():
         name = name.capitalize()
     parsed = parse_name(name)
-    if parsed.kind == "name" and not parsed.tail and not parsed.epithets:
+    read = parsed.kind == "name" or (parsed.kind == "provisional" and parsed.qualifier == "sp.")
+    if read and not parsed.tail and not parsed.epithets:
         hybrid = "× " if parsed.hybrid else ""
         return hybrid + parsed.canonical
     return name[:LONGEST_NAME].rstrip()

@@ -5,7 +5,7 @@ python -m nicheclip.taxonomy.trace "Laelia rosea" --names names.parquet --kingdo
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,7 @@ from nicheclip.config.base import RANKS
 from nicheclip.errors import InputError
 from nicheclip.tables import TAXON_NAMES, read_table
 from nicheclip.taxonomy.lineages import clean_lineages
-from nicheclip.taxonomy.parsed_name import parse_name
+from nicheclip.taxonomy.parsed_name import ParsedName, parse_name
 from nicheclip.taxonomy.resolve import resolve
 
 
@@ -24,42 +24,56 @@ def trace(
     """What ``name`` is read as, which names of the checklists it meets, and what is decided.
 
     Args:
-        name: a species, or a name above it if ``ranks`` says which.
+        name: a species, or a name above it; unless ``ranks`` says of which rank, each at which the
+            checklists have the name is tried.
         names: schema ``TAXON_NAMES``.
         ranks: what else is known of the taxon, by rank.
         providers: best first.
     """
-    given = dict.fromkeys(RANKS, "") | ranks
     parsed = parse_name(name)
-    rank = "species" if parsed.epithets else "genus"
-    if name not in given.values():
-        given[rank] = name
-    lineage = pl.DataFrame([given])
-    clean = clean_lineages(lineage).row(0, named=True)
+    candidates = names.filter(pl.col("canonical") == (parsed.canonical or name))
     lines = [
-        f"given      {_shown(given)}",
         f"parsed     {parsed.kind}: {parsed.canonical or '-'}"
         + (f", author {parsed.authorship}" if parsed.authorship else "")
         + (f", qualifier {parsed.qualifier}" if parsed.qualifier else "")
         + (f", not explained {parsed.tail!r}" if parsed.tail else ""),
-        f"cleaned    {_shown(clean)}",
     ]
-    candidates = names.filter(pl.col("canonical") == (parsed.canonical or name))
     lines += [
         f"candidate  {row['provider']} {row['source_id']}: {row['name']} [{row['rank']}] "
         f"{row['status']} -> {_shown(row)}"
         for row in candidates.sort("provider", "source_id").iter_rows(named=True)
     ] or ["candidate  none"]
-    row = resolve(lineage, names, providers=providers).row(0, named=True)
-    lines.append(f"resolved   {row['resolution']}: {_shown(row)}")
-    if row["matched"]:
-        lines.append(f"through    {row['provider']} {row['source_id']} ({row['matched']})")
-    lines += [f"{key:<10} {row[key]}" for key in ("changed", "reason") if row[key]]
+    for rank in _possible_ranks(name, parsed, ranks, candidates):
+        lines += _decision(ranks | {rank: name}, names, providers)
     return "\n".join(lines)
 
 
-def _shown(row: dict[str, str]) -> str:
-    return ", ".join(f"{rank} {row[rank]}" for rank in RANKS if row[rank]) or "nothing"
+def _possible_ranks(
+    name: str, parsed: ParsedName, ranks: dict[str, str], candidates: pl.DataFrame
+) -> list[str]:
+    if name in ranks.values():
+        return [rank for rank in ranks if ranks[rank] == name]
+    if parsed.epithets:
+        return ["species"]
+    known = set(candidates["rank"])
+    return [rank for rank in RANKS if rank in known] or ["genus"]
+
+
+def _decision(ranks: dict[str, str], names: pl.DataFrame, providers: Sequence[str]) -> list[str]:
+    given = pl.DataFrame([dict.fromkeys(RANKS, "") | ranks])
+    row = resolve(given, names, providers=providers).row(0, named=True)
+    lines = [
+        f"given      {_shown(ranks)}",
+        f"cleaned    {_shown(clean_lineages(given).row(0, named=True))}",
+        f"resolved   {row['resolution']}: {_shown(row)}",
+    ]
+    if row["matched"]:
+        lines.append(f"through    {row['provider']} {row['source_id']} ({row['matched']})")
+    return lines + [f"{key:<10} {row[key]}" for key in ("changed", "reason") if row[key]]
+
+
+def _shown(row: Mapping[str, str]) -> str:
+    return ", ".join(f"{rank} {row[rank]}" for rank in RANKS if row.get(rank)) or "nothing"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
