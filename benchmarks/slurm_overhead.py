@@ -23,6 +23,17 @@ sys.path.insert(0, str(ROOT / "tests/slurm"))
 from cluster import Cluster  # noqa: E402
 
 SNAKEFILE = """
+import os
+import sys
+
+REPOSITORY = Path({root!r})
+sys.path.insert(0, str(REPOSITORY / "src"))
+os.environ.update(PYTHONPATH=str(REPOSITORY / "src"))
+
+
+include: REPOSITORY / "workflow/rules/driver.smk"
+
+
 rule all:
     input:
         expand("done/{{number}}", number=range({jobs})),
@@ -58,11 +69,11 @@ def plain(cluster: Cluster, jobs: int, folder: Path) -> float:
 
 def workflow(cluster: Cluster, jobs: int, folder: Path, setting: str) -> float:
     """Seconds of a run of Snakemake."""
-    (folder / "Snakefile").write_text(SNAKEFILE.format(jobs=jobs))
+    (folder / "Snakefile").write_text(SNAKEFILE.format(jobs=jobs, root=str(ROOT)))
     command = ["snakemake", "--profile", str(ROOT / "profiles/slurm"), *shlex.split(setting)]
     start = time.monotonic()
     done = subprocess.run(
-        [*command, "--slurm-status-command", "squeue"],
+        command,
         cwd=folder,
         env=cluster.env,
         stdout=subprocess.PIPE,

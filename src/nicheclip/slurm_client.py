@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from nicheclip import slurm_jobs
 from nicheclip.locks import lock
+from nicheclip.slurm_driver import INTERRUPTED, QUERY_OF_STATES, identity
 
 WRAPPERS = Path(__file__).parents[2] / "workflow/slurm"
 PAUSE = 5.0  # seconds between attempts
@@ -27,19 +28,20 @@ ANSWER_WITHIN = 45.0  # seconds; the plugin gives a query 60 and then asks again
 interrupted: list[int] = []  # signals that came
 
 
-def real(command: str) -> str:
+def real(command: str) -> str | None:
     """SLURM's own program of this name: the first in PATH that is not a wrapper of the driver."""
     folders = os.environ.get("PATH", "").split(os.pathsep)
     others = [f for f in folders if f and Path(f).resolve() != WRAPPERS.resolve()]
-    program = shutil.which(command, path=os.pathsep.join(others))
-    if program is None:
-        sys.exit(f"{command}: not found; is SLURM installed here?")
-    return program
+    return shutil.which(command, path=os.pathsep.join(others))
 
 
 def ask(command: str, *arguments: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
     """Run one of SLURM's programs; one that does not answer in time has failed."""
-    call = [real(command), *arguments]
+    program = real(command)
+    if program is None:
+        absent = f"{command}: not found; is SLURM installed here?\n"
+        return subprocess.CompletedProcess(command, 127, "", absent)
+    call = [program, *arguments]
     try:
         return subprocess.run(
             call, capture_output=True, text=True, check=False, timeout=seconds, process_group=0
@@ -48,14 +50,25 @@ def ask(command: str, *arguments: str, seconds: float = 30) -> subprocess.Comple
         return subprocess.CompletedProcess(call, 1, "", f"{command}: no answer in {seconds:g} s")
 
 
-def driver_lives() -> bool:
-    """Whether the driver that asks still runs; true where none has said its number."""
-    number = os.environ.get("NICHECLIP_DRIVER", "")
-    try:
-        os.kill(int(number), 0) if number else None
-    except ProcessLookupError:
-        return False
-    return True
+def gives_up() -> str:
+    """Why no (further) attempt is made to submit: the driver is gone, or was interrupted."""
+    driver = os.environ.get("NICHECLIP_DRIVER", "")
+    if driver and identity(int(driver.split()[0])) != driver:
+        return "the driver that asks has ended; nothing was submitted\n"
+    folder = os.environ.get("NICHECLIP_DRIVER_FOLDER")
+    if interrupted or (folder and (Path(folder) / INTERRUPTED).exists()):
+        return "interrupted; nothing was submitted\n"
+    return ""
+
+
+def note_run(folder: Path, run: str) -> None:
+    """Write the run's name into the driver's folder: whole, and only where it is not there yet."""
+    file = folder / "run"
+    if file.exists() and file.read_text() == run:
+        return
+    temporary = folder / f"run.{uuid4().hex}"
+    temporary.write_text(run)
+    temporary.replace(file)
 
 
 def submit(arguments: Sequence[str]) -> int:
@@ -66,19 +79,23 @@ def submit(arguments: Sequence[str]) -> int:
     """
     script = b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
     run = slurm_jobs.value_of("--job-name", arguments)
-    arguments = slurm_jobs.with_own_comment(arguments, uuid4().hex)
+    arguments = slurm_jobs.with_own_comment(arguments, uuid4().hex[:12])
+    program = real("sbatch")
+    if program is None:
+        sys.exit("sbatch: not found; is SLURM installed here?")
     if folder := os.environ.get("NICHECLIP_DRIVER_FOLDER"):
         lock(Path(folder) / "submitting", wait=True, shared=True)
-        if not driver_lives():
+        if why := gives_up():
+            sys.stderr.write(why)
             return 1
-        (Path(folder) / "run").write_text(run)
+        note_run(Path(folder), run)
     end = time.monotonic() + SUBMIT_FOR
     while True:
-        call = [real("sbatch"), *arguments]
+        call = [program, *arguments]
         done = subprocess.run(call, input=script, capture_output=True, check=False, process_group=0)
         refused = done.stderr.decode(errors="replace")
         may_wait = slurm_jobs.worth_waiting(refused) and time.monotonic() < end
-        if done.returncode == 0 or not may_wait or interrupted or not driver_lives():
+        if done.returncode == 0 or not may_wait or gives_up():
             sys.stdout.write(done.stdout.decode())
             sys.stderr.write(refused)
             return done.returncode
@@ -90,22 +107,29 @@ def submit(arguments: Sequence[str]) -> int:
 
 
 def waiting_or_running(run: str, comment: str) -> str:
-    """The number of the run's job with this comment, if SLURM has one that has not ended."""
+    """The number of the run's job (or array) with this comment, if SLURM has it."""
     if not run or not comment:
         return ""
-    answer = ask("squeue", "--noheader", "--name", run, "--format", slurm_jobs.STATES)
+    answer = ask(
+        "squeue", "--all", "--noheader", "--name", run, "--format", slurm_jobs.ARRAY_STATES
+    )
     found = [job.number for job in slurm_jobs.parse_jobs(answer.stdout) if job.text == comment]
     return found[-1] if answer.returncode == 0 and found else ""
 
 
 def states(arguments: Sequence[str]) -> int:
-    """Answer the plugin's query for the states of a run's jobs, from squeue if sacct cannot."""
+    """Answer the plugin's query for the states of a run's jobs, from squeue if sacct cannot.
+
+    Both tell the tasks of an array apart (123_4); the raw number that the plugin asks for would
+    make it take the state of one task for that of all.
+    """
     run = slurm_jobs.value_of("--name", arguments)
+    arguments = [w.replace(QUERY_OF_STATES, "--format=JobID,State") for w in arguments]
     end = time.monotonic() + ANSWER_WITHIN
     while True:
         answer = ask("sacct", *arguments, seconds=10)
         if answer.returncode != 0:
-            flags = ("--noheader", "--states=all", "--name", run, "--format", "%i|%T")
+            flags = ("--all", "--noheader", "--states=all", "--name", run, "--format", "%i|%T")
             answer = ask("squeue", *flags, seconds=20)
         if answer.returncode == 0 or time.monotonic() + 30 > end:
             break
@@ -138,13 +162,16 @@ def reason(arguments: Sequence[str]) -> int:
     return 0
 
 
-def account(arguments: Sequence[str]) -> int:
-    """`sacct`; SLURM's own answers whatever is not one of the plugin's two queries."""
-    if slurm_jobs.value_of("--name", arguments):
+def sacct(arguments: Sequence[str]) -> int:
+    """SLURM's own answers whatever is not one of the plugin's two queries."""
+    if QUERY_OF_STATES in arguments:
         return states(arguments)
     if "--format=Reason" in arguments:
         return reason(arguments)
-    return subprocess.run([real("sacct"), *arguments], check=False).returncode
+    program = real("sacct")
+    if program is None:
+        sys.exit("sacct: not found; is SLURM installed here?")
+    return subprocess.run([program, *arguments], check=False).returncode
 
 
 def main() -> None:
@@ -153,7 +180,7 @@ def main() -> None:
     # SLURM is brought to its end (in a process group that the terminal does not reach).
     signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
     name, *arguments = sys.argv[1:]
-    sys.exit({"sbatch": submit, "sacct": account}[name](arguments))
+    sys.exit({"sbatch": submit, "sacct": sacct}[name](arguments))
 
 
 if __name__ == "__main__":

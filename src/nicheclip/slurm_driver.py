@@ -8,17 +8,24 @@ next driver asks SLURM whether jobs of that name are left.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
+from datetime import date, timedelta
 from pathlib import Path
+from types import FrameType
 
 from nicheclip import slurm_jobs
 from nicheclip.errors import InputError
 from nicheclip.locks import LockedError, lock
 
 FOLDER = Path(".snakemake/slurm-driver")
+INTERRUPTED = "interrupted"  # in the folder: submissions that wait give up
+QUERY_OF_STATES = "--format=JobIdRaw,State"  # of sacct, as the plugin asks for the states of jobs
+LONGEST_RUN = 60  # days
 ENDING_WITHIN = 180.0  # seconds: cancelled jobs get a grace of (KillWait) seconds to end
+STARTS = 5  # attempts to lock the folder: is_held of another process takes it for a moment
 
 TWO_DRIVERS = """\
 another driver runs SLURM jobs in this folder: {who}
@@ -49,13 +56,40 @@ def hold(folder: Path = FOLDER) -> int:
     Raises:
         InputError: another driver lives, or the file system has no locks.
     """
-    try:
-        held = lock(folder / "lock", wait=False, required=True)
-    except LockedError:
+    for _ in range(STARTS):
+        try:
+            held = lock(folder / "lock", wait=False, required=True)
+            break
+        except LockedError:
+            time.sleep(0.1)
+    else:
         who = (folder / "lock").read_text() or "one that just starts"
-        raise InputError(TWO_DRIVERS.format(who=who)) from None
+        raise InputError(TWO_DRIVERS.format(who=who))
     (folder / "lock").write_text(f"process {os.getpid()} on {socket.gethostname()}")
+    (folder / INTERRUPTED).unlink(missing_ok=True)
     return held
+
+
+def note_interrupts(folder: Path = FOLDER) -> None:
+    """Let Ctrl-C also end submissions that wait for SLURM, and those that still wait their turn."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):
+        return  # ignored, as in what a shell has started in the background
+
+    def note(number: int, frame: FrameType | None) -> None:
+        (folder / INTERRUPTED).touch()
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+
+
+def identity(process: int) -> str:
+    """The number of a living process with the time of its start; empty for one that has ended."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else f"{process} {fields[19]}"
 
 
 def is_held(folder: Path = FOLDER) -> bool:
@@ -88,16 +122,20 @@ def refuse_beside_jobs_of_a_dead_driver(folder: Path = FOLDER) -> None:
     end = time.monotonic() + ENDING_WITHIN
     while jobs := _jobs_of(run, folder):
         if time.monotonic() > end or any(job.state != "COMPLETING" for job in jobs):
-            listed = ", ".join(f"{job.number} ({job.text}, {job.state})" for job in jobs)
+            listed = ", ".join(f"{job.number} ({_rule(job)}, {job.state})" for job in jobs)
             raise InputError(JOBS_LEFT.format(run=run, jobs=listed))
         time.sleep(1)
     forget(folder)
 
 
+def _rule(job: slurm_jobs.Job) -> str:
+    return job.text.rpartition(slurm_jobs.TOKEN)[0] or job.text
+
+
 def _jobs_of(run: str, folder: Path) -> list[slurm_jobs.Job]:
     said = "squeue is not installed here"
     if shutil.which("squeue"):
-        call = ["squeue", "--noheader", "--name", run, "--format", slurm_jobs.STATES]
+        call = ["squeue", "--all", "--noheader", "--name", run, "--format", slurm_jobs.STATES]
         done = subprocess.run(call, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return slurm_jobs.parse_jobs(done.stdout)
@@ -107,7 +145,7 @@ def _jobs_of(run: str, folder: Path) -> list[slurm_jobs.Job]:
 
 def forget(folder: Path = FOLDER) -> None:
     """No job of the last driver is left."""
-    for name in ("run", "hopeless"):
+    for name in ("run", "hopeless", INTERRUPTED):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -136,7 +174,10 @@ def what_slurm_ended(logs: Path, folder: Path = FOLDER) -> list[str]:
         folder: of the driver.
     """
     run = last_run(folder)
-    call = ["sacct", "-X", "--parsable2", "--noheader", "--format=JobIdRaw,State", "--name", run]
+    if not run:
+        return []
+    since = f"--starttime={date.today() - timedelta(days=LONGEST_RUN)}"
+    call = ["sacct", "-X", "--parsable2", "--noheader", since, QUERY_OF_STATES, "--name", run]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     lines = []
     for job in slurm_jobs.parse_jobs(done.stdout):
@@ -148,6 +189,8 @@ def what_slurm_ended(logs: Path, folder: Path = FOLDER) -> list[str]:
     hopeless = folder / "hopeless"
     lines += [
         f"{job.number}: cancelled, since SLURM would never have started it: {job.text}"
-        for job in slurm_jobs.parse_jobs(hopeless.read_text() if hopeless.exists() else "")
+        for job in dict.fromkeys(
+            slurm_jobs.parse_jobs(hopeless.read_text() if hopeless.exists() else "")
+        )
     ]
     return lines

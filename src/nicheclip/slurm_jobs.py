@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 STATES = "%i|%T|%k"  # squeue's format for number, state and comment, which names the rule
+ARRAY_STATES = "%F|%T|%k"  # the same with one number for all tasks of an array
+TOKEN = "#"  # divides what the plugin has put into a comment from what makes it a job's own
 REASONS = "%i|%T|%r"
 
 AWAY = (
@@ -12,11 +14,19 @@ AWAY = (
     "connection refused",
     "transport endpoint is not connected",
     "zero bytes were transmitted",
+    "communication connection failure",
     "unable to establish controller machine",
+    "unable to establish controller port",
+    "unable to establish control machine address",
     "temporarily unable to accept job",
     "controller in standby mode",
 )
-FULL = ("maxsubmit", "maxjobcount")
+FULL = (
+    "submitjob",  # AssocMaxSubmitJobLimit, QOSGrpSubmitJobsLimit and their like
+    "job queue full",
+    "unable to create job record, try again",
+    "job creation temporarily disabled",
+)
 
 # Reasons for waiting that waiting does not end: the request is above a limit of its own partition,
 # account or quality of service, or the job is held after a launch that failed.
@@ -71,13 +81,14 @@ def value_of(option: str, arguments: Sequence[str]) -> str:
 def with_own_comment(arguments: Sequence[str], token: str) -> list[str]:
     """A submission's arguments with a comment that no other job of the run has.
 
-    The plugin names rule and wildcards there, but for grouped jobs only the group.
+    The plugin names rule and wildcards there, which a retry has as well, and the parts of an array.
     """
     comment = value_of("--comment", arguments)
-    if not comment.startswith("group_"):
+    if not comment:
         return list(arguments)
-    own = {comment: f"{comment}_{token}", f"--comment={comment}": f"--comment={comment}_{token}"}
-    return [own.get(word, word) for word in arguments]
+    own = f"{comment}{TOKEN}{token}"
+    words = {comment: own, f"--comment={comment}": f"--comment={own}"}
+    return [words.get(word, word) for word in arguments]
 
 
 def worth_waiting(refusal: str) -> bool:

@@ -76,7 +76,8 @@ class Driver:
         found = {}
         for line in self.cluster.run("squeue", *form, self.run_name).splitlines():
             comment, state = line.split()
-            found.setdefault(comment.removeprefix("rule_"), []).append(state)
+            rule = comment.removeprefix("rule_").rpartition("#")[0]
+            found.setdefault(rule, []).append(state)
         return found
 
     @property

@@ -158,7 +158,7 @@ def undisturbed(project):
 
 
 @pytest.mark.slow
-def test_lost_node_and_requeue_end_in_the_same_weights(cluster, project, training):
+def test_lost_node_and_preemption_end_in_the_same_weights(cluster, project, training):
     requeued = training("requeued", pause_at=6)
     requeued.wait_until_paused(6)
     [[job, state, node, _]] = requeued.jobs()
@@ -171,9 +171,13 @@ def test_lost_node_and_requeue_end_in_the_same_weights(cluster, project, trainin
         assert (same, state) == (job, "RUNNING") and other != node
     finally:
         cluster.start_node(node)
-    cluster.run("scontrol", "requeue", job)  # as pre-emption does it
+    # A job of the partition whose jobs go first takes the node.
+    urgent = ("sbatch", "--parsable", "-p", "urgent", f"--nodelist={other}", "--exclusive")
+    taker = cluster.run(*urgent, "--mem=0", "--output=/dev/null", "--wrap=sleep 1000")
     cluster.wait_for(lambda: cluster.job_state(job) != "RUNNING")
     requeued.pause_at(0)
+    cluster.wait_for(lambda: cluster.job_state(taker) == "RUNNING")
+    cluster.run("scancel", taker)
     report = requeued.finish()
     assert [(same, state) for same, state, _, _ in requeued.jobs()] == [(job, "COMPLETED")]
     # Killed in step 6; told to stop in step 9 and given the time for a checkpoint.

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -131,6 +132,20 @@ def test_a_signal_reaches_every_rank(tmp_path):
     sender.start()
     assert ranks(waiting) == EXIT_STATUS
     sender.join()
+
+
+def test_a_signal_while_ranks_start_reaches_those_that_start_later(monkeypatch):
+    started = subprocess.Popen
+
+    def signalled(*arguments, **options):
+        if os.getpid() == parent and not sent:
+            sent.append(os.kill(parent, signal.SIGTERM))
+        return started(*arguments, **options)
+
+    parent, sent = os.getpid(), []
+    monkeypatch.setattr(node.subprocess, "Popen", signalled)
+    # They have no handler yet, and end of it: nothing is lost, the same command goes on.
+    assert ranks("time.sleep(600)") == EXIT_STATUS
 
 
 def test_several_nodes_need_a_job(tmp_path, monkeypatch):

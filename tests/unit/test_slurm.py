@@ -2,9 +2,11 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -41,10 +43,10 @@ def test_option_values_in_both_spellings():
     assert value_of("--name", ["--names", "x", "--name"]) == ""
 
 
-def test_only_comments_that_jobs_share_are_made_their_own():
-    assert with_own_comment(["--comment", "rule_a", "-p"], "1") == ["--comment", "rule_a", "-p"]
-    assert with_own_comment(["--comment", "group_a", "-p"], "1") == ["--comment", "group_a_1", "-p"]
-    assert with_own_comment(["--comment=group_a"], "1") == ["--comment=group_a_1"]
+def test_comments_are_made_their_own():
+    assert with_own_comment(["--comment", "rule_a", "-p"], "1") == ["--comment", "rule_a#1", "-p"]
+    assert with_own_comment(["--comment=group_a"], "1") == ["--comment=group_a#1"]
+    assert with_own_comment(["-p", "cpu"], "1") == ["-p", "cpu"]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,9 @@ def test_only_comments_that_jobs_share_are_made_their_own():
         ("Socket timed out on send/recv operation", True),
         ("sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission", True),
         ("sbatch: error: AssocMaxSubmitJobLimit", True),
+        ("sbatch: error: QOSGrpSubmitJobsLimit", True),
+        ("sbatch: error: Slurm job queue full, sleeping and retrying", True),
+        ("sbatch: error: Batch job submission failed: Communication connection failure", True),
         ("Requested node configuration is not available", False),
         ("sbatch: error: QOSMaxCpuPerJobLimit", False),
         ("invalid partition specified: gpux", False),
@@ -137,7 +142,7 @@ class TestDriver:
         assert not slurm_driver.is_held(tmp_path)
 
     def test_jobs_left_are_named_with_both_commands(self, tmp_path, commands):
-        commands(squeue="echo '7|RUNNING|rule_a'")
+        commands(squeue="echo '7|RUNNING|rule_a#12ab'")
         (tmp_path / "run").write_text("r-1")
         with pytest.raises(InputError, match=r"7 \(rule_a, RUNNING\)") as refusal:
             slurm_driver.refuse_beside_jobs_of_a_dead_driver(tmp_path)
@@ -173,6 +178,25 @@ class TestDriver:
         os.close(held)
         asks.join(60)
         assert slurm_driver.last_run(tmp_path) == ""
+
+    def test_an_interrupt_is_noted_and_passed_on(self, tmp_path, monkeypatch):
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            slurm_driver.note_interrupts(tmp_path)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        assert (tmp_path / "interrupted").exists()
+
+    def test_a_process_that_has_ended_has_no_identity(self):
+        ended = subprocess.Popen(["true"])
+        deadline = time.monotonic() + 10
+        while slurm_driver.identity(ended.pid):
+            assert time.monotonic() < deadline
+        ended.wait()
+        assert slurm_driver.identity(ended.pid) == ""
+        assert slurm_driver.identity(os.getpid()).startswith(f"{os.getpid()} ")
 
     def test_lost_jobs_are_cancelled_at_the_end(self, tmp_path, commands):
         commands(squeue="echo '7|RUNNING|rule_a'", scancel="echo $* > cancelled")
@@ -215,8 +239,9 @@ class TestCommands:
     def test_a_job_whose_answer_was_lost_is_not_submitted_again(
         self, tmp_path, commands, monkeypatch, capfd
     ):
-        commands(sbatch=f"echo x >> tries; {AWAY}")
-        commands(squeue="printf '40|RUNNING|rule_b\\n41|PENDING|rule_a\\n'")
+        # the job was taken as part of an array whose first part has the same rule and wildcards
+        commands(sbatch=f'echo x >> tries; echo "$5" > comment; {AWAY}')
+        commands(squeue='printf "40|RUNNING|rule_a#other\\n41|PENDING|$(cat comment)\\n"')
         monkeypatch.setattr(slurm_client, "PAUSE", 0.01)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
         assert slurm_client.submit(SUBMIT) == 0
@@ -230,20 +255,50 @@ class TestCommands:
         assert (tmp_path / "tries").read_text() == "x\n"
 
     def test_no_submission_for_a_dead_driver(self, tmp_path, commands):
-        gone = subprocess.Popen(["true"])
-        gone.wait()
+        living = slurm_driver.identity(os.getpid())
+        number, _, start = living.partition(" ")
         commands(sbatch="touch submitted")
-        variables = {"NICHECLIP_DRIVER_FOLDER": str(tmp_path), "NICHECLIP_DRIVER": str(gone.pid)}
-        assert wrapper("sbatch", *SUBMIT, **variables).returncode == 1
+        folder = {"NICHECLIP_DRIVER_FOLDER": str(tmp_path)}
+        # The number of a process that has ended is given to others.
+        done = wrapper("sbatch", *SUBMIT, **folder, NICHECLIP_DRIVER=f"{number} {int(start) - 1}")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "the driver that asks has ended" in done.stderr
         assert not (tmp_path / "submitted").exists()
+        assert wrapper("sbatch", *SUBMIT, **folder, NICHECLIP_DRIVER=living).returncode == 0
+        assert (tmp_path / "submitted").exists()
+
+    def test_no_submission_after_an_interrupt(self, tmp_path, commands):
+        commands(sbatch="touch submitted")
+        (tmp_path / "interrupted").touch()
+        done = wrapper("sbatch", *SUBMIT, NICHECLIP_DRIVER_FOLDER=str(tmp_path))
+        assert (done.returncode, done.stderr) == (1, "interrupted; nothing was submitted\n")
+        assert not (tmp_path / "submitted").exists()
+        os.close(slurm_driver.hold(tmp_path))
+        assert wrapper("sbatch", *SUBMIT, NICHECLIP_DRIVER_FOLDER=str(tmp_path)).returncode == 0
 
     def test_states_come_from_squeue_where_sacct_has_none(self, commands):
         commands(sacct="exit 1", squeue='case "$*" in *PENDING*) ;; *) echo "7|RUNNING";; esac')
-        assert wrapper("sacct", "-X", "--name", "r-1").stdout == "7|RUNNING\n"
+        query = ("-X", "--format=JobIdRaw,State", "--name", "r-1")
+        assert wrapper("sacct", *query).stdout == "7|RUNNING\n"
         commands(sacct="echo '7|COMPLETED'")
-        assert wrapper("sacct", "-X", "--name", "r-1").stdout == "7|COMPLETED\n"
+        assert wrapper("sacct", *query).stdout == "7|COMPLETED\n"
+
+    def test_the_tasks_of_an_array_have_states_of_their_own(self, commands):
+        commands(sacct='case "$*" in *=JobID,State*) echo "7_1|RUNNING";; esac', squeue="true")
+        query = ("-X", "--format=JobIdRaw,State", "--name", "r-1")
+        assert wrapper("sacct", *query).stdout == "7_1|RUNNING\n"
 
     def test_other_questions_go_to_sacct_unchanged(self, commands):
         commands(sacct='echo "$*"; exit 3')
-        done = wrapper("sacct", "-nu", "me", "-o", "Account%256")
-        assert (done.returncode, done.stdout) == (3, "-nu me -o Account%256\n")
+        for question in ("-nu me -o Account%256", "--name=r-1 --format=JobID,Comment,Elapsed"):
+            done = wrapper("sacct", *question.split())
+            assert (done.returncode, done.stdout) == (3, f"{question}\n")
+
+    def test_states_without_a_sacct_come_from_squeue(self, tmp_path, commands, monkeypatch, capfd):
+        commands(squeue='case "$*" in *PENDING*) ;; *) echo "7|RUNNING";; esac')
+        found = slurm_client.real
+        monkeypatch.setattr(
+            slurm_client, "real", lambda name: None if name == "sacct" else found(name)
+        )
+        assert slurm_client.states(["--name", "r-1"]) == 0
+        assert capfd.readouterr().out == "7|RUNNING\n"

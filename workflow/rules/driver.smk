@@ -29,10 +29,10 @@ def take_over_from_a_killed_driver(kind):
     Snakemake's lock files outlive their driver; the kernel's lock on this file does not. When no
     driver lives, the files of a local one are removed, and those of a driver of SLURM jobs, since
     none of its jobs is left (see below). Those of another cluster's driver stay: its jobs may
-    still be writing.
+    still be writing. Where the file system has no locks, nothing is known and all stay.
     """
     try:
-        alone = lock(FOLDER / "driver.lock", wait=False)
+        alone = lock(FOLDER / "driver.lock", wait=False, required=True)
         stale = list((FOLDER / "locks").glob("*.lock"))
         if stale and (FOLDER / "driver.lock").read_text() in ("local", "slurm"):
             for file in stale:
@@ -41,7 +41,7 @@ def take_over_from_a_killed_driver(kind):
         if not stale:
             (FOLDER / "driver.lock").write_text(kind)
         os.close(alone)
-    except LockedError:
+    except (LockedError, InputError):
         pass
     return lock(FOLDER / "driver.lock", wait=True, shared=True)
 
@@ -64,7 +64,7 @@ def use_patient_slurm_commands():
     os.environ.update(
         PATH=path,
         NICHECLIP_PYTHON=sys.executable,
-        NICHECLIP_DRIVER=str(os.getpid()),
+        NICHECLIP_DRIVER=slurm_driver.identity(os.getpid()),
         NICHECLIP_DRIVER_FOLDER=str(slurm_driver.FOLDER.resolve()),
     )
 
@@ -101,10 +101,9 @@ if workflow.is_main_process:
         SLURM_LOCK = hold_slurm(RUN_KIND)  # held until this process ends
         if RUN_KIND == "slurm":
             use_patient_slurm_commands()
+            slurm_driver.note_interrupts()
             atexit.register(slurm_driver.leave_no_jobs)
-    DRIVER_LOCK = take_over_from_a_killed_driver(
-        RUN_KIND
-    )  # held until this process ends
+        DRIVER_LOCK = take_over_from_a_killed_driver(RUN_KIND)  # likewise
 
 
 onstart:

@@ -15,7 +15,7 @@ from types import FrameType
 
 from nicheclip.data.scratch import on_scratch
 from nicheclip.job import job
-from nicheclip.training.interruption import leaving_on_signals, on_signals
+from nicheclip.training.interruption import EXIT_STATUS, leaving_on_signals, on_signals
 from nicheclip.training.task import TrainingTask
 
 #: how long the others may take to end after one has failed or stopped
@@ -58,13 +58,18 @@ def rank_environments(task: TrainingTask, own: Mapping[str, str]) -> list[dict[s
 
 def _run(command: list[str], environments: list[dict[str, str]]) -> int:
     ranks: list[subprocess.Popen[bytes]] = []
+    received: list[int] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         for rank in ranks:
             rank.send_signal(number)
 
     with on_signals(pass_on):
-        ranks += [subprocess.Popen(command, env=environment) for environment in environments]
+        for environment in environments:
+            ranks.append(subprocess.Popen(command, env=environment))
+            for number in received:  # before this one was there
+                ranks[-1].send_signal(number)
         deadline = float("inf")
         while any(rank.poll() is None for rank in ranks):
             if deadline == float("inf") and any(rank.poll() for rank in ranks):
@@ -74,8 +79,11 @@ def _run(command: list[str], environments: list[dict[str, str]]) -> int:
                     rank.kill()
             time.sleep(0.1)
     failures = [rank.returncode for rank in ranks if rank.returncode]
-    own = [status for status in failures if status > 0]  # rather than that we killed it
-    return next(iter(own or failures), 0)
+    # What a rank says of itself comes first. One that a passed-on signal has ended was just
+    # starting, and has lost nothing.
+    own = [status for status in failures if status > 0]
+    early = [EXIT_STATUS for status in failures if -status in received]
+    return next(iter(own or early or failures), 0)
 
 
 if __name__ == "__main__":
