@@ -29,7 +29,6 @@ CATALOG = pa.schema(
         ("height", pa.int32()),
         ("split", pa.string()),  # train, val or test
         ("class_id", pa.string()),  # the label
-        ("taxon_id", pa.string()),  # null where the source gives no ranks
         ("licence", pa.string()),
         ("rights_holder", pa.string()),
         ("url", pa.string()),
@@ -115,6 +114,7 @@ RESOLUTIONS = pa.schema(
 TEXTS = pa.schema(
     [
         ("class_id", pa.string()),
+        ("taxon_id", pa.string()),  # of the class; null where it has no ranks
         ("text_type", pa.string()),
         ("name", pa.string()),
         ("text", pa.string()),

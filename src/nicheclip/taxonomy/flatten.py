@@ -49,13 +49,13 @@ def flatten(
     rows = classes.select(CLASSES.names).to_pylist()
     _check(rows)
     resolved = _by_given(resolutions)
-    lineages = [Lineage.from_ranks(resolved.get(_given(row), row)) for row in rows]
+    lineages = [_lineage(row, resolved.get(_given(row))) for row in rows]
     sharing = Counter(lineages)
     taxa: dict[str, dict[str, str]] = {}
     texts = []
     for row, lineage in zip(rows, lineages, strict=True):
         resolution = resolved.get(_given(row), {})
-        identifier = resolution.get("taxon_id") or taxon_id(row)
+        identifier = taxon_id(lineage.names)
         common = _collapsed(row["common"]) or resolution.get("common") or ""
         if identifier:
             taxon = taxa.setdefault(identifier, _taxon(identifier, lineage, provider, resolution))
@@ -69,12 +69,25 @@ def flatten(
         for text_type, name in bare.items():
             text = SENTENCE.format(name=name)
             texts.append(
-                {"class_id": row["class_id"], "text_type": text_type, "name": name, "text": text}
+                {
+                    "class_id": row["class_id"],
+                    "taxon_id": identifier,
+                    "text_type": text_type,
+                    "name": name,
+                    "text": text,
+                }
             )
     return (
         pa.Table.from_pylist(list(taxa.values()), schema=TAXA),
         pa.Table.from_pylist(texts, schema=TEXTS),
     )
+
+
+def _lineage(row: Mapping[str, Any], resolution: Mapping[str, str] | None) -> Lineage:
+    """What was resolved, as it is; else the class's own ranks, cleaned."""
+    if resolution is None:
+        return Lineage.from_ranks(row)
+    return Lineage(*(resolution[rank] or "" for rank in RANKS))
 
 
 def _given(row: Mapping[str, Any]) -> tuple[str, ...]:

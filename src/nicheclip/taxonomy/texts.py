@@ -22,6 +22,7 @@ def taxon_texts(taxa: pl.LazyFrame) -> pl.LazyFrame:
     common = pl.col("common").fill_null("")
     wide = taxa.select(
         class_id="taxon_id",
+        taxon_id="taxon_id",
         sci=scientific,
         com=pl.when(common != "").then(common).otherwise(scientific),
         taxon=pl.concat_str(known, separator=" ", ignore_nulls=True),
@@ -31,7 +32,9 @@ def taxon_texts(taxa: pl.LazyFrame) -> pl.LazyFrame:
         _with_common(name).alias(f"{name}_com") for name in ("sci", "taxon", "taxontag")
     )
     before, after = SENTENCE.split("{name}")
-    long = wide.unpivot(index="class_id", variable_name="text_type", value_name="name")
+    long = wide.unpivot(
+        index=["class_id", "taxon_id"], variable_name="text_type", value_name="name"
+    )
     sentence = pl.lit(before) + pl.col("name") + pl.lit(after)
     return long.with_columns(text=sentence).select(TEXTS.names)
 
