@@ -24,8 +24,8 @@ def checklist_files():
 
 
 def checklists(kind):
-    """The table `kind` of all checklists, if there are any."""
-    return [f"results/checklists/{kind}.parquet"] if CONFIG.taxonomy.providers else []
+    """The table `kind` of all checklists: one file, or an empty list without checklists."""
+    return f"results/checklists/{kind}.parquet" if CONFIG.taxonomy.providers else []
 
 
 def described(kind):
