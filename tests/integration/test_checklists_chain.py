@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import tarfile
+from contextlib import contextmanager
 
 import polars as pl
 import pytest
@@ -122,14 +124,25 @@ def test_the_shards_name_the_taxa_of_the_table(finished):
         assert sample["texts"] == of_class[sample["class_id"]]
 
 
+@contextmanager
+def restored(path):
+    """A file that may be changed: text and time are as before at the end."""
+    text, status = path.read_bytes(), path.stat()
+    yield path
+    path.write_bytes(text)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def plan(folder):
     return planned_jobs(folder, "shards", config=folder / "zoo.yaml")
 
 
-def test_a_changed_checklist_resolves_again_but_acquires_nothing(finished):
-    assert plan(finished) == {}
-    with (finished / "lineages.csv").open("a") as stream:
-        stream.write("Animalia,,,,,Nemo,Nemo nullus\n")
-    changed = plan(finished)
+@pytest.mark.parametrize("path", ["lineages.csv", "col/VernacularName.tsv"])
+def test_a_changed_checklist_resolves_again_but_acquires_nothing(finished, path):
+    with restored(finished / path) as file:
+        assert plan(finished) == {}
+        with file.open("a") as stream:
+            stream.write(file.read_text().splitlines()[-1] + "\n")
+        changed = plan(finished)
     assert changed["read_checklists"] == changed["flatten_taxonomy"] == changed["write_shard"] == 1
     assert "acquire_dataset" not in changed

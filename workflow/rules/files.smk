@@ -19,8 +19,12 @@ def source_files(wildcards):
 
 
 def checklist_files():
-    """What the providers of checklists are read from."""
-    return [str(provider.path) for provider in CONFIG.taxonomy.providers]
+    """What the providers of checklists are read from, common names included."""
+    return [
+        str(path)
+        for provider in CONFIG.taxonomy.providers
+        for path in provider_files(provider)
+    ]
 
 
 def checklists(kind):
