@@ -59,7 +59,8 @@ TAXA = pa.schema(
         ("common", pa.string()),
         ("rank", pa.string()),  # of the finest known name
         ("provider", pa.string()),
-        # exact, synonym, homonym-by-context, higher-rank (a name above it was found), unresolved
+        # exact, synonym, homonym-by-context, higher-rank (a name above it was found), unresolved;
+        # as given where no checklist was asked
         ("resolution", pa.string()),
     ]
 )

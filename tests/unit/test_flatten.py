@@ -56,7 +56,7 @@ def test_all_ranks_and_a_common_name():
     assert taxa == [
         dict(zip(RANKS, WOLF, strict=True))
         | {"taxon_id": digest, "common": "grey wolf", "rank": "species"}
-        | {"provider": "zoo", "resolution": "exact"}
+        | {"provider": "zoo", "resolution": "as given"}
     ]
 
 
@@ -260,4 +260,4 @@ def test_resolutions_give_ranks_and_common_names():
     assert texts["old"]["taxon_com"][0] == "Hominidae Homo erectus with common name upright man"
     assert texts["wolf"]["sci"][0] == "Canis lupus"
     assert (taxa[0]["taxon_id"], taxa[0]["provider"]) == (found["taxon_id"], "gbif")
-    assert [taxon["resolution"] for taxon in taxa] == ["synonym", "exact"]
+    assert [taxon["resolution"] for taxon in taxa] == ["synonym", "as given"]

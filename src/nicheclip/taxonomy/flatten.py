@@ -133,7 +133,7 @@ def _taxon(
         "common": "",
         "rank": lineage.finest_rank,
         "provider": resolution.get("provider") or provider,
-        "resolution": resolution.get("resolution", "exact"),
+        "resolution": resolution.get("resolution", "as given"),
     }
 
 
