@@ -261,3 +261,5 @@ def test_resolutions_give_ranks_and_common_names():
     assert texts["wolf"]["sci"][0] == "Canis lupus"
     assert (taxa[0]["taxon_id"], taxa[0]["provider"]) == (found["taxon_id"], "gbif")
     assert [taxon["resolution"] for taxon in taxa] == ["synonym", "as given"]
+    _, published = flattened(known, resolutions=resolutions, policy="as_published")
+    assert published["old"]["taxon_com"] == texts["old"]["taxon_com"]
