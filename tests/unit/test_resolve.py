@@ -15,7 +15,7 @@ from nicheclip.tables import CLASSES, RANKS, RESOLUTIONS, TAXA, TAXON_NAMES, TEX
 from nicheclip.taxonomy.flatten import flatten
 from nicheclip.taxonomy.ids import taxon_id
 from nicheclip.taxonomy.lineage import Lineage
-from nicheclip.taxonomy.lineages import clean_lineages
+from nicheclip.taxonomy.lineages import clean_lineages, finest
 from nicheclip.taxonomy.newick import newick
 from nicheclip.taxonomy.providers.checklist import assemble
 from nicheclip.taxonomy.resolve import resolve
@@ -432,6 +432,10 @@ def test_tables_are_cleaned_as_single_lineages_and_give_their_names(rows):
     clean = clean_lineages(pl.DataFrame(rows)).select(RANKS)
     lineages = [Lineage.from_ranks(row) for row in rows]
     assert clean.to_dicts() == [one.names for one in lineages]
+    ranks = [one.finest_rank for one in lineages]
+    assert clean.select(finest(pl.lit)).to_series().to_list() == ranks
+    finest_names = clean.select(finest(pl.col)).to_series().to_list()
+    assert finest_names == [one.names.get(one.finest_rank, "") for one in lineages]
     table = clean.with_columns(
         class_id=pl.Series([str(i) for i in range(len(rows))]),
         common=pl.Series(["Cat", ""] * 3)[: len(rows)],
