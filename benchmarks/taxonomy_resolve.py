@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from nicheclip.config.base import RANKS
+from nicheclip.tables import TAXA
 from nicheclip.taxonomy.providers.checklist import assemble
 from nicheclip.taxonomy.resolve_table import resolve_table, taxa_of, write_texts
 
@@ -120,7 +121,7 @@ def resolved(folder: Path, rows: Path) -> dict[str, float]:
     output = folder / "resolved.parquet"
     resolutions = resolve_table(rows, names, providers=["made"], keep=["image_id"], output=output)
     taxa = taxa_of(resolutions)
-    taxa.write_parquet(folder / "taxa.parquet")
+    taxa.select(TAXA.names).write_parquet(folder / "taxa.parquet")
     write_texts(taxa, folder / "texts.parquet")
     resolutions.write_parquet(folder / "resolutions.parquet")
     found = resolutions["resolution"].value_counts().sort("resolution")

@@ -54,7 +54,7 @@ def make_shards(folder: Path) -> None:
     write_parquet(folder / "images.parquet", images.to_arrow().cast(IMAGES))
     catalog = pl.from_dicts(rows, infer_schema_length=None)
     names = {name: name for name in "abc"}
-    write_part(folder / "images.parquet", 0, ShardInputs(catalog, names, {}, captions), folder)
+    write_part(folder / "images.parquet", 0, ShardInputs(catalog, names, {}, captions, {}), folder)
 
 
 def config(threads: int) -> TrainingConfig:

@@ -20,8 +20,12 @@ with job(snakemake.log[0]):
         "taxonomy", config=snakemake.params.config, code=snakemake.params.code
     )
     classes = read_table(snakemake.input.classes, CLASSES)
-    names, vernaculars = snakemake.input.get("names"), snakemake.input.get("vernaculars")
-    resolutions = resolve_classes(classes, config, names=names, vernaculars=vernaculars)
+    resolutions = resolve_classes(
+        classes,
+        config,
+        names=snakemake.input.names or None,
+        vernaculars=snakemake.input.vernaculars or None,
+    )
     taxa, texts = flatten(
         classes,
         snakemake.wildcards.dataset,

@@ -86,7 +86,7 @@ def class_table(lineages: dict[str, list[str]]) -> pl.DataFrame:
 
 def write_texts(path: Path) -> None:
     rows = [
-        {"class_id": c, "text_type": "com", "name": n, "text": f"a photo of {n}."}
+        {"class_id": c, "taxon_id": None, "text_type": "com", "name": n, "text": f"a photo of {n}."}
         for c, n in NAMES.items()
     ]
     write_parquet(path, pa.Table.from_pylist(rows, schema=TEXTS))
@@ -107,7 +107,7 @@ def write_shards(folder: Path, catalog: pl.DataFrame, captions: dict[str, str]) 
     images = folder / "images.parquet"
     columns = {"image_id": catalog["image_id"].to_list(), "jpg": encoded}
     write_parquet(images, pa.table(columns, schema=IMAGES))
-    write_part(images, 0, ShardInputs(catalog, NAMES, {}, captions), folder)
+    write_part(images, 0, ShardInputs(catalog, NAMES, {}, captions, {}), folder)
     write_sizes(folder, 1)
 
 

@@ -68,7 +68,7 @@ def write_shards(folder: Path, *, train: int, val: int, parts: int = 2, captions
             texts[image_id] = f"{NAMES[class_id]} number {i % 7}, seen from above."
     names = {c: {"com": f"a photo of {name}.", "sci": f"a {name}."} for c, name in NAMES.items()}
     catalog = pl.from_dicts(rows, infer_schema_length=None)
-    inputs = ShardInputs(catalog, NAMES, names, texts)
+    inputs = ShardInputs(catalog, NAMES, names, texts, {})
     for part in range(parts):
         images = folder / f"images-{part}.parquet"
         members = [(image_id, data) for image_id, data, where in encoded if where == part]

@@ -29,7 +29,6 @@ CATALOG = pa.schema(
         ("height", pa.int32()),
         ("split", pa.string()),  # train, val or test
         ("class_id", pa.string()),  # the label
-        ("taxon_id", pa.string()),  # null where the source gives no ranks
         ("licence", pa.string()),
         ("rights_holder", pa.string()),
         ("url", pa.string()),
@@ -60,7 +59,8 @@ TAXA = pa.schema(
         ("common", pa.string()),
         ("rank", pa.string()),  # of the finest known name
         ("provider", pa.string()),
-        # exact, synonym, homonym-by-context, higher-rank (a name above it was found), unresolved
+        # exact, synonym, homonym-by-context, higher-rank (a name above it was found), unresolved;
+        # as given where no checklist was asked
         ("resolution", pa.string()),
     ]
 )
@@ -115,6 +115,7 @@ RESOLUTIONS = pa.schema(
 TEXTS = pa.schema(
     [
         ("class_id", pa.string()),
+        ("taxon_id", pa.string()),  # of the class; null where it has no ranks
         ("text_type", pa.string()),
         ("name", pa.string()),
         ("text", pa.string()),

@@ -27,9 +27,11 @@ def test_a_tree_of_life_becomes_shards_with_taxonomic_texts(finished):
     unseen = set(catalog["class_id"]) - seen
     assert unseen and set(catalog.filter(pl.col("class_id").is_in(unseen))["split"]) == {"test"}
     taxa = pl.read_parquet(finished / "results/taxonomy/arbor/taxa.parquet")
-    assert set(catalog["taxon_id"]) == set(taxa["taxon_id"]) and set(taxa["rank"]) == {"species"}
+    texts = pl.read_parquet(finished / "results/taxonomy/arbor/texts.parquet")
+    assert set(texts["taxon_id"]) == set(taxa["taxon_id"]) and set(taxa["rank"]) == {"species"}
+    assert taxa.height == catalog["class_id"].n_unique()
     sample = ShardSet(finished / "results/shards/arbor/train").read(0)
-    row = taxa.filter(taxon_id=catalog.filter(image_id=sample.image_id)["taxon_id"][0])
+    row = taxa.filter(taxon_id=texts.filter(class_id=sample.class_id)["taxon_id"][0])
     ranks = ["kingdom", "phylum", "class", "order", "family", "genus", "species"]
     lineage = " ".join(row[rank][0] for rank in ranks)
     assert sample.texts["taxon"] == f"a photo of {lineage}."

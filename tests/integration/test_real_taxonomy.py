@@ -176,7 +176,12 @@ def test_species_without_genus_of_clibd():
 
 
 def test_taxonopy_answer_by_answer():
-    """Against a checklist of the peer's own accepted lineages, each of its answers is ours."""
+    """Of the peer's own accepted lineages, the one that it chose for each record is ours too.
+
+    Its checklist, GBIF's backbone, is not at hand, so the lineages come from its answers: this
+    tests the choice (a missing kingdom, ranks above, two kingdoms), not the lineages. Those are
+    tested below, as far as other sources have the sample's names.
+    """
     asked = pl.read_parquet(real("x-taxonopy/examples/input/sample.parquet"))
     answers = pl.read_parquet(real("x-taxonopy/examples/resolved/sample.resolved.parquet"))
     unsolved = pl.read_parquet(real("x-taxonopy/examples/resolved/sample.unsolved.parquet"))
@@ -197,6 +202,35 @@ def test_taxonopy_answer_by_answer():
     nothing = found.filter(~pl.col("uuid").is_in(answers["uuid"].to_list()))
     assert nothing["uuid"].to_list() == unsolved["uuid"].to_list()
     assert nothing["resolution"].to_list() == ["unresolved"]
+
+
+def test_taxonopy_answers_by_independent_checklists():
+    """Mammals of the Catalogue of Life and CLIBD's insect labels: two of the sample's names.
+
+    No other source here has lineages of the sample's plants and fungus, nor of the moth.
+    """
+    asked = pl.read_parquet(real("x-taxonopy/examples/input/sample.parquet"))
+    answers = pl.read_parquet(real("x-taxonopy/examples/resolved/sample.resolved.parquet"))
+    labels = json.loads(real("x-clibd/data/INSECT/specie_to_other_labels.json").read_text())
+    insect = {"kingdom": "Animalia", "phylum": "Arthropoda", "class": "Insecta"}
+    rows = [
+        insect | above | {"line": i, "source_id": str(i), "name": species, "rank": "species"}
+        for i, (species, above) in enumerate(labels.items())
+    ]
+    insects = assemble(pl.DataFrame(rows), provider="clibd", file=Path("clibd")).names
+    names = pl.concat([tree(102).names, insects])
+    found = resolve(asked.select(RANKS), names, providers=["col", "clibd"])
+    found = pl.concat([asked.select("uuid"), found], how="horizontal")
+    known = found.filter(pl.col("resolution") != "unresolved")
+    assert dict(known.select("matched", "provider").iter_rows()) == {
+        "Homo sapiens": "col", "Apis mellifera": "clibd",
+    }  # fmt: skip
+    assert known["resolution"].to_list() == ["exact", "exact"]
+    both = known.join(answers, on="uuid", suffix="_theirs", maintain_order="left")
+    for rank in RANKS[:6]:
+        assert both[rank].to_list() == both[f"{rank}_theirs"].to_list()
+    binomials = both["genus"] + " " + both["species"]
+    assert binomials.to_list() == both["species_theirs"].to_list()
 
 
 def test_taxonopy_name_lists():

@@ -13,7 +13,6 @@ from nicheclip.errors import InputError
 from nicheclip.files import sha256_file
 from nicheclip.seeding import stable_hash
 from nicheclip.tables import CATALOG, CLASSES, IMAGES, read_table
-from nicheclip.taxonomy.ids import taxon_id
 
 
 def fill(root, files):
@@ -73,7 +72,6 @@ def test_rows_follow_the_contract(tmp_path, photographs):
         "height": 16,
         "split": row["split"],
         "class_id": "a",
-        "taxon_id": None,
         "licence": None,
         "rights_holder": None,
         "url": None,
@@ -176,11 +174,6 @@ def test_a_class_keeps_the_ranks_on_which_its_images_agree(tmp_path):
     cats, other = read_table(outputs[1], CLASSES).to_pylist()
     assert (cats["kingdom"], cats["family"], cats["genus"]) == ("Animalia", "Felidae", "")
     assert (cats["common"], cats["images"]) == ("cats", 3)
-    taxa = dict(catalog(outputs).group_by("class_id").agg(pl.col("taxon_id").first()).iter_rows())
-    assert taxa == {
-        "Felidae": taxon_id({"kingdom": "Animalia", "family": "Felidae"}),
-        "other": None,
-    }
     assert other["kingdom"] == ""
     licences = catalog(outputs).sort("key")["licence"].to_list()
     assert licences == ["CC0", None, None, None]

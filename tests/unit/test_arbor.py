@@ -449,4 +449,3 @@ def test_the_world_is_a_source_with_all_ranks(tmp_path):
     places = zip(table["class_id"].to_pylist(), table["split"].to_pylist(), strict=True)
     trained = {label for label, split in places if split == "train"}
     assert trained == {label for label, one in members.items() if one.standing == "seen"}
-    assert len(set(table["taxon_id"].to_pylist())) == len(members)

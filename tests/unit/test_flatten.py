@@ -56,7 +56,7 @@ def test_all_ranks_and_a_common_name():
     assert taxa == [
         dict(zip(RANKS, WOLF, strict=True))
         | {"taxon_id": digest, "common": "grey wolf", "rank": "species"}
-        | {"provider": "zoo", "resolution": "exact"}
+        | {"provider": "zoo", "resolution": "as given"}
     ]
 
 
@@ -87,6 +87,20 @@ def test_two_classes_of_one_taxon_share_its_row():
     # the ranks do not tell the two apart, so the display name does
     assert texts["pup"]["com"][0] == "pup"
     assert texts["pup"]["sci_com"][0] == "Canis lupus with common name pup"
+
+
+def test_the_taxon_is_that_of_the_cleaned_names():
+    rows = [
+        class_row(name, ("Metazoa", "", "", "", "", "Felis", name), name=name)
+        for name in ("catus", "Felis catus L.")
+    ]
+    rows.append(class_row("spores"))
+    table = pa.Table.from_pylist(rows, schema=CLASSES)
+    taxa, texts = flatten(table, "zoo")
+    (identifier,) = taxa["taxon_id"].to_pylist()
+    assert identifier == taxon_id({"kingdom": "Animalia", "genus": "Felis", "species": "catus"})
+    pairs = {(row["class_id"], row["taxon_id"]) for row in texts.to_pylist()}
+    assert pairs == {("catus", identifier), ("Felis catus L.", identifier), ("spores", None)}
 
 
 @pytest.mark.parametrize(
@@ -238,12 +252,14 @@ def test_resolutions_give_ranks_and_common_names():
     given = dict.fromkeys(RANKS, "") | {"genus": "Pithecanthropus", "species": "erectus"}
     found = dict.fromkeys(RANKS, "") | {"family": "Hominidae", "genus": "Homo"}
     found |= {"species": "erectus", "common": "upright man", "provider": "gbif"}
-    found |= {"taxon_id": "0123456789abcdef", "resolution": "synonym"}
+    found |= {"taxon_id": taxon_id(found), "resolution": "synonym"}
     row = found | {f"given_{rank}": name for rank, name in given.items()}
     resolutions = pa.Table.from_pylist([row], schema=RESOLUTIONS)
     known = class_row("old", ("", "", "", "", "", "Pithecanthropus", "erectus"))
     taxa, texts = flattened(known, class_row("wolf", WOLF), resolutions=resolutions)
     assert texts["old"]["taxon_com"][0] == "Hominidae Homo erectus with common name upright man"
     assert texts["wolf"]["sci"][0] == "Canis lupus"
-    assert (taxa[0]["taxon_id"], taxa[0]["provider"]) == ("0123456789abcdef", "gbif")
-    assert [taxon["resolution"] for taxon in taxa] == ["synonym", "exact"]
+    assert (taxa[0]["taxon_id"], taxa[0]["provider"]) == (found["taxon_id"], "gbif")
+    assert [taxon["resolution"] for taxon in taxa] == ["synonym", "as given"]
+    _, published = flattened(known, resolutions=resolutions, policy="as_published")
+    assert published["old"]["taxon_com"] == texts["old"]["taxon_com"]

@@ -1,6 +1,7 @@
 """Lineages resolved to accepted taxa: each way, homonyms apart, nothing overwritten silently."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pyarrow as pa
@@ -10,17 +11,17 @@ from hypothesis import strategies as st
 
 from nicheclip.errors import InputError
 from nicheclip.files import write_parquet
-from nicheclip.tables import RANKS, RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS, read_table
-from nicheclip.taxonomy.flatten import names as text_names
+from nicheclip.tables import CLASSES, RANKS, RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS, read_table
+from nicheclip.taxonomy.flatten import flatten
 from nicheclip.taxonomy.ids import taxon_id
 from nicheclip.taxonomy.lineage import Lineage
-from nicheclip.taxonomy.lineages import clean_lineages
+from nicheclip.taxonomy.lineages import clean_lineages, finest
 from nicheclip.taxonomy.newick import newick
 from nicheclip.taxonomy.providers.checklist import assemble
 from nicheclip.taxonomy.resolve import resolve
 from nicheclip.taxonomy.resolve_table import main as resolve_table_command
 from nicheclip.taxonomy.resolve_table import resolve_table, taxa_of, write_texts
-from nicheclip.taxonomy.texts import taxon_texts
+from nicheclip.taxonomy.texts import bare_names
 from nicheclip.taxonomy.trace import main, trace
 
 MOTH = ("Animalia", "Arthropoda", "Insecta", "Lepidoptera", "Erebidae")
@@ -285,7 +286,7 @@ def test_a_table_is_resolved_row_by_row(tmp_path):
     assert out["resolution"].to_list() == ["exact", "synonym", "exact", "exact"]
     assert ids[0] == ids[2] and ids[1] == ids[3] and ids[0] != ids[1]
     taxa = taxa_of(resolutions)
-    assert taxa.columns == TAXA.names
+    assert taxa.columns == RESOLUTIONS.names
     assert dict(taxa.select("species", "resolution").iter_rows()) == {
         "erectus": "exact", "sapiens": "exact",
     }  # fmt: skip
@@ -345,8 +346,29 @@ def test_a_table_is_resolved_from_the_command_line(tmp_path, capsys):
     texts = pl.DataFrame(read_table(tmp_path / "out/texts.parquet", TEXTS))
     assert "Homo sapiens" in texts.filter(pl.col("text_type") == "sci")["name"].to_list()
     assert "Homo_sapiens" in (tmp_path / "out/tree.nwk").read_text()
+    taxa = read_table(tmp_path / "out/taxa.parquet", TAXA).to_pylist()
+    assert [(taxon["species"], taxon["resolution"]) for taxon in taxa] == [("sapiens", "exact")]
     assert resolve_table_command([*command, "--keep", "absent"]) == 2
     assert "no column 'absent'" in capsys.readouterr().err
+
+
+def test_the_command_writes_texts_as_published(tmp_path):
+    fly = ("Metazoa", "Arthropoda", "", "Diptera", "Phoridae", "", "")
+    synonym = lineage(genus="Pithecanthropus", species="erectus")
+    rows = [dict(zip(RANKS, ranks, strict=True)) for ranks in (fly, synonym)]
+    write_parquet(tmp_path / "rows.parquet", pa.Table.from_pylist(rows))
+    write_parquet(tmp_path / "names.parquet", NAMES.to_arrow().cast(TAXON_NAMES))
+    command = [str(tmp_path / "rows.parquet"), "--names", str(tmp_path / "names.parquet")]
+    texts = {}
+    for policy in ("finest_known", "as_published"):
+        folder = tmp_path / policy
+        assert resolve_table_command([*command, "--output", str(folder), "--policy", policy]) == 0
+        table = pl.DataFrame(read_table(folder / "texts.parquet", TEXTS))
+        texts[policy] = set(table.filter(text_type="sci")["text"])
+    man = "a photo of Homo erectus."
+    assert texts == {
+        "finest_known": {man, "a photo of Phoridae."}, "as_published": {man, "a photo of ."},
+    }  # fmt: skip
 
 
 def test_trace(tmp_path, capsys):
@@ -401,22 +423,52 @@ CELLS = st.one_of(
 )  # fmt: skip
 
 
+LINEAGES = st.lists(st.fixed_dictionaries(dict.fromkeys(RANKS, CELLS)), min_size=1, max_size=6)
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.fixed_dictionaries(dict.fromkeys(RANKS, CELLS)), min_size=1, max_size=6))
-def test_tables_are_cleaned_as_single_lineages_and_give_the_same_texts(rows):
+@given(LINEAGES)
+def test_tables_are_cleaned_as_single_lineages_and_give_their_names(rows):
     clean = clean_lineages(pl.DataFrame(rows)).select(RANKS)
     lineages = [Lineage.from_ranks(row) for row in rows]
     assert clean.to_dicts() == [one.names for one in lineages]
-    taxa = clean.with_columns(
+    ranks = [one.finest_rank for one in lineages]
+    assert clean.select(finest(pl.lit)).to_series().to_list() == ranks
+    finest_names = clean.select(finest(pl.col)).to_series().to_list()
+    assert finest_names == [one.names.get(one.finest_rank, "") for one in lineages]
+    table = clean.with_columns(
+        class_id=pl.Series([str(i) for i in range(len(rows))]),
         common=pl.Series(["Cat", ""] * 3)[: len(rows)],
-        taxon_id=pl.Series([str(i) for i in range(len(rows))]),
+        display=pl.lit("x"),
     )
-    texts = taxon_texts(taxa.lazy()).collect().to_dicts()
-    by_taxon = {(row["class_id"], row["text_type"]): row["name"] for row in texts}
-    for i, one in enumerate(lineages):
-        if any(one.names.values()):
-            for kind, name in text_names(one, taxa["common"][i], "").items():
-                assert by_taxon[str(i), kind] == name
+    for one, row in zip(lineages, bare_names(table).to_dicts(), strict=True):
+        common = row["common"]
+        sci = one.scientific or common or "x"
+        assert (row["sci"], row["com"]) == (sci, common or sci)
+        assert (row["taxon"], row["taxontag"]) == (one.taxonomic or sci, one.tagged or sci)
+        joined = row["sci"] if sci == row["com"] else f"{sci} with common name {row['com']}"
+        assert row["sci_com"] == joined
+
+
+@pytest.mark.parametrize("policy", ["finest_known", "as_published"])
+@settings(max_examples=25, deadline=None)
+@given(LINEAGES)
+def test_classes_and_tables_get_the_same_texts_of_messy_ranks(policy, rows):
+    lineages = pl.DataFrame(rows).unique().sort(RANKS)
+    resolutions = resolve(lineages, NAMES, providers=["gbif"])
+    taxa = taxa_of(resolutions)
+    # one class of each taxon: the table takes the first lineage of each, as it was given
+    given_ranks = {rank: f"given_{rank}" for rank in RANKS}
+    classes = taxa.select(
+        class_id="taxon_id", name=pl.lit("x"), common=pl.lit(""), images=pl.lit(1), **given_ranks
+    )
+    classes = classes.select(CLASSES.names).to_arrow().cast(CLASSES)
+    answers = resolutions.to_arrow().cast(RESOLUTIONS)
+    of_classes = pl.DataFrame(flatten(classes, "zoo", policy=policy, resolutions=answers)[1])
+    with TemporaryDirectory() as folder:
+        write_texts(taxa, Path(folder, "texts.parquet"), policy=policy)
+        of_table = pl.read_parquet(Path(folder, "texts.parquet"))
+    assert of_table.equals(of_classes)
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(RANKS, CELLS)))

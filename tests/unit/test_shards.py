@@ -1,6 +1,7 @@
 import json
 import pickle
 import tarfile
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -30,7 +31,9 @@ def inputs():
     ]
     catalog = pl.from_dicts(rows, infer_schema_length=None)
     texts = {"a": {"com": "a photo of Ant."}, "b": {"com": "a photo of Bee."}}
-    return ShardInputs(catalog, {"a": "Ant", "b": "Bee"}, texts, {IDS[0]: "An ant."})
+    return ShardInputs(
+        catalog, {"a": "Ant", "b": "Bee"}, texts, {IDS[0]: "An ant."}, {"a": "f" * 16}
+    )
 
 
 @pytest.fixture
@@ -52,6 +55,8 @@ def test_shards_hold_every_sample_once_and_any_webdataset_reader_reads_them(
     description = json.loads(first["json"])
     assert description["texts"] == {"com": "a photo of Ant.", "caption": "An ant."}
     assert description["licence"] == "CC BY 4.0"
+    taxa = {d["class_id"]: d.get("taxon_id") for d in (json.loads(s["json"]) for s in samples)}
+    assert taxa == {"a": "f" * 16, "b": None}
 
 
 def write_all(images, inputs, folder):
@@ -96,9 +101,7 @@ def test_sizes_count_the_samples_of_each_tar(tmp_path, inputs, images):
 def test_an_image_that_only_one_side_knows_is_an_error(tmp_path, inputs, images):
     catalog = inputs.catalog.filter(pl.col("image_id") != IDS[3])
     with pytest.raises(InputError, match=f"1 images, the first {IDS[3]}.*acquire"):
-        write_part(
-            images, 0, ShardInputs(catalog, inputs.names, inputs.texts, inputs.captions), tmp_path
-        )
+        write_part(images, 0, replace(inputs, catalog=catalog), tmp_path)
     assert not (tmp_path / "train").exists()
 
 
@@ -122,7 +125,7 @@ def test_shards_that_an_earlier_config_left_are_not_read(tmp_path, inputs, image
 def test_numbers_that_the_source_measured_travel_with_the_sample(tmp_path, inputs, images):
     attributes = pl.when(pl.col("image_id") == IDS[2]).then(pl.lit('{"time_s": 12.5}'))
     catalog = inputs.catalog.with_columns(attributes=attributes)
-    write_all(images, ShardInputs(catalog, inputs.names, inputs.texts, {}), tmp_path)
+    write_all(images, replace(inputs, catalog=catalog), tmp_path)
     with tarfile.open(shard_files(tmp_path, "train", 0).tar) as tar:
         descriptions = {i: json.load(tar.extractfile(f"{i}.json")) for i in IDS[:7]}
     assert descriptions[IDS[2]]["attributes"] == {"time_s": 12.5}

@@ -37,7 +37,13 @@ def cell(tmp_path_factory):
     write_features(folder / "features", images)
     write_classes(folder / "classes.parquet")
     rows = [
-        {"class_id": class_id, "text_type": text_type, "name": name, "text": name}
+        {
+            "class_id": class_id,
+            "taxon_id": None,
+            "text_type": text_type,
+            "name": name,
+            "text": name,
+        }
         for text_type, names in NAMES.items()
         for class_id, name in names.items()
     ]

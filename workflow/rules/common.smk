@@ -47,6 +47,7 @@ from nicheclip.config.workflow import parse_config
 from nicheclip.errors import InputError
 from nicheclip.paths import expand_path
 from nicheclip.reporting.scale import marked
+from nicheclip.taxonomy.provider_files import provider_files
 
 try:
     CONFIG = parse_config(

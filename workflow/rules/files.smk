@@ -19,13 +19,17 @@ def source_files(wildcards):
 
 
 def checklist_files():
-    """What the providers of checklists are read from."""
-    return [str(provider.path) for provider in CONFIG.taxonomy.providers]
+    """What the providers of checklists are read from, common names included."""
+    return [
+        str(path)
+        for provider in CONFIG.taxonomy.providers
+        for path in provider_files(provider)
+    ]
 
 
 def checklists(kind):
-    """The table `kind` of all checklists, if there are any."""
-    return [f"results/checklists/{kind}.parquet"] if CONFIG.taxonomy.providers else []
+    """The table `kind` of all checklists: one file, or an empty list without checklists."""
+    return f"results/checklists/{kind}.parquet" if CONFIG.taxonomy.providers else []
 
 
 def described(kind):

@@ -28,8 +28,7 @@ from nicheclip.errors import InputError
 from nicheclip.manifest import Dropped
 from nicheclip.progress import progress
 from nicheclip.tables import CAPTIONS
-from nicheclip.taxonomy.flatten import names as text_names
-from nicheclip.taxonomy.lineage import Lineage
+from nicheclip.taxonomy.flatten import class_names as text_names
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -135,14 +134,14 @@ def generate(
 
 def _class_names(classes: pa.Table) -> dict[str, dict[str, str]]:
     """What fills a prompt's slots, by class_id."""
-    result = {}
-    for row in classes.to_pylist():
-        names = text_names(Lineage.from_ranks(row), row["common"] or "", row["name"])
-        result[row["class_id"]] = {
-            "class": row["name"] or names["com"],
+    rows = zip(text_names(classes).iter_rows(named=True), classes["name"].to_pylist(), strict=True)
+    return {
+        names["class_id"]: {
+            "class": name or names["com"],
             **{slot: names[slot] for slot in ("sci", "com", "taxon")},
         }
-    return result
+        for names, name in rows
+    }
 
 
 def _targets(

@@ -17,7 +17,6 @@ from nicheclip.data.splits import given_split, hash_splits
 from nicheclip.errors import InputError
 from nicheclip.manifest import Dropped
 from nicheclip.tables import CATALOG, CLASSES, RANKS
-from nicheclip.taxonomy.ids import taxon_id
 
 
 def image_id(source: str, key: str) -> str:
@@ -26,7 +25,7 @@ def image_id(source: str, key: str) -> str:
 
 
 class _Row(NamedTuple):
-    """A row of ``CATALOG`` but for the taxon, which follows from the whole class."""
+    """A row of ``CATALOG``."""
 
     image_id: str
     source: str
@@ -133,14 +132,10 @@ class CatalogBuilder:
         if len(self._classes) < 2:
             raise InputError(self._too_few())
         frame = pl.DataFrame(self._rows, schema=_COLUMN_TYPES, orient="row")
-        taxa = {label: taxon_id(one.ranks) for label, one in self._classes.items()}
         if self._split.method == "hash":
             ids, labels = frame["image_id"].to_list(), frame["class_id"].to_list()
             splits = hash_splits(ids, labels, self._split, seed=seed)
             frame = frame.with_columns(pl.Series("split", splits))
-        frame = frame.with_columns(
-            pl.Series("taxon_id", [taxa[label] for label in frame["class_id"]], pl.String)
-        )
         return frame.sort("image_id").select(CATALOG.names).to_arrow().cast(CATALOG)
 
     def classes(self) -> pa.Table:

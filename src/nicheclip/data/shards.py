@@ -49,6 +49,8 @@ class ShardInputs:
     """The texts of each class by text type."""
     captions: dict[str, str]
     """The caption of each image; images without one are absent."""
+    taxa: dict[str, str]
+    """The taxon of each class; classes without one are absent."""
 
 
 def write_part(images: Path, part: int, inputs: ShardInputs, folder: Path) -> dict[str, int]:
@@ -143,7 +145,9 @@ def _sample(row: dict[str, str], jpg: bytes, inputs: ShardInputs) -> dict[str, s
         "class_id": row["class_id"],
         "name": inputs.names[row["class_id"]],
         "texts": texts,
-    } | {key: row[key] for key in ("taxon_id", "licence", "rights_holder", "url") if row[key]}
+    } | {key: row[key] for key in ("licence", "rights_holder", "url") if row[key]}
+    if row["class_id"] in inputs.taxa:
+        description["taxon_id"] = inputs.taxa[row["class_id"]]
     if row["attributes"]:
         description["attributes"] = json.loads(row["attributes"])
     return {

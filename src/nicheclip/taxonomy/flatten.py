@@ -7,17 +7,19 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 from nicheclip.config.base import RANKS
 from nicheclip.config.taxonomy import TextPolicy
 from nicheclip.errors import InputError
-from nicheclip.tables import CLASSES, TAXA, TEXTS
-from nicheclip.taxonomy.as_published import PublishedTaxon
-from nicheclip.taxonomy.ids import taxon_id
-from nicheclip.taxonomy.lineage import Lineage
+from nicheclip.tables import CLASSES, RESOLUTIONS, TAXA, TEXTS
+from nicheclip.taxonomy.ids import taxon_ids
+from nicheclip.taxonomy.lineages import clean_lineages, finest
+from nicheclip.taxonomy.texts import TEXT_TYPES, bare_names, text_rows
 
-SENTENCE = "a photo of {name}."
+_GIVEN = [f"given_{rank}" for rank in RANKS]
+_ANSWERS = ("taxon_id", *RANKS, "rank", "provider", "resolution")
 
 
 def flatten(
@@ -37,7 +39,8 @@ def flatten(
         classes: schema ``CLASSES``.
         provider: who gave the ranks, for instance the data set's name.
         policy: ``as_published`` makes BioCLIP's texts with their defects; the taxa are the same.
-        resolutions: schema ``RESOLUTIONS``, with each different lineage of ``classes``.
+        resolutions: schema ``RESOLUTIONS``, with each different lineage of ``classes``; others are
+            taken as given.
 
     Returns:
         A table of schema ``TAXA``, one row per taxon, and one of schema ``TEXTS``, seven rows per
@@ -48,80 +51,81 @@ def flatten(
     """
     rows = classes.select(CLASSES.names).to_pylist()
     _check(rows)
-    resolved = _by_given(resolutions)
-    lineages = [Lineage.from_ranks(resolved.get(_given(row), row)) for row in rows]
-    sharing = Counter(lineages)
-    taxa: dict[str, dict[str, str]] = {}
-    texts = []
-    for row, lineage in zip(rows, lineages, strict=True):
-        resolution = resolved.get(_given(row), {})
-        identifier = resolution.get("taxon_id") or taxon_id(row)
-        common = _collapsed(row["common"]) or resolution.get("common") or ""
-        if identifier:
-            taxon = taxa.setdefault(identifier, _taxon(identifier, lineage, provider, resolution))
-            taxon["common"] = taxon["common"] or common
-        if sharing[lineage] > 1 and policy == "finest_known":
-            common = common or _collapsed(row["name"])
-        if policy == "as_published":
-            bare = PublishedTaxon.from_ranks(row).texts(common)
-        else:
-            bare = names(lineage, common, row["name"])
-        for text_type, name in bare.items():
-            text = SENTENCE.format(name=name)
-            texts.append(
-                {"class_id": row["class_id"], "text_type": text_type, "name": name, "text": text}
-            )
+    table = _resolved(_table(rows), resolutions, provider)
+    taxa = (
+        table.filter(pl.col("taxon_id").is_not_null())
+        .group_by("taxon_id", maintain_order=True)
+        .agg(
+            pl.col(*RANKS, "rank", "provider", "resolution").first(),
+            common=pl.col("common").filter(pl.col("common") != "").first().fill_null(""),
+        )
+    )
+    if policy == "finest_known":
+        shared = (pl.len().over(RANKS) > 1) & (pl.col("common") == "")
+        table = table.with_columns(common=pl.when(shared).then("display").otherwise("common"))
+    texts = text_rows(table, policy=policy)
     return (
-        pa.Table.from_pylist(list(taxa.values()), schema=TAXA),
-        pa.Table.from_pylist(texts, schema=TEXTS),
+        taxa.select(TAXA.names).to_arrow().cast(TAXA),
+        texts.to_arrow().cast(TEXTS),
     )
 
 
-def _given(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(row[rank] or "" for rank in RANKS)
+def class_names(classes: pa.Table) -> pl.DataFrame:
+    """Each class's bare name of every text type, by the ranks and the common name of its row.
 
+    Args:
+        classes: schema ``CLASSES``.
 
-def _by_given(resolutions: pa.Table | None) -> dict[tuple[str, ...], dict[str, str]]:
-    rows = resolutions.to_pylist() if resolutions is not None else []
-    return {tuple(row[f"given_{rank}"] for rank in RANKS): row for row in rows}
-
-
-def names(lineage: Lineage, common: str, display: str) -> dict[str, str]:
-    """The bare name of each text type.
-
-    The common name falls back to the scientific one, as in BioCLIP, but no name is joined to
-    itself ("X with common name X").
+    Returns:
+        Columns class_id and ``texts.TEXT_TYPES``, in the order of ``classes``.
     """
-    scientific = lineage.scientific or common or _collapsed(display)
-    taxonomic = lineage.taxonomic or scientific
-    tagged = lineage.tagged or scientific
-    common = common or scientific
-    return {
-        "sci": scientific,
-        "com": common,
-        "taxon": taxonomic,
-        "sci_com": _with_common(scientific, common),
-        "taxon_com": _with_common(taxonomic, common),
-        "taxontag": tagged,
-        "taxontag_com": _with_common(tagged, common),
-    }
+    table = _resolved(_table(classes.select(CLASSES.names).to_pylist()), None, "")
+    return bare_names(table).select("class_id", *TEXT_TYPES)
 
 
-def _with_common(name: str, common: str) -> str:
-    return name if name == common else f"{name} with common name {common}"
+def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Columns class_id, display, common, and the ranks as ``given_*``; "" is unknown."""
+    cells = [
+        [
+            row["class_id"],
+            _collapsed(row["name"]),
+            _collapsed(row["common"]),
+            *(row[rank] or "" for rank in RANKS),
+        ]
+        for row in rows
+    ]
+    columns = ("class_id", "display", "common", *_GIVEN)
+    return pl.DataFrame(cells, schema=dict.fromkeys(columns, pl.String), orient="row")
 
 
-def _taxon(
-    identifier: str, lineage: Lineage, provider: str, resolution: Mapping[str, str]
-) -> dict[str, str]:
-    return {
-        "taxon_id": identifier,
-        **lineage.names,
-        "common": "",
-        "rank": lineage.finest_rank,
-        "provider": resolution.get("provider") or provider,
-        "resolution": resolution.get("resolution", "exact"),
-    }
+def _resolved(table: pl.DataFrame, resolutions: pa.Table | None, provider: str) -> pl.DataFrame:
+    """``table`` with ``_ANSWERS``, and the resolutions' common names where it has none."""
+    given = table.select(pl.col(f"given_{rank}").alias(rank) for rank in RANKS)
+    clean = clean_lineages(given).select(RANKS)
+    as_given = clean.with_columns(
+        taxon_id=taxon_ids(clean),
+        rank=finest(pl.lit),
+        provider=pl.lit(provider),
+        resolution=pl.lit("as given"),
+    )
+    if resolutions is None:
+        return pl.concat([table, as_given.select(_ANSWERS)], how="horizontal")
+    known = pl.DataFrame(resolutions.select(RESOLUTIONS.names))
+    known = known.select(
+        *_GIVEN,
+        *(pl.col(name).alias(f"found_{name}") for name in (*_ANSWERS, "common")),
+    )
+    found = pl.concat([table, as_given], how="horizontal")
+    found = found.join(known, on=_GIVEN, how="left", maintain_order="left")
+    looked_up = pl.col("found_resolution").is_not_null()
+    answers = [
+        pl.when(looked_up).then(f"found_{name}").otherwise(name).alias(name) for name in _ANSWERS
+    ]
+    common = pl.when(pl.col("common") == "").then(pl.col("found_common")).otherwise("common")
+    found = found.with_columns(*answers, common=common.fill_null(""))
+    return found.with_columns(pl.col("provider").fill_null(provider)).select(
+        *table.columns, *_ANSWERS
+    )
 
 
 def _collapsed(text: str | None) -> str:

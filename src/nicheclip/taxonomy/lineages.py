@@ -1,5 +1,7 @@
 """Tables of lineages, cleaned: the columnar form of ``Lineage.from_ranks``."""
 
+from collections.abc import Callable, Sequence
+
 import polars as pl
 
 from nicheclip.config.base import RANKS
@@ -29,6 +31,20 @@ def clean_lineages(lineages: pl.DataFrame) -> pl.DataFrame:
     )
     texts = texts.with_columns(_names_above(texts[rank]) for rank in RANKS[:6])
     return _with_species(texts).with_columns(kingdom=context_column(pl.col("kingdom")))
+
+
+def finest(
+    value: Callable[[str], pl.Expr],
+    ranks: Sequence[str] = RANKS,
+    *,
+    name: Callable[[str], pl.Expr] = pl.col,
+) -> pl.Expr:
+    """``value`` of the lowest of ``ranks`` that has a ``name``; "" where none has.
+
+    ``finest(pl.lit)`` is the finest known rank, ``finest(pl.col)`` the name at it.
+    """
+    values = [pl.when(name(rank) != "").then(value(rank)) for rank in reversed(ranks)]
+    return pl.coalesce(*values, pl.lit(""))
 
 
 def _names_above(names: pl.Series) -> pl.Series:

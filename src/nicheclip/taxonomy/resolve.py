@@ -14,7 +14,7 @@ from nicheclip.config.base import RANKS
 from nicheclip.tables import RESOLUTIONS
 from nicheclip.taxonomy.ids import taxon_ids
 from nicheclip.taxonomy.kingdoms import context_column
-from nicheclip.taxonomy.lineages import clean_lineages
+from nicheclip.taxonomy.lineages import clean_lineages, finest
 
 _UNRANKED = ("", "no rank", "no rank - terminal", "unranked", "clade", "other")
 _COMPARED = RANKS[1:6]
@@ -62,11 +62,12 @@ def resolve(
 def _queries(clean: pl.DataFrame) -> pl.DataFrame:
     """Cleaned lineages with a key for each step, the finest step, and the kingdom context."""
     clean = clean.with_row_index("row")
-    finest: pl.Expr = pl.lit("")
-    for step in _STEPS:
-        finest = pl.when(_key(step) != "").then(pl.lit(step)).otherwise(finest)
     keys = [_key(step).alias(f"key_{step}") for step in _STEPS]
-    return clean.with_columns(*keys, finest=finest, asked_context=context_column(pl.col("kingdom")))
+    return clean.with_columns(
+        *keys,
+        finest=finest(pl.lit, _STEPS, name=_key),
+        asked_context=context_column(pl.col("kingdom")),
+    )
 
 
 def _with_contexts(names: pl.DataFrame) -> pl.DataFrame:
@@ -194,7 +195,7 @@ def _answers(rows: pl.DataFrame, common: pl.DataFrame | None) -> pl.DataFrame:
     cleaned = {f"clean_{rank}": pl.col(rank) for rank in RANKS}
     rows = rows.with_columns(**cleaned, **_resolved_ranks(), resolution=_resolution())
     rows = rows.with_columns(
-        taxon_id=taxon_ids(rows), rank=finest_rank(), reason=pl.col("reason").fill_null("")
+        taxon_id=taxon_ids(rows), rank=finest(pl.lit), reason=pl.col("reason").fill_null("")
     )
     if common is None:
         return rows.with_columns(common=pl.lit(""))
@@ -257,14 +258,6 @@ def _resolution() -> pl.Expr:
     )
 
 
-def finest_rank() -> pl.Expr:
-    """The lowest of ``RANKS`` that has a name; "" where none has."""
-    finest: pl.Expr = pl.lit("")
-    for rank in RANKS:
-        finest = pl.when(pl.col(rank) != "").then(pl.lit(rank)).otherwise(finest)
-    return finest
-
-
 def _changed() -> pl.Expr:
     """Ranks that had a name and got another; a genus taken out of the species is no change."""
     changed = []
@@ -279,9 +272,10 @@ def _changed() -> pl.Expr:
 
 def _scientific() -> pl.Expr:
     """The key of a common name: genus and epithets without markers, or the finest name."""
-    finest: pl.Expr = pl.lit("")
-    for rank in RANKS[:6]:
-        finest = pl.when(pl.col(rank) != "").then(rank).otherwise(finest)
     epithets = pl.col("species").str.replace_all(r"(?:^|\s)(?:×|[a-z]+\.) ?", " ")
     binomial = (pl.col("genus") + pl.lit(" ") + epithets).str.replace_all(r"\s+", " ")
-    return pl.when(pl.col("species") != "").then(binomial.str.strip_chars()).otherwise(finest)
+    return (
+        pl.when(pl.col("species") != "")
+        .then(binomial.str.strip_chars())
+        .otherwise(finest(pl.col, RANKS[:6]))
+    )

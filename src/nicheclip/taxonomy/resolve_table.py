@@ -7,18 +7,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from nicheclip.config.base import RANKS
-from nicheclip.config.taxonomy import VernacularConfig
+from nicheclip.config.taxonomy import TextPolicy, VernacularConfig
 from nicheclip.errors import InputError
 from nicheclip.files import atomic_path, write_parquet, write_text
 from nicheclip.tables import RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS, VERNACULARS, read_table
 from nicheclip.taxonomy.newick import newick
 from nicheclip.taxonomy.resolve import resolve
-from nicheclip.taxonomy.texts import taxon_texts
+from nicheclip.taxonomy.texts import text_rows
 from nicheclip.taxonomy.vernaculars import common_names
 
 #: taxa whose texts are made at once, which bounds memory
@@ -82,7 +83,7 @@ def resolve_table(
 
 
 def taxa_of(resolutions: pl.DataFrame) -> pl.DataFrame:
-    """The different taxa of resolutions; schema ``TAXA``. The best resolution of each is told."""
+    """The different taxa of resolutions, each with its best one; schema ``RESOLUTIONS``."""
     order = ["exact", "homonym-by-context", "synonym", "higher-rank", "unresolved"]
     known = resolutions.filter(pl.col("taxon_id").is_not_null())
     best = known.with_columns(
@@ -91,17 +92,25 @@ def taxa_of(resolutions: pl.DataFrame) -> pl.DataFrame:
     taxa = best.sort("place", maintain_order=True).unique(
         "taxon_id", keep="first", maintain_order=True
     )
-    return taxa.sort(RANKS).select(TAXA.names)
+    return taxa.sort(RANKS).select(RESOLUTIONS.names)
 
 
-def write_texts(taxa: pl.DataFrame, output: Path) -> None:
-    """The seven text types of each taxon, schema ``TEXTS``, into a Parquet file."""
+def write_texts(taxa: pl.DataFrame, output: Path, *, policy: TextPolicy = "finest_known") -> None:
+    """The seven text types of each taxon, schema ``TEXTS``, into a Parquet file.
+
+    Args:
+        taxa: of ``taxa_of``; their ids stand for the classes'.
+        output: the file.
+        policy: ``as_published`` makes BioCLIP's texts with their defects; where no checklist has
+            the name, of the taxon's first lineage as it was given.
+    """
+    taxa = taxa.with_columns(class_id="taxon_id", display=pl.lit(""))
     with (
         atomic_path(output) as temporary,
         pq.ParquetWriter(temporary, TEXTS, compression="zstd") as writer,
     ):
         for part in taxa.iter_slices(TAXA_AT_ONCE):
-            writer.write_table(taxon_texts(part.lazy()).collect().to_arrow().cast(TEXTS))
+            writer.write_table(text_rows(part, policy=policy).to_arrow().cast(TEXTS))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,6 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--vernaculars", type=Path, help="vernaculars.parquet of checklists")
     parser.add_argument("--providers", nargs="*", default=[], help="best first")
     parser.add_argument("--keep", nargs="*", help="columns to take over; all but the ranks")
+    parser.add_argument(
+        "--policy",
+        choices=get_args(TextPolicy),
+        default="finest_known",
+        help="of the texts: as_published has BioCLIP's defects",
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder of the tables")
     try:
         _resolve_into(parser.parse_args(arguments))
@@ -143,8 +158,8 @@ def _resolve_into(options: argparse.Namespace) -> None:
     )
     taxa = taxa_of(resolutions)
     write_parquet(folder / "resolutions.parquet", resolutions.to_arrow().cast(RESOLUTIONS))
-    write_parquet(folder / "taxa.parquet", taxa.to_arrow().cast(TAXA))
-    write_texts(taxa, folder / "texts.parquet")
+    write_parquet(folder / "taxa.parquet", taxa.select(TAXA.names).to_arrow().cast(TAXA))
+    write_texts(taxa, folder / "texts.parquet", policy=options.policy)
     write_text(folder / "tree.nwk", newick(taxa.iter_rows(named=True)) + "\n")
     counts = resolutions["resolution"].value_counts().sort("resolution")
     print(f"{len(resolutions)} lineages, {len(taxa)} taxa; written to {folder}")

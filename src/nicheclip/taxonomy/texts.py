@@ -1,39 +1,86 @@
-"""The text types of many taxa at once: the columnar form of ``flatten.names``."""
+"""BioCLIP's text types of many taxa or classes at once."""
+
+from collections.abc import Sequence
 
 import polars as pl
 
 from nicheclip.config.base import RANKS
+from nicheclip.config.taxonomy import TextPolicy
 from nicheclip.tables import TEXTS
-from nicheclip.taxonomy.flatten import SENTENCE
+from nicheclip.taxonomy.as_published import PublishedTaxon
+
+SENTENCE = "a photo of {name}."
+TEXT_TYPES = ("sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com")
+_NOT_FOUND = ("unresolved", "as given")
 
 
-def taxon_texts(taxa: pl.LazyFrame) -> pl.LazyFrame:
-    """Seven rows a taxon, schema ``TEXTS`` with the taxon's id for the class's.
+def text_rows(rows: pl.DataFrame, *, policy: TextPolicy = "finest_known") -> pl.DataFrame:
+    """Seven rows for each of ``rows``, in their order; schema ``TEXTS``.
 
     Args:
-        taxa: columns taxon_id, ``RANKS`` (clean; "" is unknown, at least one is known), common.
+        rows: columns class_id, taxon_id, ``RANKS`` (clean), common, display, as for ``bare_names``;
+            for ``as_published`` also ``given_*`` (the ranks as they came) and resolution.
+        policy: ``as_published`` makes BioCLIP's texts with their defects, of the ranks as they
+            came where no checklist has the name.
     """
-    known = [pl.when(pl.col(rank) != "").then(pl.col(rank)) for rank in RANKS]
-    tagged = [pl.when(pl.col(rank) != "").then(pl.lit(f"{rank} ") + pl.col(rank)) for rank in RANKS]
-    binomial = pl.concat_str(known[5:], separator=" ", ignore_nulls=True)
-    scientific = (
-        pl.when(pl.col("genus") != "").then(binomial).otherwise(pl.coalesce(reversed(known)))
-    )
-    common = pl.col("common").fill_null("")
-    wide = taxa.select(
-        class_id="taxon_id",
-        sci=scientific,
-        com=pl.when(common != "").then(common).otherwise(scientific),
-        taxon=pl.concat_str(known, separator=" ", ignore_nulls=True),
-        taxontag=pl.concat_str(tagged, separator=" ", ignore_nulls=True),
-    )
-    wide = wide.with_columns(
-        _with_common(name).alias(f"{name}_com") for name in ("sci", "taxon", "taxontag")
+    named = _published_names(rows) if policy == "as_published" else bare_names(rows)
+    named = named.with_row_index("row")
+    long = named.unpivot(
+        TEXT_TYPES,
+        index=["row", "class_id", "taxon_id"],
+        variable_name="text_type",
+        value_name="name",
     )
     before, after = SENTENCE.split("{name}")
-    long = wide.unpivot(index="class_id", variable_name="text_type", value_name="name")
     sentence = pl.lit(before) + pl.col("name") + pl.lit(after)
-    return long.with_columns(text=sentence).select(TEXTS.names)
+    long = long.sort("row", maintain_order=True).with_columns(text=sentence)
+    return long.select(TEXTS.names)
+
+
+def bare_names(rows: pl.DataFrame) -> pl.DataFrame:
+    """``rows`` with a column for each text type, its bare name.
+
+    The scientific name is genus and epithet, without a genus the finest known name; without ranks
+    the common name or the display name stands in for every type. A missing common name falls back
+    to the scientific one, as in BioCLIP, but no name is joined to itself ("X with common name X").
+
+    Args:
+        rows: columns ``RANKS`` (clean), common, display; "" is unknown.
+    """
+    known = [_known(rank) for rank in RANKS]
+    tagged = [pl.lit(f"{rank} ") + _known(rank) for rank in RANKS]
+    binomial = pl.when(pl.col("genus") != "").then(_joined(known[5:]))
+    instead = (_known("common"), pl.col("display"))
+    rows = rows.with_columns(sci=pl.coalesce(binomial, *reversed(known), *instead))
+    rows = rows.with_columns(
+        com=pl.coalesce(_known("common"), "sci"),
+        taxon=pl.coalesce(_joined(known), "sci"),
+        taxontag=pl.coalesce(_joined(tagged), "sci"),
+    )
+    return rows.with_columns(
+        _with_common(name).alias(f"{name}_com") for name in ("sci", "taxon", "taxontag")
+    )
+
+
+def _published_names(rows: pl.DataFrame) -> pl.DataFrame:
+    found = ~pl.col("resolution").is_in(_NOT_FOUND)
+    ranks = [pl.when(found).then(rank).otherwise(f"given_{rank}").alias(rank) for rank in RANKS]
+    names = [
+        PublishedTaxon.from_ranks(row).texts(row["common"])
+        for row in rows.select(*ranks, "common").iter_rows(named=True)
+    ]
+    table = pl.DataFrame(names, schema=dict.fromkeys(TEXT_TYPES, pl.String))
+    return pl.concat([rows.select("class_id", "taxon_id"), table], how="horizontal")
+
+
+def _known(column: str) -> pl.Expr:
+    return pl.when(pl.col(column) != "").then(pl.col(column))
+
+
+def _joined(names: Sequence[pl.Expr]) -> pl.Expr:
+    """The names that are there, by spaces; null where none is."""
+    joined = pl.concat_str(names, separator=" ", ignore_nulls=True)
+    return pl.when(joined != "").then(joined)
 
 
 def _with_common(name: str) -> pl.Expr:
