@@ -127,6 +127,8 @@ def test_open_tree(tmp_path):
             ("3", "2", "Felis", "genus", "", ""),
             ("4", "3", "Felis catus", "species", "", ""),
             ("5", "3", "Felis environmental sample", "species", "environmental", ""),
+            ("6", "4", "hybrids", "no rank", "hidden,hybrid", ""),
+            ("7", "6", "Felis catus felis", "subspecies", "", ""),
         ],
         bar,
     )
@@ -135,8 +137,13 @@ def test_open_tree(tmp_path):
     names = by_name(checklist)
     assert names["Catus domesticus"]["accepted_id"] == "4"
     assert names["Catus domesticus"]["context"] == "Animalia"
+    assert ranks(names["Felis catus felis"]) == (*ranks(names["Felis catus"])[:6], "catus felis")
     assert "Felis environmental sample" not in names
-    assert checklist.dropped.counts == {"no scientific name": 1}  # the root, "life"
+    assert checklist.dropped.counts == {
+        "no scientific name": 1,  # the root, "life"
+        "kept out of the tree by Open Tree's flags": 2,
+    }
+    assert not checklist.noted.counts
 
 
 def test_itis(tmp_path):
@@ -155,17 +162,23 @@ def test_itis(tmp_path):
             INSERT INTO taxonomic_units VALUES (1, 'Animalia', 'valid', 0, 0, 5, 10),
                 (2, 'Felis', 'valid', 1, 9, 5, 180), (3, 'Felis catus', 'valid', 2, 9, 5, 220),
                 (4, 'Felis domesticus', 'invalid', 0, 0, 5, 220),
-                (5, 'Felis nemo', 'invalid', 0, 0, 5, 220);
+                (5, 'Felis nemo', 'invalid', 0, 0, 5, 220),
+                (6, 'Felis nescio', NULL, 0, 0, 5, 220);
             INSERT INTO synonym_links VALUES (4, 3);
-            INSERT INTO vernaculars VALUES (3, 'domestic  cat', 'English'), (3, 'Katze', 'German');
+            INSERT INTO vernaculars VALUES (3, 'domestic  cat', 'English'), (3, 'Katze', 'German'),
+                (3, CAST(x'63ff74' AS TEXT), 'English');
         """)
-    names = by_name(read("itis", tmp_path))
+    checklist = read("itis", tmp_path)
+    names = by_name(checklist)
+    assert checklist.dropped.counts == {"neither valid nor a synonym": 2}
+    keys = {example.key for example in checklist.dropped.examples}
+    assert f"{file}, id 5: 'Felis nemo'" in keys
     assert ranks(names["Felis domesticus"]) == ("Animalia", "", "", "", "", "Felis", "catus")
     assert names["Felis catus"]["authorship"] == "Linnaeus, 1758"
     assert "Felis nemo" not in names
     common = read_vernaculars(tmp_path, "itis")
-    assert common["language"].to_list() == ["eng", "deu"]
-    assert common["name"].to_list() == ["domestic cat", "Katze"]
+    assert common["language"].to_list() == ["eng", "deu", "eng"]
+    assert common["name"].to_list() == ["domestic cat", "Katze", "c\ufffdt"]
 
 
 def test_bioscan_keeps_barcode_index_numbers_apart(tmp_path):
@@ -194,6 +207,9 @@ def test_inat21_folders(tmp_path):
     names = by_name(read("inat21", tmp_path))
     assert ranks(names["Felis catus"]) == CAT
     assert len(names) == 7
+    listed = tmp_path / "classes.txt"
+    listed.write_text("\n00001_Animalia_Chordata_Mammalia_Carnivora_Felidae_Felis_catus\n\n")
+    assert by_name(read("inat21", listed)) == names
     (tmp_path / "cats").mkdir()
     with pytest.raises(InputError, match="line 2: 'cats'; expected 'NNNNN_Kingdom"):
         read("inat21", tmp_path)

@@ -9,7 +9,7 @@ from checklist_files import CAT, coldp, gbif, gbif_row, write
 
 from nicheclip.config.taxonomy import ProviderConfig
 from nicheclip.taxonomy import ingest
-from nicheclip.taxonomy.provider_files import PUBLISHED, provider_files, vernacular_path
+from nicheclip.taxonomy.provider_files import provider_files
 from nicheclip.taxonomy.providers import col, darwin_core, open_tree
 
 BAR = "\t|\t"
@@ -34,11 +34,6 @@ def test_a_folder_gives_the_file_that_is_read(tmp_path):
     for path in (folder, tmp_path):
         read = darwin_core.read(path, darwin_core.GBIF)[1]
         assert provider_files(provider("gbif", path)) == [read]
-
-
-def test_names_that_folders_are_searched_for_are_those_of_the_readers():
-    for kind in ("gbif", "inaturalist", "eol"):
-        assert PUBLISHED[kind] == ingest._LAYOUTS[kind].files
 
 
 @pytest.mark.parametrize("as_file", [True, False])
@@ -66,8 +61,6 @@ def test_common_names_beside_or_elsewhere(tmp_path):
     assert provider_files(inaturalist) == [taxa, *sorted(languages)]
     csv = provider("csv", own, vernaculars=tmp_path / "b")
     assert provider_files(csv) == [own, *sorted(languages)]
-    for one in (beside, told, inaturalist, csv):
-        assert vernacular_path(one) == ingest._vernacular_path(one)
 
 
 def test_one_file_for_names_and_common_names_is_told_once(tmp_path):

@@ -46,6 +46,41 @@ def test_common_names_by_language_provider_preference(tmp_path):
     assert chosen(languages=("fra",)) is None
 
 
+def test_common_names_of_eol_are_found_by_the_page(tmp_path):
+    header = ("taxonID", "parentNameUsageID", "scientificName", "taxonRank", "EOLid")
+    taxa = [
+        header,
+        ("EOL-1", "", "Felis catus", "species", "1037781"),
+        ("EOL-2", "", "Lynx lynx", "species", ""),
+        ("EOL-3", "", "Puma concolor", "species", "311910"),
+    ]
+    taxonomy = TaxonomyConfig(
+        providers=(
+            ProviderConfig(
+                name="eol",
+                kind="eol",
+                path=write(tmp_path / "taxon.tab", taxa).parent,
+                vernaculars=tmp_path / "vernacular_names.tsv",
+            ),
+        )
+    )
+
+    def found():
+        lists = read_checklists(taxonomy)
+        table = common_names(lists.vernaculars, lists.names, taxonomy.vernaculars, ["eol"])
+        return dict(table.select("canonical", "common").iter_rows())
+
+    columns = ("vernacular_string", "language_code", "is_preferred_by_eol")
+    rows = [("1037781", "cat", "eng", "preferred"), ("9", "unicorn", "eng", "")]
+    write(tmp_path / "vernacular_names.tsv", [("page_id", *columns), *rows])
+    assert found() == {"Felis catus": "cat"}
+    rows = [("EOL-2", "lynx", "eng", "")]
+    write(tmp_path / "vernacular_names.tsv", [("taxonID", *columns), *rows])
+    assert found() == {"Lynx lynx": "lynx"}
+    write(tmp_path / "taxon.tab", [row[:-1] for row in taxa])
+    assert found() == {"Lynx lynx": "lynx"}
+
+
 def test_a_word_that_is_not_yes_is_no_preference(tmp_path):
     write(
         tmp_path / "vernacular_names.tsv",

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -10,6 +9,7 @@ from nicheclip.config.taxonomy import ProviderConfig, TaxonomyConfig
 from nicheclip.errors import InputError
 from nicheclip.manifest import Tally
 from nicheclip.tables import VERNACULARS
+from nicheclip.taxonomy.provider_files import vernacular_path
 from nicheclip.taxonomy.providers import col, darwin_core, itis, labels, open_tree
 from nicheclip.taxonomy.providers.checklist import Checklist, assemble
 from nicheclip.taxonomy.vernaculars import read_vernaculars
@@ -71,9 +71,7 @@ def read_checklists(config: TaxonomyConfig) -> Checklists:
         dropped.add(one.dropped)
         noted.add(one.noted)
     common = [
-        read_vernaculars(path, provider.name)
-        for provider in config.providers
-        if (path := _vernacular_path(provider)) is not None
+        table for provider in config.providers if (table := _common_names(provider)) is not None
     ]
     empty = pl.DataFrame(
         schema=dict.fromkeys(VERNACULARS.names[:4], pl.String) | {"preferred": pl.Boolean}
@@ -86,16 +84,17 @@ def read_checklists(config: TaxonomyConfig) -> Checklists:
     )
 
 
-def _vernacular_path(config: ProviderConfig) -> Path | None:
-    """What the config names, or a file beside the checklist under its published name."""
-    if config.vernaculars is not None:
-        return config.vernaculars
-    folder = config.path if config.path.is_dir() else config.path.parent
-    names = {
-        "gbif": "VernacularName.tsv",
-        "coldp": "VernacularName.tsv",
-        "inaturalist": "VernacularNames-*.csv",
-        "itis": "ITIS.sqlite",
-    }
-    pattern = names.get(config.kind)
-    return folder if pattern and any(folder.glob(pattern)) else None
+def _common_names(config: ProviderConfig) -> pl.DataFrame | None:
+    """The common names of one checklist, by the ids of its taxa; None where there are none."""
+    path = vernacular_path(config)
+    if path is None:
+        return None
+    common = read_vernaculars(path, config.name)
+    if config.kind != "eol":
+        return common
+    pages = darwin_core.eol_pages(config.path).rename(
+        {"source_id": "taxon", "page_id": "source_id"}
+    )
+    of_taxa = common.join(pages, on="source_id", how="left", maintain_order="left_right")
+    taxon = pl.coalesce("taxon", "source_id")  # what is no page is the id of a taxon
+    return of_taxa.with_columns(source_id=taxon).select(VERNACULARS.names)

@@ -13,7 +13,8 @@ PUBLISHED: dict[ProviderKind, tuple[str, ...]] = {
     "eol": ("taxon.tab", "taxon.tsv", "taxa.txt"),
     "open_tree": ("taxonomy.tsv",),
 }
-_COMMON = ("VernacularName.tsv", "vernacular_names.tsv", "vernaculars.tsv")
+#: what a folder's table of common names is called
+COMMON = ("VernacularName.tsv", "vernacular_names.tsv", "vernaculars.tsv")
 #: what tells that a checklist's own folder holds common names
 _COMMON_BESIDE: dict[ProviderKind, str] = {
     "gbif": "VernacularName.tsv",
@@ -50,7 +51,7 @@ def vernacular_path(provider: ProviderConfig) -> Path | None:
 def _vernacular_files(path: Path) -> list[Path]:
     if (path / "ITIS.sqlite").is_file():
         return [path / "ITIS.sqlite"]
-    return sorted(path.glob("VernacularNames-*.csv")) or [_first(path, _COMMON)]
+    return sorted(path.glob("VernacularNames-*.csv")) or [_first(path, COMMON)]
 
 
 def _first(path: Path, names: tuple[str, ...]) -> Path:

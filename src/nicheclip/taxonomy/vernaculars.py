@@ -8,6 +8,7 @@ import polars as pl
 from nicheclip.config.taxonomy import VernacularConfig
 from nicheclip.errors import InputError
 from nicheclip.tables import VERNACULARS
+from nicheclip.taxonomy.provider_files import COMMON
 from nicheclip.taxonomy.providers import itis
 from nicheclip.taxonomy.providers.delimited import published_file, scan
 
@@ -110,7 +111,7 @@ def _files(path: Path) -> list[Path]:
         files = sorted(path.glob("VernacularNames-*.csv"))
         if files:
             return files
-    return [published_file(path, "VernacularName.tsv", "vernacular_names.tsv", "vernaculars.tsv")]
+    return [published_file(path, *COMMON)]
 
 
 def _table(file: Path) -> pl.LazyFrame:

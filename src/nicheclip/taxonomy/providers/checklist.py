@@ -10,8 +10,8 @@ from nicheclip.config.base import RANKS
 from nicheclip.manifest import Tally
 from nicheclip.tables import TAXON_NAMES
 from nicheclip.taxonomy.kingdoms import context_column
-from nicheclip.taxonomy.name_text import LONGEST_NAME
 from nicheclip.taxonomy.parsed_columns import parse_column
+from nicheclip.taxonomy.providers.cells import BROKEN, name_fault, with_clean_ranks
 from nicheclip.taxonomy.providers.issues import Issues
 from nicheclip.taxonomy.providers.parents import (
     Rows,
@@ -36,8 +36,6 @@ COLUMNS = (
 )
 
 _CYCLE = "a cycle in the chain of parents"
-#: stands for bytes that are no UTF-8
-_BROKEN = "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,9 @@ def assemble(rows: pl.DataFrame, *, provider: str, file: Path, kingdom: str = ""
     Rows with ranks of their own keep them; otherwise the parents give them. A synonym gets the
     ranks of its accepted taxon. Dropped with a reason: what the reader leaves out, rows without id
     or name, repeated ids, names that are broken or longer than ``LONGEST_NAME``, cycles of parents,
-    synonyms of absent taxa, and names in a column of another rank. Noted: broken authors, absent
-    parents, cycles where the ranks do not come from the parents, and names of two accepted taxa.
+    synonyms of absent taxa, and names in a column of another rank. Noted: broken authors, bad
+    cells of ranks, which become empty, absent parents, cycles where the ranks do not come from the
+    parents, and names of two accepted taxa.
 
     Args:
         rows: ``line`` and any of ``COLUMNS``, text; a synonym has an ``accepted_id``.
@@ -70,9 +69,11 @@ def assemble(rows: pl.DataFrame, *, provider: str, file: Path, kingdom: str = ""
     rows = issues.drop(rows, _bad_cells(rows))
     repeated = ~rows["source_id"].is_first_distinct()
     rows = issues.drop(rows, _where(repeated, "the id stands in an earlier row"))
+    if flat:
+        rows = with_clean_ranks(rows, issues)
     rows = rows.with_columns(parse_column(_name_to_parse(rows)).rename(_parsed_name))
     rows = issues.drop(rows, _unread(rows))
-    author = pl.col("parsed_authorship").str.contains(_BROKEN, literal=True)
+    author = pl.col("parsed_authorship").str.contains(BROKEN, literal=True)
     issues.note(rows.filter(author), "broken UTF-8 in the author")
     rows = _followed(rows, issues, flat=flat)
     rows = _own_names(rows, kingdom)
@@ -124,17 +125,14 @@ def _bad_cells(rows: pl.DataFrame) -> pl.Series:
         .then(pl.lit("no id"))
         .when(name.is_null())
         .then(pl.lit("no name"))
-        .when(name.str.len_chars() > LONGEST_NAME)
-        .then(pl.lit(f"a name of more than {LONGEST_NAME} characters"))
-        .when(name.str.contains(r"^[=+@-]"))
-        .then(pl.lit("a spreadsheet formula instead of a name"))
+        .otherwise(name_fault(name))
     ).to_series()
 
 
 def _unread(rows: pl.DataFrame) -> pl.Series:
     name, author = pl.col("name"), pl.col("parsed_authorship")
-    broken = name.str.count_matches(_BROKEN, literal=True)
-    elsewhere = broken > author.str.count_matches(_BROKEN, literal=True)
+    broken = name.str.count_matches(BROKEN, literal=True)
+    elsewhere = broken > author.str.count_matches(BROKEN, literal=True)
     return rows.select(
         pl.when(elsewhere)
         .then(pl.lit("broken UTF-8 in the name"))

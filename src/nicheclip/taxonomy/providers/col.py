@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from nicheclip.errors import InputError
+from nicheclip.taxonomy.provider_files import PUBLISHED
 from nicheclip.taxonomy.providers.delimited import published_file, scan
 
 _TERMS = {
@@ -17,7 +18,7 @@ _TERMS = {
     "rank": "rank",
 }
 _TREE_LINE = re.compile(
-    r"(?P<indent> *)(?P<mark>[=≡†?$*]*)(?P<name>[^\s=].*) \[(?P<rank>\w+)\]\s*(?:\{.*|#.*)?"
+    r" *(?P<mark>[=≡†?$*]*)(?P<name>[^\s=].*) \[(?P<rank>\w+)\]\s*(?:\{.*|#.*)?"
 )
 _SYNONYM_MARKS = "=≡"
 
@@ -28,7 +29,7 @@ def read_coldp(path: Path) -> tuple[pl.DataFrame, Path]:
     Raises:
         InputError: the file or a needed column is absent.
     """
-    file = published_file(path, "NameUsage.tsv", "NameUsage.csv", "nameusage.tsv")
+    file = published_file(path, *PUBLISHED["coldp"])
     columns = {ours: (f"col:{term}", term) for ours, term in _TERMS.items()}
     comma = file.suffix == ".csv"
     frame = scan(
@@ -40,7 +41,9 @@ def read_coldp(path: Path) -> tuple[pl.DataFrame, Path]:
     )
     status = pl.col("status").fill_null("").str.to_lowercase()
     synonym = status.str.contains("synonym|misapplied")
-    frame = frame.filter(~status.str.contains("bare name")).with_columns(
+    bare = pl.when(status.str.contains("bare name"))
+    frame = frame.with_columns(
+        left_out=bare.then(pl.lit("a bare name, which the checklist does not place")),
         accepted_id=pl.when(synonym).then("parent_id"),
         parent_id=pl.when(~synonym).then("parent_id"),
     )
@@ -49,6 +52,8 @@ def read_coldp(path: Path) -> tuple[pl.DataFrame, Path]:
 
 def read_text_tree(path: Path) -> tuple[pl.DataFrame, Path]:
     """The rows of a text tree: two spaces a level, "=" before synonyms, the rank in brackets.
+
+    A line that is left out keeps its place: what is below it does not come under another taxon.
 
     Returns:
         Rows for ``assemble`` (the line number is the id), and the file.
@@ -65,19 +70,19 @@ def read_text_tree(path: Path) -> tuple[pl.DataFrame, Path]:
         for number, text in enumerate(stream, start=1):
             if not text.strip():
                 continue
-            row: dict[str, str | int | None] = {"line": number, "source_id": str(number)}
-            rows.append(row)
-            found = _TREE_LINE.fullmatch(text.rstrip("\n"))
-            if not found:
-                row |= {"name": text.strip()[:80], "left_out": "not 'indent name [rank]'"}
-                continue
-            readable = True
-            indent = len(found["indent"])
+            indent = len(text) - len(text.lstrip(" "))
             while chain and chain[-1][0] >= indent:
                 chain.pop()
             above = chain[-1][1] if chain else None
-            synonym = bool(set(found["mark"]) & set(_SYNONYM_MARKS))
-            row |= {"name": found["name"], "rank": found["rank"]}
+            row: dict[str, str | int | None] = {"line": number, "source_id": str(number)}
+            rows.append(row)
+            found = _TREE_LINE.fullmatch(text.rstrip("\n"))
+            if found:
+                readable = True
+                row |= {"name": found["name"], "rank": found["rank"]}
+            else:
+                row |= {"name": text.strip()[:80], "left_out": "not 'indent name [rank]'"}
+            synonym = found is not None and bool(set(found["mark"]) & set(_SYNONYM_MARKS))
             row["accepted_id" if synonym else "parent_id"] = above
             if not synonym:
                 chain.append((indent, str(number)))

@@ -18,7 +18,7 @@ def scan(
     separator: str,
     quoted: bool = False,
 ) -> pl.LazyFrame:
-    """The columns of a file by our names, all text, with ``line`` (1 is the header).
+    """The columns of a file by our names, all text, with the ``line`` that a row begins in.
 
     Bytes that are no UTF-8 become U+FFFD. A row that is too short has nulls at its end.
 
@@ -33,14 +33,7 @@ def scan(
     Raises:
         InputError: no such file, an empty one, another separator, or a needed column is absent.
     """
-    header = _header(path, separator)
-    chosen = {
-        ours: next((name for name in theirs if name in header), None)
-        for ours, theirs in columns.items()
-    }
-    for ours in needed:
-        if chosen.get(ours) is None:
-            raise InputError(_missing(path, columns[ours], header, separator))
+    _refuse_absent_or_empty(path)
     frame = pl.scan_csv(
         path,
         separator=separator,
@@ -51,6 +44,19 @@ def scan(
         row_index_name="line",
         row_index_offset=2,
     )
+    fields = frame.collect_schema().names()[1:]
+    header = {name.strip().strip('"'): name for name in fields}
+    chosen = {
+        ours: next((header[name] for name in theirs if name in header), None)
+        for ours, theirs in columns.items()
+    }
+    for ours in needed:
+        if chosen.get(ours) is None:
+            raise InputError(_missing(path, columns[ours], list(header), separator))
+    if quoted:  # a field in quotation marks may go over several lines
+        breaks = pl.col(fields).str.count_matches("\n", literal=True).fill_null(0)
+        before = pl.sum_horizontal(breaks).cum_sum().shift(1, fill_value=0)
+        frame = frame.with_columns(line=pl.col("line") + before)
     return frame.select(
         "line", *(pl.col(theirs).alias(ours) for ours, theirs in chosen.items() if theirs)
     )
@@ -75,14 +81,12 @@ def published_file(path: Path, *names: str) -> Path:
     return found
 
 
-def _header(path: Path, separator: str) -> list[str]:
+def _refuse_absent_or_empty(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: no such file. Correct `path` in the provider's config.")
     with path.open(encoding="utf-8-sig", errors="replace") as stream:
-        line = stream.readline(1_000_000).rstrip("\r\n")
-    if not line.strip():
-        raise InputError(f"{path}, line 1: empty; expected a header. Download the file again.")
-    return [name.strip().strip('"') for name in line.split(separator)]
+        if not stream.readline(1_000_000).strip():
+            raise InputError(f"{path}, line 1: empty; expected a header. Download the file again.")
 
 
 def _missing(path: Path, theirs: Sequence[str], header: Sequence[str], separator: str) -> str:

@@ -7,39 +7,47 @@ from pathlib import Path
 import polars as pl
 
 from nicheclip.errors import InputError
+from nicheclip.taxonomy.provider_files import PUBLISHED
 from nicheclip.taxonomy.providers.delimited import published_file
 
 _NAMES = """
-    SELECT unit.tsn AS source_id, unit.parent_tsn AS parent_id, link.tsn_accepted AS accepted_id,
-           unit.complete_name AS name, author.taxon_author AS authorship, type.rank_name AS rank
+    SELECT CAST(unit.tsn AS TEXT) AS source_id, CAST(unit.parent_tsn AS TEXT) AS parent_id,
+           CAST(link.tsn_accepted AS TEXT) AS accepted_id, unit.complete_name AS name,
+           author.taxon_author AS authorship, type.rank_name AS rank,
+           CASE WHEN link.tsn_accepted IS NOT NULL THEN NULL
+               WHEN unit.name_usage IN ('valid', 'accepted') THEN NULL
+               ELSE 'neither valid nor a synonym' END AS left_out
     FROM taxonomic_units unit
     LEFT JOIN synonym_links link ON link.tsn = unit.tsn
     LEFT JOIN taxon_authors_lkp author ON author.taxon_author_id = unit.taxon_author_id
         AND author.kingdom_id = unit.kingdom_id
     LEFT JOIN taxon_unit_types type ON type.rank_id = unit.rank_id
         AND type.kingdom_id = unit.kingdom_id
-    WHERE link.tsn_accepted IS NOT NULL OR unit.name_usage IN ('valid', 'accepted')
     ORDER BY unit.tsn, link.tsn_accepted
 """
-_VERNACULARS = "SELECT tsn AS source_id, vernacular_name AS name, language FROM vernaculars"
+_VERNACULARS = """
+    SELECT CAST(tsn AS TEXT) AS source_id, vernacular_name AS name, language FROM vernaculars
+"""
+_BATCH = 100_000  # rows
 _TABLES = ("taxonomic_units", "synonym_links", "taxon_authors_lkp", "taxon_unit_types")
 
 
 def read(path: Path) -> tuple[pl.DataFrame, Path]:
-    """The rows of the units of ITIS, for ``assemble``; ``line`` is the number of the row.
+    """The rows of the units of ITIS, for ``assemble``, without a ``line``: they have ids.
 
     Raises:
         InputError: the file is absent, is no SQLite database, or lacks a table.
     """
-    file = published_file(path, "ITIS.sqlite")
-    frame = _query(file, _NAMES, _TABLES).with_row_index("line", offset=1)
+    file = published_file(path, *PUBLISHED["itis"])
     no_parent = pl.col("parent_id").is_in(["0", ""])
-    return frame.with_columns(parent_id=pl.when(~no_parent).then("parent_id")), file
+    return _query(file, _NAMES, _TABLES).with_columns(
+        line=pl.lit(None, dtype=pl.Int64), parent_id=pl.when(~no_parent).then("parent_id")
+    ), file
 
 
 def read_vernaculars(path: Path) -> pl.DataFrame:
     """Columns source_id, name, language of the common names."""
-    return _query(published_file(path, "ITIS.sqlite"), _VERNACULARS, ("vernaculars",))
+    return _query(published_file(path, *PUBLISHED["itis"]), _VERNACULARS, ("vernaculars",))
 
 
 def _query(file: Path, query: str, tables: tuple[str, ...]) -> pl.DataFrame:
@@ -49,14 +57,12 @@ def _query(file: Path, query: str, tables: tuple[str, ...]) -> pl.DataFrame:
             missing = [table for table in tables if table not in found]
             if missing:
                 raise InputError(f"{file}: no table {missing[0]!r}. Give ITIS's SQLite download.")
-            cursor = database.execute(query)
-            names = [column[0] for column in cursor.description]
-            values = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
+            database.text_factory = lambda text: text.decode("utf-8", errors="replace")
+            columns = database.execute(f"SELECT * FROM ({query}) LIMIT 0").description
+            schema = {column[0]: pl.String for column in columns}
+            batches = pl.read_database(
+                query, database, iter_batches=True, batch_size=_BATCH, schema_overrides=schema
+            )
+            return pl.concat([pl.DataFrame(schema=schema), *batches])
     except sqlite3.DatabaseError as error:
         raise InputError(f"{file}: {error}. Give ITIS's SQLite download.") from error
-    return pl.DataFrame(
-        {
-            name: pl.Series([None if v is None else str(v) for v in column], dtype=pl.String)
-            for name, column in zip(names, values, strict=True)
-        }
-    )

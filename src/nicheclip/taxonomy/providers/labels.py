@@ -7,10 +7,10 @@ import polars as pl
 
 from nicheclip.config.base import RANKS
 from nicheclip.errors import InputError
+from nicheclip.taxonomy.providers.cells import is_unknown, rank_fault
 from nicheclip.taxonomy.providers.delimited import scan
 
 _INAT21 = re.compile(r"\d{5}((?:_[^_]*){7})")
-_UNKNOWN = ("not_classified", "no_match", "unknown", "nan", "None")
 _BIOSCAN_ABOVE = {"kingdom": "Animalia", "phylum": "Arthropoda", "class": "Insecta"}
 
 
@@ -29,9 +29,7 @@ def read_bioscan(path: Path) -> tuple[pl.DataFrame, Path]:
     frame = scan(path, columns, needed=lower, separator=separator, quoted=separator == ",")
     present = frame.collect_schema().names()
     known = pl.col(present[1:]).str.strip_chars()
-    frame = frame.with_columns(
-        pl.when(~known.is_in(_UNKNOWN) & (known != "")).then(known).name.keep()
-    )
+    frame = frame.with_columns(pl.when(~is_unknown(known)).then(known).name.keep())
     frame = frame.with_columns(
         (pl.col(rank).fill_null(name) if rank in present else pl.lit(name)).alias(rank)
         for rank, name in _BIOSCAN_ABOVE.items()
@@ -63,6 +61,8 @@ def read_inat21(path: Path) -> tuple[pl.DataFrame, Path]:
         raise InputError(f"{path}: expected a folder of class folders or a list of their names.")
     rows = []
     for number, folder in enumerate(folders, start=1):
+        if not folder.strip():
+            continue
         found = _INAT21.fullmatch(folder.strip())
         if not found:
             raise InputError(
@@ -91,9 +91,17 @@ def read_csv(path: Path) -> tuple[pl.DataFrame, Path]:
 
 
 def _taxa(lineages: pl.LazyFrame) -> pl.DataFrame:
-    """A row for each different taxon at each rank, for ``assemble``."""
+    """A row for each different taxon at each rank, for ``assemble``, and for each bad cell."""
     texts = pl.col(RANKS).str.strip_chars().fill_null("")
-    rows = lineages.with_columns(texts).unique(RANKS, keep="first", maintain_order=True)
+    given = lineages.with_columns(texts).unique(RANKS, keep="first", maintain_order=True)
+    bad = [
+        given.select("line", name=rank, left_out=rank_fault(pl.col(rank)))
+        .filter(pl.col("left_out").is_not_null())
+        .unique("name", keep="first", maintain_order=True)
+        for rank in RANKS
+    ]
+    names = pl.when(rank_fault(pl.col(RANKS)).is_null() & ~is_unknown(pl.col(RANKS)))
+    rows = given.with_columns(names.then(pl.col(RANKS)).otherwise(pl.lit("")).name.keep())
     cut = [
         rows.filter(pl.col(rank) != "")
         .with_columns(pl.lit("").alias(lower) for lower in RANKS[level + 1 :])
@@ -102,7 +110,8 @@ def _taxa(lineages: pl.LazyFrame) -> pl.DataFrame:
         for level, rank in enumerate(RANKS)
     ]
     identifier = pl.concat_str(RANKS, separator="|").str.strip_chars_end("|")
-    return pl.concat(cut).with_columns(source_id=identifier).collect(engine="streaming")
+    taxa = pl.concat(cut).with_columns(source_id=identifier)
+    return pl.concat([taxa, *bad], how="diagonal").collect(engine="streaming")
 
 
 def _own_name(rank: str) -> pl.Expr:

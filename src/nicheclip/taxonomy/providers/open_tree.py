@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from nicheclip.taxonomy.provider_files import PUBLISHED
 from nicheclip.taxonomy.providers.delimited import published_file, scan
 
 #: names that Open Tree itself keeps out of its tree
@@ -19,7 +20,7 @@ def read(path: Path) -> tuple[pl.DataFrame, Path]:
     Raises:
         InputError: the file or a needed column is absent.
     """
-    file = published_file(path, "taxonomy.tsv")
+    file = published_file(path, *PUBLISHED["open_tree"])
     columns = {
         "source_id": ("uid",), "parent_id": ("parent_uid",), "name": ("name",), "rank": ("rank",),
         "flags": ("flags",),
@@ -27,8 +28,9 @@ def read(path: Path) -> tuple[pl.DataFrame, Path]:
     needed = ("source_id", "parent_id", "name", "rank")
     taxa = scan(file, columns, needed=needed, separator="\t").collect(engine="streaming")
     if "flags" in taxa.columns:
-        hidden = pl.col("flags").fill_null("").str.contains(_HIDDEN)
-        taxa = taxa.filter(~hidden).drop("flags")
+        hidden = pl.when(pl.col("flags").str.contains(_HIDDEN))
+        reason = pl.lit("kept out of the tree by Open Tree's flags")
+        taxa = taxa.with_columns(left_out=hidden.then(reason)).drop("flags")
     # a group that no kingdom stands above is one itself, under its own name
     is_kingdom = pl.col("name").is_in(["Metazoa", "Chloroplastida", "Fungi", "Bacteria", "Archaea"])
     taxa = taxa.with_columns(rank=pl.when(is_kingdom).then(pl.lit("kingdom")).otherwise("rank"))
