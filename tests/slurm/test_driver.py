@@ -105,7 +105,7 @@ def test_a_run_survives_a_controller_that_is_away(drive, cluster, tmp_path):
     try:
         (tmp_path / "run/go").touch()  # one job ends, and another is to be submitted
         driver.wait_for((tmp_path / "run/prepared.txt").exists)
-        time.sleep(45)  # the outage
+        time.sleep(60)  # the outage
         assert driver.process.poll() is None
         assert not driver.runs("submitted")
     finally:

@@ -49,8 +49,7 @@ LIMBS: Mapping[Plan, tuple[int, int]] = MappingProxyType(
         "coral": (2, 5),  # stems
     }
 )
-"""Fewest and most limbs of each body plan."""
-RADIAL: frozenset[Plan] = frozenset({"star", "bloom", "rosette"})
+"""Fewest and most limbs of each body plan; a star, a bloom and a rosette are radial."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -102,11 +101,6 @@ class Traits:
         return fewest + round(self.limb_number * (most - fewest))
 
     @property
-    def symmetry(self) -> Literal["radial", "bilateral"]:
-        """Of the body plan."""
-        return "radial" if self.plan in RADIAL else "bilateral"
-
-    @property
     def marks(self) -> tuple[str | int, ...]:
         """What tells a species from others on its body; no two species share all of it."""
         accent = "" if self.pattern == "plain" else self.accent
@@ -136,14 +130,6 @@ def differ(traits: Traits, rng: np.random.Generator) -> Traits:
         return replace(traits, limb_number=float(rng.random()))
     changed = replace(traits, **{name: _other(CHOICES[name], getattr(traits, name), rng)})  # type: ignore[arg-type]
     return _visible(changed, rng)
-
-
-def trait_distance(one: Traits, other: Traits) -> float:
-    """Gower's distance in [0, 1]: the mean over traits of 0 or 1, or of a proportion's change."""
-    names = ("plan", *CHOICES)
-    unlike = [float(getattr(one, name) != getattr(other, name)) for name in names]
-    changes = [abs(getattr(one, name) - getattr(other, name)) for name in PROPORTIONS]
-    return float(np.mean(unlike + changes))
 
 
 def _visible(traits: Traits, rng: np.random.Generator) -> Traits:

@@ -61,11 +61,6 @@ class Member:
     """How many images each split has."""
 
 
-def tree_distance(one: Species, other: Species) -> int:
-    """How many of the seven ranks separate two species: 0 is the same, 7 not even a kingdom."""
-    return sum(a != b for a, b in zip(one.taxa, other.taxa, strict=True))
-
-
 def taxa_per_rank(species: int) -> list[int]:
     """How many taxa each rank has: few kingdoms, ever more below, ``species`` at last."""
     genera = max(KINGDOMS, species // SPECIES_PER_GENUS)
