@@ -134,7 +134,7 @@ def states(arguments: Sequence[str]) -> int:
         if answer.returncode == 0 or time.monotonic() + 30 > end:
             break
         time.sleep(PAUSE)
-    if answer.returncode == 0:
+    if answer.returncode == 0 and time.monotonic() + 20 < end:
         cancel_hopeless(run)
     sys.stdout.write(answer.stdout)
     sys.stderr.write(answer.stderr)
@@ -144,12 +144,14 @@ def states(arguments: Sequence[str]) -> int:
 def cancel_hopeless(run: str) -> None:
     """Cancel jobs that SLURM accepted but will never start, and note why for the driver's end."""
     flags = ("--noheader", "--states=PENDING", "--name", run, "--format", slurm_jobs.REASONS)
-    for job in slurm_jobs.parse_jobs(ask("squeue", *flags, seconds=10).stdout):
-        if slurm_jobs.is_hopeless(job):
-            if folder := os.environ.get("NICHECLIP_DRIVER_FOLDER"):
-                with (Path(folder) / "hopeless").open("a") as file:
-                    file.write(f"{job.number}|PENDING|{job.text}\n")
-            ask("scancel", job.number, seconds=10)
+    waiting = slurm_jobs.parse_jobs(ask("squeue", *flags, seconds=10).stdout)
+    hopeless = [job for job in waiting if slurm_jobs.is_hopeless(job)]
+    if not hopeless:
+        return
+    if folder := os.environ.get("NICHECLIP_DRIVER_FOLDER"):
+        with (Path(folder) / "hopeless").open("a") as file:
+            file.writelines(f"{job.number}|PENDING|{job.text}\n" for job in hopeless)
+    ask("scancel", *(job.number for job in hopeless), seconds=10)
 
 
 def reason(arguments: Sequence[str]) -> int:

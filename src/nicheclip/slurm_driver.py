@@ -109,7 +109,7 @@ def last_run(folder: Path = FOLDER) -> str:
     return file.read_text().strip() if file.exists() else ""
 
 
-def refuse_beside_jobs_of_a_dead_driver(folder: Path = FOLDER) -> None:
+def ensure_no_jobs_of_a_dead_driver(folder: Path = FOLDER) -> None:
     """Return when no job of the last driver is left; jobs that are ending are waited for.
 
     Raises:

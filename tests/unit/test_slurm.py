@@ -145,7 +145,7 @@ class TestDriver:
         commands(squeue="echo '7|RUNNING|rule_a#12ab'")
         (tmp_path / "run").write_text("r-1")
         with pytest.raises(InputError, match=r"7 \(rule_a, RUNNING\)") as refusal:
-            slurm_driver.refuse_beside_jobs_of_a_dead_driver(tmp_path)
+            slurm_driver.ensure_no_jobs_of_a_dead_driver(tmp_path)
         assert "squeue --name r-1" in str(refusal.value)
         assert "scancel --name r-1" in str(refusal.value)
         assert slurm_driver.last_run(tmp_path) == "r-1"
@@ -153,7 +153,7 @@ class TestDriver:
     def test_jobs_that_are_ending_are_waited_for(self, tmp_path, commands):
         commands(squeue="test -e asked || echo '7|COMPLETING|rule_a'; touch asked")
         (tmp_path / "run").write_text("r-1")
-        slurm_driver.refuse_beside_jobs_of_a_dead_driver(tmp_path)
+        slurm_driver.ensure_no_jobs_of_a_dead_driver(tmp_path)
         assert (tmp_path / "asked").exists()
         assert slurm_driver.last_run(tmp_path) == ""
 
@@ -161,7 +161,7 @@ class TestDriver:
         commands(squeue="echo away >&2; exit 1")
         (tmp_path / "run").write_text("r-1")
         with pytest.raises(InputError, match="away"):
-            slurm_driver.refuse_beside_jobs_of_a_dead_driver(tmp_path)
+            slurm_driver.ensure_no_jobs_of_a_dead_driver(tmp_path)
         slurm_driver.leave_no_jobs(tmp_path)
         assert slurm_driver.last_run(tmp_path) == "r-1"
 
@@ -170,7 +170,7 @@ class TestDriver:
         (tmp_path / "run").write_text("r-1")
         held = lock(tmp_path / "submitting", wait=True, shared=True)
         asks = threading.Thread(
-            target=slurm_driver.refuse_beside_jobs_of_a_dead_driver, args=[tmp_path]
+            target=slurm_driver.ensure_no_jobs_of_a_dead_driver, args=[tmp_path]
         )
         asks.start()
         asks.join(0.3)

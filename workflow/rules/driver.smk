@@ -51,7 +51,7 @@ def hold_slurm(kind):
     try:
         held = slurm_driver.hold() if kind == "slurm" else None
         if kind == "slurm" or not slurm_driver.is_held():
-            slurm_driver.refuse_beside_jobs_of_a_dead_driver()
+            slurm_driver.ensure_no_jobs_of_a_dead_driver()
     except InputError as error:
         raise WorkflowError(str(error)) from None
     return held
