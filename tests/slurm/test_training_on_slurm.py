@@ -182,6 +182,9 @@ def test_lost_node_and_preemption_end_in_the_same_weights(cluster, project, trai
     assert [(same, state) for same, state, _, _ in requeued.jobs()] == [(job, "COMPLETED")]
     # Killed in step 6; told to stop in step 9 and given the time for a checkpoint.
     assert report["resumed_at_steps"] == [5, 9], requeued.told()
+    log = next((project / ".snakemake/slurm_logs").rglob(f"{job}.log")).read_text()
+    for step in (5, 9):  # each start adds to the log
+        assert f"going on after step {step} of 16" in log
     assert sha256_file(requeued.folder / WEIGHTS) == sha256_file(undisturbed(project) / WEIGHTS)
 
 

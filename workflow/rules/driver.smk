@@ -61,6 +61,8 @@ def use_patient_slurm_commands():
     """Jobs are submitted and watched through workflow/slurm, which waits while SLURM is away."""
     wrappers = str(REPOSITORY / "workflow" / "slurm")
     path = os.pathsep.join([wrappers, dict(os.environ)["PATH"]])
+    # The log of a job that is requeued keeps what its earlier starts said.
+    os.environ.setdefault("SBATCH_OPEN_MODE", "append")
     os.environ.update(
         PATH=path,
         NICHECLIP_PYTHON=sys.executable,
