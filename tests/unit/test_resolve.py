@@ -350,6 +350,9 @@ def test_a_table_is_resolved_from_the_command_line(tmp_path, capsys):
     assert [(taxon["species"], taxon["resolution"]) for taxon in taxa] == [("sapiens", "exact")]
     assert resolve_table_command([*command, "--keep", "absent"]) == 2
     assert "no column 'absent'" in capsys.readouterr().err
+    for unreadable in ("absent.parquet", "out/tree.nwk"):
+        assert resolve_table_command([str(tmp_path / unreadable), *command[1:]]) == 2
+        assert f"{tmp_path / unreadable}: expected a Parquet file" in capsys.readouterr().err
 
 
 def test_the_command_writes_texts_as_published(tmp_path):

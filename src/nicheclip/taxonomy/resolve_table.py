@@ -52,10 +52,14 @@ def resolve_table(
         higher_rank_fallback: as in ``resolve``.
 
     Raises:
-        InputError: a column is absent, or has the name of one that is written.
+        InputError: the file is no Parquet file, or a column is absent or has the name of one that
+            is written.
     """
     table = pl.scan_parquet(rows)
-    present = table.collect_schema().names()
+    try:
+        present = table.collect_schema().names()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{rows}: expected a Parquet file ({error}).") from error
     keep = [name for name in present if name not in RANKS] if keep is None else keep
     absent = [name for name in (*RANKS, *keep) if name not in present]
     if absent:
