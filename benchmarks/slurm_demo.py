@@ -22,12 +22,9 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/slurm"), str(ROOT / "src")]
 
 from cluster import Cluster  # noqa: E402
+from slurm_conf import PARTITIONS  # noqa: E402
 
-from nicheclip.files import sha256_file  # noqa: E402
-from workflow_run import clone, environment  # noqa: E402
-
-PARTITIONS = {"partitions": {"cpu": {"max_threads": 4, "max_mem_mb": 16000, "max_nodes": 2}}}
-COMPARED = ("train/**/*.safetensors", "train/**/history.csv", "tables/**/*", "figures/**/*.svg")
+from workflow_run import clone, digests, environment  # noqa: E402
 
 
 def seconds(folder: Path, env: dict[str, str], *options: str) -> float:
@@ -40,13 +37,6 @@ def seconds(folder: Path, env: dict[str, str], *options: str) -> float:
     if done.returncode != 0:
         raise RuntimeError(f"snakemake {' '.join(options)}\n{Path(log.name).read_text()[-4000:]}")
     return time.monotonic() - start
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Of models, histories, tables and figures."""
-    results = folder / "results"
-    files = [file for pattern in COMPARED for file in results.glob(pattern) if file.is_file()]
-    return {str(file.relative_to(results)): sha256_file(file) for file in files}
 
 
 def main() -> None:

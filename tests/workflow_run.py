@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nicheclip.files import sha256_file
+
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests/configs/tiny.yaml"
 PARTS = ("Snakefile", "config.yaml", "workflow", "scripts", "src", "envs", "profiles")
@@ -51,6 +53,13 @@ def planned_jobs(folder, *arguments, **options):
     jobs = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
     jobs.pop("total", None)
     return jobs
+
+
+def digests(folder):
+    """Of the models, histories, tables and figures that a run in ``folder`` has made."""
+    patterns = ("train/**/*.safetensors", "train/**/history.csv", "tables/**/*", "figures/**/*.svg")
+    files = [file for pattern in patterns for file in folder.glob(f"results/{pattern}")]
+    return {str(f.relative_to(folder)): sha256_file(f) for f in files if f.is_file()}
 
 
 def clone(folder):

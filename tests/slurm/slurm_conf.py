@@ -9,6 +9,8 @@ from pathlib import Path
 CPU_NODES = ("cpu1", "cpu2")
 GPU_NODES = ("gpu1",)
 NODES = CPU_NODES + GPU_NODES
+#: what a site would write into the profile's partitions.yaml for this cluster
+PARTITIONS = {"partitions": {"cpu": {"max_threads": 4, "max_mem_mb": 16000, "max_nodes": 2}}}
 CGROUPS = Path("/sys/fs/cgroup")
 # Outside the range from which the kernel takes ports for outgoing connections: a daemon that is
 # started again finds its port free.

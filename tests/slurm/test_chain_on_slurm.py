@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from slurm_conf import PARTITIONS
 
-from nicheclip.files import sha256_file
-from workflow_run import ROOT, clone, snakemake
+from workflow_run import ROOT, clone, digests, snakemake
 
-#: what a site would write for this cluster
-PARTITIONS = {"partitions": {"cpu": {"max_threads": 4, "max_mem_mb": 16000, "max_nodes": 2}}}
 #: rules whose light jobs share one SLURM job, so that a test waits for few of them
 DATA = ("acquire_dataset", "generate_captions", "flatten_taxonomy", "write_shard")
 DATA += ("write_shard_sizes", "create_model")
@@ -49,12 +47,6 @@ def run_on(cluster, folder, *targets):
     )
     assert done.returncode == 0, done.stdout[-8000:]
     return done.stdout
-
-
-def digests(folder):
-    patterns = ("train/**/*.safetensors", "train/**/history.csv", "tables/**/*", "figures/**/*.svg")
-    files = [file for pattern in patterns for file in folder.glob(f"results/{pattern}")]
-    return {str(f.relative_to(folder)): sha256_file(f) for f in files if f.is_file()}
 
 
 def made(folder):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from slurm_conf import PARTITIONS
 
 from nicheclip.files import read_json, sha256_file
 from nicheclip.models.openclip import load
@@ -58,7 +59,6 @@ CONFIG = {
         "limited": RUN | {"hours": 0.01},
     },
 }
-PARTITIONS = {"partitions": {"cpu": {"max_threads": 4, "max_mem_mb": 16000, "max_nodes": 2}}}
 
 
 @pytest.fixture(scope="module")
