@@ -55,10 +55,13 @@ def gives_up() -> str:
     driver = os.environ.get("NICHECLIP_DRIVER", "")
     if driver and identity(int(driver.split()[0])) != driver:
         return "the driver that asks has ended; nothing was submitted\n"
+    return "interrupted; nothing was submitted\n" if is_interrupted() else ""
+
+
+def is_interrupted() -> bool:
+    """Whether Ctrl-C has come, here or to the driver."""
     folder = os.environ.get("NICHECLIP_DRIVER_FOLDER")
-    if interrupted or (folder and (Path(folder) / INTERRUPTED).exists()):
-        return "interrupted; nothing was submitted\n"
-    return ""
+    return bool(interrupted) or bool(folder and (Path(folder) / INTERRUPTED).exists())
 
 
 def note_run(folder: Path, run: str) -> None:
@@ -121,7 +124,8 @@ def states(arguments: Sequence[str]) -> int:
     """Answer the plugin's query for the states of a run's jobs, from squeue if sacct cannot.
 
     Both tell the tasks of an array apart (123_4); the raw number that the plugin asks for would
-    make it take the state of one task for that of all.
+    make it take the state of one task for that of all. An interrupted driver, which ends with its
+    last query, is told of no job where SLURM is away: after a failure it would ask again and again.
     """
     run = slurm_jobs.value_of("--name", arguments)
     arguments = [w.replace(QUERY_OF_STATES, "--format=JobID,State") for w in arguments]
@@ -131,14 +135,14 @@ def states(arguments: Sequence[str]) -> int:
         if answer.returncode != 0:
             flags = ("--all", "--noheader", "--states=all", "--name", run, "--format", "%i|%T")
             answer = ask("squeue", *flags, seconds=20)
-        if answer.returncode == 0 or time.monotonic() + 30 > end:
+        if answer.returncode == 0 or is_interrupted() or time.monotonic() + 30 > end:
             break
         time.sleep(PAUSE)
     if answer.returncode == 0 and time.monotonic() + 20 < end:
         cancel_hopeless(run)
     sys.stdout.write(answer.stdout)
     sys.stderr.write(answer.stderr)
-    return answer.returncode
+    return 0 if is_interrupted() else answer.returncode
 
 
 def cancel_hopeless(run: str) -> None:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -33,7 +34,7 @@ Wait until it has ended, or end it: SIGINT (Ctrl-C) cancels its jobs, SIGTERM le
 finish. Do not use --unlock while it runs."""
 
 JOBS_LEFT = """\
-a driver that was killed here has left SLURM jobs that are still there: {jobs}
+the last driver here, killed or interrupted, has left SLURM jobs that are still there: {jobs}
 They write the same outputs. Wait until this shows no more jobs:
     squeue --name {run}
 or cancel them:
@@ -41,7 +42,7 @@ or cancel them:
 Then give the same command again."""
 
 NO_ANSWER = """\
-a driver that was killed here may have left SLURM jobs, and SLURM does not say:
+the last driver here, killed or interrupted, may have left SLURM jobs, and SLURM does not say:
     squeue --name {run}
     {said}
 Give the same command again when SLURM answers. If no such job can be left, remove {file}."""
@@ -162,8 +163,8 @@ def leave_no_jobs(folder: Path = FOLDER) -> None:
             subprocess.run(["scancel", "--name", run], capture_output=True, check=False)
         else:
             forget(folder)
-    except InputError:
-        return  # the next driver asks again
+    except InputError as error:
+        print(error, file=sys.stderr)  # the next driver asks again
 
 
 def what_slurm_ended(logs: Path, folder: Path = FOLDER) -> list[str]:

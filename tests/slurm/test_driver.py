@@ -114,6 +114,26 @@ def test_a_run_survives_a_controller_that_is_away(drive, cluster, tmp_path):
     assert driver.states() == {"first": ["COMPLETED"], "submitted": ["COMPLETED"]}
 
 
+def test_sigint_while_the_controller_is_away_leaves_jobs_and_says_so(drive, cluster):
+    driver = drive("second")
+    driver.running("first")
+    cluster.stop_controller()
+    try:
+        driver.send(signal.SIGINT)
+        assert driver.end(120) == 1
+        refused = drive("second")
+        assert refused.end(120) == 1
+        for told in (driver.output, refused.output):
+            assert f"SLURM does not say:\n    squeue --name {driver.run_name}" in told
+    finally:
+        cluster.start_controller()
+    assert driver.states() == {"first": ["RUNNING"]}
+    refused = drive("second")
+    assert refused.end() == 1
+    assert f"scancel --name {driver.run_name}" in refused.output
+    assert driver.runs("first") == ["run"]
+
+
 def test_sigint_cancels_the_jobs_and_sigterm_lets_them_finish(drive, tmp_path):
     interrupted = drive("second")
     interrupted.running("first")

@@ -283,6 +283,16 @@ class TestCommands:
         commands(sacct="echo '7|COMPLETED'")
         assert wrapper("sacct", *query).stdout == "7|COMPLETED\n"
 
+    def test_an_interrupted_driver_is_told_of_no_job_where_slurm_is_away(
+        self, tmp_path, commands, monkeypatch
+    ):
+        commands(sacct="exit 1", squeue="exit 1")
+        query = ("-X", "--format=JobIdRaw,State", "--name", "r-1")
+        monkeypatch.setenv("NICHECLIP_DRIVER_FOLDER", str(tmp_path))
+        (tmp_path / slurm_driver.INTERRUPTED).touch()
+        done = wrapper("sacct", *query)
+        assert (done.returncode, done.stdout) == (0, "")
+
     def test_the_tasks_of_an_array_have_states_of_their_own(self, commands):
         commands(sacct='case "$*" in *=JobID,State*) echo "7_1|RUNNING";; esac', squeue="true")
         query = ("-X", "--format=JobIdRaw,State", "--name", "r-1")
