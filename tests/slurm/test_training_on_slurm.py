@@ -1,6 +1,7 @@
 """Training on a real SLURM: lost nodes, requeues, several nodes, time limits."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -67,7 +68,7 @@ def project(tmp_path_factory):
     folder = clone(tmp_path_factory.mktemp("training") / "clone")
     (folder / "profiles/slurm/partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
     config = folder / "tests.yaml"
-    config.write_text(yaml.safe_dump(CONFIG))
+    config.write_text(yaml.safe_dump(CONFIG | {"scratch": str(folder / "disk")}))
     target = "results/train/undisturbed/seed0/train.json"
     snakemake(folder, "--cores", 2, target, config=config, root=folder)
     return folder
@@ -153,6 +154,11 @@ def training(cluster, project):
         training.end()
 
 
+def copies(project):
+    """What jobs have copied to their nodes' own disk, which all nodes of the test cluster share."""
+    return list((project / "disk").glob("nicheclip-*"))
+
+
 def undisturbed(project):
     return project / "results/train/undisturbed/seed0"
 
@@ -185,6 +191,9 @@ def test_lost_node_and_preemption_end_in_the_same_weights(cluster, project, trai
     log = next((project / ".snakemake/slurm_logs").rglob(f"{job}.log")).read_text()
     for step in (5, 9):  # each start adds to the log
         assert f"going on after step {step} of 16" in log
+    # The lost node's job could not remove its copy; a later one has.
+    assert len(set(re.findall(r"files of shards .* copied to (\S+)", log))) == 3
+    assert not copies(project)
     assert sha256_file(requeued.folder / WEIGHTS) == sha256_file(undisturbed(project) / WEIGHTS)
 
 
@@ -194,6 +203,8 @@ def test_two_nodes_train_the_weights_of_one_process(project, training):
     report = both.finish()
     [[_, state, _, nodes]] = both.jobs()
     assert (state, nodes, report["processes"]) == ("COMPLETED", "2", 2)
+    copied = re.findall(r"files of shards .* copied to (\S+)", both.told())
+    assert len(set(copied)) == 2 and not copies(project)  # one for each node
     one, two = (load(folder).model.state_dict() for folder in (undisturbed(project), both.folder))
     assert max((one[name] - two[name]).abs().max().item() for name in one) < 1e-6
 
