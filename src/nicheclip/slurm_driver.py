@@ -22,7 +22,7 @@ from nicheclip.errors import InputError
 from nicheclip.locks import LockedError, lock
 
 FOLDER = Path(".snakemake/slurm-driver")
-INTERRUPTED = "interrupted"  # in the folder: submissions that wait give up
+INTERRUPTED = "interrupted"  # in the folder: what waits for SLURM waits no longer
 QUERY_OF_STATES = "--format=JobIdRaw,State"  # of sacct, as the plugin asks for the states of jobs
 LONGEST_RUN = 60  # days
 ENDING_WITHIN = 180.0  # seconds: cancelled jobs get a grace of (KillWait) seconds to end
