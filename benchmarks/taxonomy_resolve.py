@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from nicheclip.config.base import RANKS
-from nicheclip.tables import TAXA
+from nicheclip.schemas import TAXA
 from nicheclip.taxonomy.providers.checklist import assemble
 from nicheclip.taxonomy.resolve_table import resolve_table, taxa_of, write_texts
+from nicheclip.terms import RANKS
 
 SYLLABLES = ("ba", "ce", "di", "fo", "gu", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "xo")
 SYNONYMS = 0.15

@@ -24,9 +24,9 @@ from PIL import Image
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.data.shards import ShardInputs, write_part
-from nicheclip.files import write_parquet
 from nicheclip.models.openclip import create, load, save
-from nicheclip.tables import CATALOG, IMAGES
+from nicheclip.runtime.files import write_parquet
+from nicheclip.schemas import CATALOG, IMAGES
 from nicheclip.training.batches import Batch, BatchReader, iterate
 from nicheclip.training.loop import train
 from nicheclip.training.losses import multi_positive_loss

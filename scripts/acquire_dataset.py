@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from nicheclip.config.data import DatasetConfig
 from nicheclip.data.acquire import acquire
-from nicheclip.job import job
-from nicheclip.manifest import ManifestWriter
+from nicheclip.runtime.job import job
+from nicheclip.runtime.manifest import ManifestWriter
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

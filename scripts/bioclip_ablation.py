@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.job import job
 from nicheclip.reporting.bioclip_cells import run_cells
 from nicheclip.reporting.bioclip_text_types import ablation_table
 from nicheclip.reporting.table import write_table
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

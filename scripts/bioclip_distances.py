@@ -15,10 +15,10 @@ from nicheclip.evaluation.distance_correlation import judge_distances
 from nicheclip.evaluation.predictions import read_classes, read_labels
 from nicheclip.evaluation.records import write_record
 from nicheclip.evaluation.tree_distance import measure_distances
-from nicheclip.job import job
 from nicheclip.models.features import read_features
 from nicheclip.reporting.distance_figure import distance_figure
 from nicheclip.reporting.style import save_figure
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

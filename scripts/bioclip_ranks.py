@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.evaluation.predictions import read_classes, read_group_predictions
-from nicheclip.job import job
 from nicheclip.reporting.bioclip_cells import run_cells
 from nicheclip.reporting.bioclip_figures import accuracy_figure
 from nicheclip.reporting.bioclip_ranks import rank_chances, ranks_table
 from nicheclip.reporting.style import save_figure
 from nicheclip.reporting.table import write_table
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

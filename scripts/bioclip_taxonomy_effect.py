@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.job import job
 from nicheclip.reporting.bioclip_effect import Arm, effect_table
 from nicheclip.reporting.bioclip_figures import effect_figure
 from nicheclip.reporting.style import save_figure
 from nicheclip.reporting.table import write_table
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

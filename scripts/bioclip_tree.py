@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from nicheclip.evaluation.predictions import read_classes, read_labels
 from nicheclip.evaluation.tree_distance import class_lineages
-from nicheclip.job import job
 from nicheclip.models.features import read_features
 from nicheclip.reporting.style import save_figure
 from nicheclip.reporting.tree_figure import tree_figure, tree_panels
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.config.training import ModelConfig
-from nicheclip.job import job
-from nicheclip.manifest import ManifestWriter
 from nicheclip.models.openclip import create, save
+from nicheclip.runtime.job import job
+from nicheclip.runtime.manifest import ManifestWriter
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

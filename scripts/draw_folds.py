@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.evaluation.image_cells import make_folds
 from nicheclip.evaluation.standing import read_judged_classes
-from nicheclip.job import job
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

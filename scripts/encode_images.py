@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.job import job
 from nicheclip.models.devices import check_gpus
 from nicheclip.models.encode import encode_images
 from nicheclip.models.features import write_features
 from nicheclip.models.openclip import load
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -7,7 +7,7 @@ from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.evaluation.image_cells import evaluate_few_shot
 from nicheclip.evaluation.metrics import Cell
 from nicheclip.evaluation.standing import read_judged_classes
-from nicheclip.job import job
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

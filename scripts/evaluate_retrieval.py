@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.evaluation.metrics import Cell
 from nicheclip.evaluation.text_cells import evaluate_retrieval
-from nicheclip.job import job
 from nicheclip.models.devices import check_gpus
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

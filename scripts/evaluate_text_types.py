@@ -7,8 +7,8 @@ from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.evaluation.metrics import Cell
 from nicheclip.evaluation.standing import read_class_groups
 from nicheclip.evaluation.text_types import evaluate_text_types
-from nicheclip.job import job
 from nicheclip.models.devices import check_gpus
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -7,8 +7,8 @@ from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.evaluation.metrics import Cell
 from nicheclip.evaluation.standing import read_judged_classes
 from nicheclip.evaluation.text_cells import evaluate_zero_shot, read_class_texts
-from nicheclip.job import job
 from nicheclip.models.devices import check_gpus
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.evaluation.predictions import read_class_names, read_predictions
-from nicheclip.job import job
 from nicheclip.reporting.fungalzsl_figures import prediction_grid
 from nicheclip.reporting.style import save_figure
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.job import job
 from nicheclip.reporting.fungalzsl import MeasuredRow, fungalzsl_table, read_published
 from nicheclip.reporting.fungalzsl_figures import recall_figure
 from nicheclip.reporting.style import save_figure
 from nicheclip.reporting.table import write_table
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

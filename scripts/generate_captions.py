@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from nicheclip.captions.generate import generate
 from nicheclip.config.captions import CaptionConfig
-from nicheclip.files import write_parquet
-from nicheclip.job import job
-from nicheclip.manifest import ManifestWriter
-from nicheclip.tables import CATALOG, CLASSES, read_table
+from nicheclip.runtime.files import write_parquet
+from nicheclip.runtime.job import job
+from nicheclip.runtime.manifest import ManifestWriter
+from nicheclip.schemas import CATALOG, CLASSES, read_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

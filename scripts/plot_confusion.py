@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.evaluation.predictions import read_class_names, read_predictions
-from nicheclip.job import job
 from nicheclip.reporting.figures import confusion_figure
 from nicheclip.reporting.style import save_figure
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.evaluation.predictions import read_class_names, read_labels
-from nicheclip.job import job
 from nicheclip.models.features import read_features
 from nicheclip.reporting.figures import embedding_figure
 from nicheclip.reporting.style import save_figure
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.job import job
 from nicheclip.reporting.figures import training_figure
 from nicheclip.reporting.style import save_figure
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

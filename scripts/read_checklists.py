@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.config.taxonomy import TaxonomyConfig
-from nicheclip.files import write_parquet
-from nicheclip.job import job
-from nicheclip.manifest import ManifestWriter
-from nicheclip.tables import TAXON_NAMES, VERNACULARS
+from nicheclip.runtime.files import write_parquet
+from nicheclip.runtime.job import job
+from nicheclip.runtime.manifest import ManifestWriter
+from nicheclip.schemas import TAXON_NAMES, VERNACULARS
 from nicheclip.taxonomy.ingest import read_checklists
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.job import job
 from nicheclip.reporting.evaluation_table import evaluation_table
 from nicheclip.reporting.table import write_table
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.config.training import TrainingConfig
-from nicheclip.job import job
+from nicheclip.runtime.job import job
 from nicheclip.training.launch import in_slurm_job, launch
 from nicheclip.training.task import TrainingTask
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from nicheclip.files import write_json
-from nicheclip.job import job
+from nicheclip.runtime.files import write_json
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

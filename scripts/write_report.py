@@ -4,8 +4,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from nicheclip.errors import InputError
-from nicheclip.job import job
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -7,8 +7,8 @@ import polars as pl
 
 from nicheclip.captions.assign import assign
 from nicheclip.data.shards import ShardInputs, write_part
-from nicheclip.job import job
-from nicheclip.tables import CAPTIONS, CATALOG, CLASSES, TEXTS, read_table
+from nicheclip.runtime.job import job
+from nicheclip.schemas import CAPTIONS, CATALOG, CLASSES, TEXTS, read_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

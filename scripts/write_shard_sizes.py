@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.data.shards import write_sizes
-from nicheclip.job import job
-from nicheclip.manifest import ManifestWriter
+from nicheclip.runtime.job import job
+from nicheclip.runtime.manifest import ManifestWriter
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from nicheclip.config.base import RANKS
-from nicheclip.tables import CATALOG, CLASSES
+from nicheclip.schemas import CATALOG, CLASSES
+from nicheclip.terms import RANKS
 
 
 def class_table(names):

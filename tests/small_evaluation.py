@@ -14,9 +14,10 @@ from nicheclip.data.shard_reader import ShardSet
 from nicheclip.data.shards import ShardInputs, write_part, write_sizes
 from nicheclip.evaluation.metrics import Cell, JudgedModel
 from nicheclip.evaluation.predictions import Predictions
-from nicheclip.files import write_json, write_parquet
 from nicheclip.models.features import ImageFeatures, l2_normalise
-from nicheclip.tables import CAPTIONS, CATALOG, CLASSES, IMAGES, RANKS, TEXTS
+from nicheclip.runtime.files import write_json, write_parquet
+from nicheclip.schemas import CAPTIONS, CATALOG, CLASSES, IMAGES, TEXTS
+from nicheclip.terms import RANKS
 
 COLOURS = {"a": (200, 40, 40), "b": (40, 200, 40), "c": (40, 40, 200)}
 NAMES = {"a": "Ant", "b": "Bee", "c": "Cat_$1"}

@@ -9,9 +9,9 @@ from PIL import Image
 
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.data.shards import ShardInputs, write_part, write_sizes
-from nicheclip.files import write_json, write_parquet
 from nicheclip.models.openclip import create, save
-from nicheclip.tables import CATALOG, IMAGES
+from nicheclip.runtime.files import write_json, write_parquet
+from nicheclip.schemas import CATALOG, IMAGES
 
 COLOURS = {"a": (200, 40, 40), "b": (40, 200, 40), "c": (40, 40, 200)}
 NAMES = {"a": "Red thing", "b": "Green thing", "c": "Blue thing"}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nicheclip.files import sha256_file
+from nicheclip.runtime.files import sha256_file
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests/configs/tiny.yaml"

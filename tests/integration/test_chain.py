@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nicheclip.files import sha256_file
+from nicheclip.runtime.files import sha256_file
 from workflow_run import ROOT, TINY, clone, command, environment, planned_jobs, snakemake
 
 

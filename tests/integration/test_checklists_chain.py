@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import yaml
 
-from nicheclip.config.base import RANKS
 from nicheclip.taxonomy.ids import taxon_id
+from nicheclip.terms import RANKS
 from small_training import jpeg
 from workflow_run import planned_jobs, snakemake
 

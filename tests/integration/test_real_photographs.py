@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from nicheclip.files import read_json
+from nicheclip.runtime.files import read_json
 from workflow_run import ROOT, snakemake
 
 REAL_DATA = os.environ.get("NICHECLIP_REAL_DATA")

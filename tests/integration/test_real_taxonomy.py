@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from nicheclip.config.taxonomy import ProviderConfig
-from nicheclip.tables import CLASSES, RANKS
+from nicheclip.schemas import CLASSES
 from nicheclip.taxonomy.flatten import flatten
 from nicheclip.taxonomy.ingest import read_provider
 from nicheclip.taxonomy.lineages import clean_lineages
@@ -16,6 +16,7 @@ from nicheclip.taxonomy.parsed_columns import parse_column
 from nicheclip.taxonomy.parsed_name import parse_name
 from nicheclip.taxonomy.providers.checklist import assemble
 from nicheclip.taxonomy.resolve import resolve
+from nicheclip.terms import RANKS
 
 FOLDER = os.environ.get("NICHECLIP_REAL_DATA")
 TREES = "x-col-mammalia/core/src/test/resources/xcol"

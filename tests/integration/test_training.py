@@ -14,9 +14,9 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from nicheclip.errors import InputError
-from nicheclip.files import read_json, sha256_file, write_json
 from nicheclip.models.openclip import load, open_clip
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_json, sha256_file, write_json
 from nicheclip.training.gathering import gather_pairs
 from nicheclip.training.interruption import EXIT_STATUS, StopRequest
 from nicheclip.training.launch import launch_environment

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from slurm_conf import PARTITIONS
 
-from nicheclip.files import read_json, sha256_file
 from nicheclip.models.openclip import load
+from nicheclip.runtime.files import read_json, sha256_file
 from workflow_run import clone, snakemake
 
 HERE = Path(__file__).parent

@@ -1,8 +1,9 @@
 """Small checklists for tests: written as providers write them, and read."""
 
 from nicheclip.config.taxonomy import ProviderConfig
-from nicheclip.tables import RANKS, TAXON_NAMES
+from nicheclip.schemas import TAXON_NAMES
 from nicheclip.taxonomy.ingest import read_provider
+from nicheclip.terms import RANKS
 
 CAT = ("Animalia", "Chordata", "Mammalia", "Carnivora", "Felidae", "Felis", "catus")
 

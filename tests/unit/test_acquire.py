@@ -9,10 +9,10 @@ from source_files import jpeg, png
 from nicheclip.config.data import DatasetConfig
 from nicheclip.data import parts as parts_module
 from nicheclip.data.acquire import acquire
-from nicheclip.errors import InputError
-from nicheclip.files import sha256_file
-from nicheclip.seeding import stable_hash
-from nicheclip.tables import CATALOG, CLASSES, IMAGES, read_table
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import sha256_file
+from nicheclip.runtime.seeding import stable_hash
+from nicheclip.schemas import CATALOG, CLASSES, IMAGES, read_table
 
 
 def fill(root, files):

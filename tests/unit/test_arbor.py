@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
-from nicheclip.config.base import RANKS
 from nicheclip.config.data import ArborWorld, DatasetConfig
 from nicheclip.data.acquire import acquire
-from nicheclip.errors import InputError
 from nicheclip.evaluation.colour_histogram import colour_histogram
-from nicheclip.seeding import generator
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import generator
+from nicheclip.schemas import CATALOG, CLASSES, read_table
 from nicheclip.synthetic.arbor_images import View, choose_habitat, draw_specimen
 from nicheclip.synthetic.arbor_names import ENDINGS, NOUNS
 from nicheclip.synthetic.arbor_traits import (
@@ -40,7 +40,7 @@ from nicheclip.synthetic.arbor_tree import (
     taxa_per_rank,
 )
 from nicheclip.synthetic.worlds import iterate
-from nicheclip.tables import CATALOG, CLASSES, read_table
+from nicheclip.terms import RANKS
 
 SMALL = {"train": 3, "val": 1, "test": 2}
 

@@ -14,8 +14,8 @@ from nicheclip.data.sources import members
 from nicheclip.data.sources.archive import ArchiveImages
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.members import iterate_members
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 FILES = {"set/b/2.jpg": b"two", "set/a/1.jpg": b"one", "set/readme.txt": b"text"}
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from caption_tables import catalog_table
 from nicheclip.captions.assign import assign
-from nicheclip.tables import CAPTIONS
+from nicheclip.schemas import CAPTIONS
 
 
 def caption(class_id, text, split, *, image_id=None, sample=0, verdict="accepted"):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from checklist_files import CAT, GBIF_HEADER, by_name, coldp, gbif, gbif_row, ranks, read, write
 
-from nicheclip.errors import InputError
-from nicheclip.tables import RANKS
+from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.providers import issues
+from nicheclip.terms import RANKS
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from nicheclip.config.training import AugmentConfig, TextConfig
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 from nicheclip.training.batches import (
     BatchReader,
     central_square,

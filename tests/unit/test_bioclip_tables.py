@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import Interval
 from nicheclip.evaluation.metrics import (
     CellMetrics,
@@ -22,6 +21,7 @@ from nicheclip.reporting.bioclip_figures import accuracy_figure, effect_figure
 from nicheclip.reporting.bioclip_ranks import rank_chances, ranks_table
 from nicheclip.reporting.bioclip_text_types import ablation_table, text_types_table
 from nicheclip.reporting.table import Measured, Number, Table, to_csv, to_markdown
+from nicheclip.runtime.errors import InputError
 from small_evaluation import predictions_of, write_classes
 
 ROOT = Path(__file__).parents[2]

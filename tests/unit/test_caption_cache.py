@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nicheclip.captions.backend import Identity, Reply, Request
 from nicheclip.captions.cache import ReplyCache, cache_key
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 WHO = Identity("m", "digest", "0.1")
 REQUEST = Request("cow", None, 0, "Describe a cow.", None, 0)

@@ -5,9 +5,9 @@ import sqlite3
 import pytest
 from checklist_files import CAT, by_name, gbif, gbif_row, ranks, read, write
 
-from nicheclip.errors import InputError
-from nicheclip.tables import RANKS
+from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.vernaculars import read_vernaculars
+from nicheclip.terms import RANKS
 
 
 def test_gbif(tmp_path):

@@ -1,12 +1,12 @@
 import polars as pl
 
-from nicheclip.config.base import RANKS
 from nicheclip.config.taxonomy import ProviderConfig, TaxonomyConfig
-from nicheclip.files import write_parquet
-from nicheclip.tables import CLASSES, TAXON_NAMES, VERNACULARS
+from nicheclip.runtime.files import write_parquet
+from nicheclip.schemas import CLASSES, TAXON_NAMES, VERNACULARS
 from nicheclip.taxonomy.class_taxa import resolve_classes
 from nicheclip.taxonomy.flatten import flatten
 from nicheclip.taxonomy.ingest import read_checklists
+from nicheclip.terms import RANKS
 
 CHECKLIST = """\
 kingdom,phylum,class,order,family,genus,species,common

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation import class_texts as module
 from nicheclip.evaluation.class_texts import (
     caption_texts,
@@ -9,6 +8,7 @@ from nicheclip.evaluation.class_texts import (
     read_templates,
     template_texts,
 )
+from nicheclip.runtime.errors import InputError
 from small_evaluation import write_captions, write_texts
 
 VECTORS = {"x": [3.0, 4.0], "y": [1.0, 0.0], "z": [0.0, 2.0]}

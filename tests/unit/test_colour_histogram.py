@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.errors import InputError
 from nicheclip.evaluation import colour_histogram as module
 from nicheclip.evaluation.colour_histogram import colour_histogram, judge_colour_histogram
 from nicheclip.evaluation.image_cells import evaluate_colour_histogram
 from nicheclip.evaluation.predictions import read_predictions
+from nicheclip.runtime.errors import InputError
 from small_evaluation import CELL, CONFIG, small_shards, write_catalog, write_classes, write_shards
 
 

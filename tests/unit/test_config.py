@@ -7,7 +7,7 @@ import yaml
 
 from nicheclip.config.schema import schema_text
 from nicheclip.config.workflow import parse_config
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = [

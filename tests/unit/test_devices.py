@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nicheclip.errors import InputError
 from nicheclip.models.devices import check_gpus
+from nicheclip.runtime.errors import InputError
 from workflow_run import ROOT
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from nicheclip.data import download as module
 from nicheclip.data.download import download
-from nicheclip.errors import InputError
-from nicheclip.files import read_json
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_json
 
 CONTENT = np.random.default_rng(0).bytes(500_000)
 MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from scipy.special import softmax
 
-from nicheclip.errors import InputError
 from nicheclip.models.encode import encode_images, encode_texts, evaluation_transform
 from nicheclip.models.features import ImageFeatures, l2_normalise, read_features, write_features
+from nicheclip.runtime.errors import InputError
 from small_evaluation import image_id, small_shards, tiny_clip, unit_features
 
 

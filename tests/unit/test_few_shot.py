@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 from sklearn.neighbors import NearestCentroid
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.few_shot import (
     draw_folds,
     few_shot,
@@ -17,6 +16,7 @@ from nicheclip.evaluation.few_shot import (
 from nicheclip.evaluation.image_cells import evaluate_few_shot, make_folds
 from nicheclip.evaluation.metrics import read_metrics
 from nicheclip.models.features import l2_normalise, write_features
+from nicheclip.runtime.errors import InputError
 from small_evaluation import CELL, CONFIG, image_id, unit_features, write_catalog
 
 

@@ -6,7 +6,6 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix as peer_confusion_matrix
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.predictions import Predictions
 from nicheclip.reporting.figures import (
     CURVES,
@@ -24,6 +23,7 @@ from nicheclip.reporting.fungalzsl_figures import (
 )
 from nicheclip.reporting.style import RIGHT, WRONG, save_figure, shortened
 from nicheclip.reporting.table import Column, Measured, Number, Table
+from nicheclip.runtime.errors import InputError
 from nicheclip.training.records import EpochRecord
 from small_evaluation import NAMES, image_id, predictions_of, small_shards, unit_features
 

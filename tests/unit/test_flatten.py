@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nicheclip.config.base import RANKS
-from nicheclip.errors import InputError
-from nicheclip.tables import CLASSES, RESOLUTIONS, TAXA, TEXTS
+from nicheclip.runtime.errors import InputError
+from nicheclip.schemas import CLASSES, RESOLUTIONS, TAXA, TEXTS
 from nicheclip.taxonomy.flatten import flatten
 from nicheclip.taxonomy.ids import taxon_id
 from nicheclip.taxonomy.lineage import Lineage
+from nicheclip.terms import RANKS
 
 WOLF = ("Animalia", "Chordata", "Mammalia", "Carnivora", "Canidae", "Canis", "lupus")
 FLY = ("Animalia", "Arthropoda", "", "Diptera", "Phoridae", "", "")

@@ -5,8 +5,8 @@ import pytest
 from nicheclip.config.data import FolderSource
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.folder import FolderImages
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 
 def fill(root, names):

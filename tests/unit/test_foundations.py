@@ -15,14 +15,14 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from nicheclip import code_digest
-from nicheclip.errors import InputError
-from nicheclip.files import atomic_path, read_json, write_json, write_parquet
-from nicheclip.locks import LockedError, lock
-from nicheclip.manifest import Dropped, ManifestWriter, Tally
-from nicheclip.progress import progress
-from nicheclip.seeding import generator, stable_hash, unit_interval
-from nicheclip.tables import FOLDS, read_table
+from nicheclip.runtime import code_digest
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import atomic_path, read_json, write_json, write_parquet
+from nicheclip.runtime.locks import LockedError, lock
+from nicheclip.runtime.manifest import Dropped, ManifestWriter, Tally
+from nicheclip.runtime.progress import progress
+from nicheclip.runtime.seeding import generator, stable_hash, unit_interval
+from nicheclip.schemas import FOLDS, read_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,9 +42,22 @@ def test_atomic_files_obey_the_umask(tmp_path):
     assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+def test_columns_that_a_schema_does_not_have_are_ignored(tmp_path):
+    columns = {"image_id": ["a"], "new": [1.5], "fold": [0], "shots": [5]}
+    schema = pa.schema(
+        [FOLDS.field("image_id"), ("new", pa.float64()), FOLDS.field("fold"), FOLDS.field("shots")]
+    )
+    write_parquet(tmp_path / "t.parquet", pa.table(columns, schema=schema))
+    assert read_table(tmp_path / "t.parquet", FOLDS).to_pydict() == {
+        "shots": [5],
+        "fold": [0],
+        "image_id": ["a"],
+    }
+
+
 def test_a_table_of_another_schema_is_an_error(tmp_path):
     write_parquet(tmp_path / "t.parquet", pa.table({"shots": [1]}))
-    with pytest.raises(InputError, match=r"t\.parquet: columns \['shots'\] do not match"):
+    with pytest.raises(InputError, match=r"t\.parquet: expected the column shots \(int32\), fold"):
         read_table(tmp_path / "t.parquet", FOLDS)
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match="not a readable Parquet file"):
@@ -81,7 +94,8 @@ def test_seeds_do_not_depend_on_the_process():
 @pytest.fixture
 def library(tmp_path, monkeypatch):
     package = tmp_path / "nicheclip"
-    (package / "room").mkdir(parents=True)
+    for room in ("room", "config", "runtime"):
+        (package / room).mkdir(parents=True)
     for name, text in {
         "__init__": "",
         "a": "from nicheclip import b",
@@ -89,28 +103,89 @@ def library(tmp_path, monkeypatch):
         "other": "",
         "room/__init__": "",
         "room/c": "import os",
+        "room/kind": "",
+        "config/__init__": "",
+        "config/d": "import nicheclip.other",
+        "runtime/__init__": "",
+        "runtime/locks": "import nicheclip.other",
+        "runtime/files": "",
     }.items():
         (package / f"{name}.py").write_text(text)
     monkeypatch.setattr(code_digest, "SOURCE", tmp_path)
-    code_digest._imports.cache_clear()
+    forget()
     script = tmp_path / "script.py"
-    script.write_text("from nicheclip.a import thing\n")
+    script.write_text(
+        "from nicheclip.a import thing\nfrom nicheclip.config.d import D\n"
+        "from nicheclip.runtime import files, locks\n"
+    )
     yield package, script
+    forget()
+
+
+def forget():
     code_digest._imports.cache_clear()
+    code_digest._content.cache_clear()
+
+
+def digest(script, *chosen):
+    forget()
+    return code_digest.code_digest(script, *chosen)
 
 
 def test_the_digest_covers_what_a_script_reaches_and_no_more(library):
     package, script = library
     names = {p.relative_to(package).as_posix() for p in code_digest.reachable_modules(script)}
-    assert names == {"__init__.py", "a.py", "b.py", "room/__init__.py", "room/c.py"}
-    before = code_digest.code_digest(script)
-    (package / "other.py").write_text("x = 1")
-    assert code_digest.code_digest(script) == before
-    (package / "room/c.py").write_text("import sys")
-    edited = code_digest.code_digest(script)
-    assert edited != before
-    script.write_text(script.read_text() + "# changed\n")
-    assert code_digest.code_digest(script) != edited
+    assert names == {
+        "__init__.py",
+        "a.py",
+        "b.py",
+        "room/__init__.py",
+        "room/c.py",
+        "runtime/files.py",
+    }
+    before = digest(script)
+    for unused in ("other.py", "room/kind.py", "config/d.py", "runtime/locks.py"):
+        (package / unused).write_text("x = 1")
+        assert digest(script) == before, unused
+    for used in ("room/c.py", "runtime/files.py"):
+        (package / used).write_text("import sys")
+        assert digest(script) != before, used
+        before = digest(script)
+    script.write_text(script.read_text() + "changed = True\n")
+    assert digest(script) != before
+
+
+def test_prose_and_layout_leave_the_digest_alone(library):
+    package, script = library
+    module = package / "room/c.py"
+    module.write_text("class A:\n    x = 1\n\n\ndef f():\n    return 2\n")
+    before = digest(script)
+    module.write_text(
+        '"""Words."""\n\nclass A:\n    """More."""\n\n    x = 1\n    """Of the attribute."""\n\n'
+        'def f():\n    """And more."""\n    # a comment\n    return (2)\n'
+    )
+    assert digest(script) == before
+    module.write_text(module.read_text().replace("(2)", '"2"'))
+    assert digest(script) != before
+
+
+def test_a_module_that_is_chosen_by_name_counts(library):
+    package, script = library
+    before = digest(script, "nicheclip.room.kind")
+    assert before != digest(script)
+    (package / "room/kind.py").write_text("x = 1")
+    assert digest(script, "nicheclip.room.kind") != before
+    with pytest.raises(ValueError, match=r"no module is called nicheclip\.room\.nothing"):
+        digest(script, "nicheclip.room.nothing")
+
+
+def test_imports_for_type_checkers_are_not_followed(library):
+    package, script = library
+    (package / "room/c.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import nicheclip.other\n"
+    )
+    names = {p.name for p in code_digest.reachable_modules(script)}
+    assert "other.py" not in names
 
 
 def test_no_script_of_data_or_tables_reaches_the_training_code():
@@ -120,8 +195,8 @@ def test_no_script_of_data_or_tables_reaches_the_training_code():
 
 
 def test_progress_passes_items_on_and_writes_lines_into_a_log(capsys, monkeypatch):
-    monkeypatch.setattr("nicheclip.progress.SECONDS_TO_FIRST_LINE", 0.0)
-    monkeypatch.setattr("nicheclip.progress.SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("nicheclip.runtime.progress.SECONDS_TO_FIRST_LINE", 0.0)
+    monkeypatch.setattr("nicheclip.runtime.progress.SECONDS_BETWEEN_LINES", 0.0)
     assert list(progress(range(3), label="shards")) == [0, 1, 2]
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3 and lines[0].startswith("shards:  33%") and "3/3" in lines[-1]
@@ -133,7 +208,10 @@ def test_short_work_is_silent(capsys):
 
 
 def run_job(tmp_path, body):
-    source = f"from nicheclip.errors import InputError\nfrom nicheclip.job import job\n{body}"
+    imports = (
+        "from nicheclip.runtime.errors import InputError\nfrom nicheclip.runtime.job import job"
+    )
+    source = f"{imports}\n{body}"
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(source)],
         cwd=tmp_path,
@@ -161,7 +239,11 @@ def test_a_job_waits_for_a_process_that_still_does_it(tmp_path):
     with pytest.raises(LockedError):
         lock(tmp_path / ".x.log.lock", wait=False)
     second = subprocess.Popen(
-        [sys.executable, "-c", "from nicheclip.job import job\nwith job('x.log'): print('done')"],
+        [
+            sys.executable,
+            "-c",
+            "from nicheclip.runtime.job import job\nwith job('x.log'): print('done')",
+        ],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT / "src")},
         stdout=subprocess.PIPE,
@@ -178,11 +260,11 @@ def test_the_processes_of_one_job_share_its_log(tmp_path):
         "import os, subprocess, sys\n"
         "with job('x.log'):\n"
         "    inner = \"with job('x.log', alone=False): raise SystemExit(7)\"\n"
-        "    code = f'from nicheclip.job import job\\n{inner}'\n"
+        "    code = f'from nicheclip.runtime.job import job\\n{inner}'\n"
         "    print(subprocess.run([sys.executable, '-c', code]).returncode)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", f"from nicheclip.job import job\n{body}"],
+        [sys.executable, "-c", f"from nicheclip.runtime.job import job\n{body}"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT / "src")},
         capture_output=True,

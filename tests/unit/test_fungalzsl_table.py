@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import Interval
 from nicheclip.evaluation.metrics import (
     CellMetrics,
@@ -15,6 +14,7 @@ from nicheclip.evaluation.metrics import (
 )
 from nicheclip.reporting.fungalzsl import MeasuredRow, fungalzsl_table, read_published
 from nicheclip.reporting.table import Measured, Number, to_csv, to_markdown
+from nicheclip.runtime.errors import InputError
 
 REGISTRY = Path(__file__).parents[2] / "workflow" / "registry" / "tables" / "fungalzsl_1.csv"
 PUBLISHED = read_published(REGISTRY)

@@ -22,8 +22,8 @@ from nicheclip.captions.generate import generate
 from nicheclip.captions.repeats import normalised
 from nicheclip.captions.splits import Caption, partition, text_groups
 from nicheclip.config.captions import CaptionConfig
-from nicheclip.errors import InputError
-from nicheclip.tables import CAPTIONS, EVERY_SPLIT, IMAGES
+from nicheclip.runtime.errors import InputError
+from nicheclip.schemas import CAPTIONS, EVERY_SPLIT, IMAGES
 
 PROMPTS = Path(__file__).parents[2] / "workflow/registry/prompts"
 FUNGI = {"spore": "fungal spores", "hyphae": "fungal hyphae", "mycelium": "fungal mycelium"}

@@ -17,8 +17,8 @@ from nicheclip.config.data import HubSource
 from nicheclip.data.sources import hub
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.hub import HubImages
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -214,7 +214,7 @@ import sys
 from pathlib import Path
 from nicheclip.config.data import HubSource
 from nicheclip.data.sources.hub import HubImages
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 source = HubSource(kind="hub", repository=sys.argv[1])
 try:
     print([getattr(item, "label", None) for item in HubImages(source, Path(sys.argv[2]))])

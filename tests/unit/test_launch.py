@@ -13,8 +13,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from nicheclip.errors import InputError
 from nicheclip.models.devices import check_gpus
+from nicheclip.runtime.errors import InputError
 from nicheclip.training import launch, node, ownership
 from nicheclip.training.interruption import EXIT_STATUS, StopRequest
 from nicheclip.training.ownership import Ownership

@@ -8,7 +8,6 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
 import nicheclip
-from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import mean_interval, share_interval
 from nicheclip.evaluation.metrics import (
     GroupAccuracy,
@@ -18,6 +17,7 @@ from nicheclip.evaluation.metrics import (
     read_metrics,
     write_metrics,
 )
+from nicheclip.runtime.errors import InputError
 from small_evaluation import CELL, CONFIG, predictions_of, write_classes
 
 SETTINGS = {"resamples": 500, "confidence": 0.95, "seed": 0}

@@ -17,7 +17,7 @@ from nicheclip.captions.backend import BackendUnavailable, Request
 from nicheclip.captions.ollama import SEED_STRIDE, OllamaBackend
 from nicheclip.captions.ollama_process import start_server
 from nicheclip.config.captions import OllamaBackend as OllamaConfig
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 PROMPT = "Describe a spore."
 REQUEST = Request("spore", None, 3, PROMPT, None, 100)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import class_share_interval, wilson
 from nicheclip.evaluation.paired import paired_difference
 from nicheclip.evaluation.predictions import Predictions
+from nicheclip.runtime.errors import InputError
 from small_evaluation import image_id
 
 SETTINGS = {"resamples": 4000, "confidence": 0.95, "seed": 0}

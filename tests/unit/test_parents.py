@@ -5,8 +5,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nicheclip.config.base import RANKS
 from nicheclip.taxonomy.providers.parents import ancestors, cyclic_rows, first_parents
+from nicheclip.terms import RANKS
 
 #: row numbers, -1 at a root, -2 for a parent that is not there
 PARENTS = st.integers(1, 12).flatmap(

@@ -9,7 +9,7 @@ import yaml
 from nicheclip.config.data import RegistrySource
 from nicheclip.data.registry import RegistryEntry, load_entry
 from nicheclip.data.sources.open import open_source
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 SHIPPED = Path(__file__).parents[2] / "workflow" / "registry" / "datasets"
 

@@ -8,7 +8,7 @@ import pytest
 
 from nicheclip.captions.backend import Request
 from nicheclip.captions.replay import ReplayBackend
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 ROWS = [
     {"class_id": "cow", "text": "A cow."},

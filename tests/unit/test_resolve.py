@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nicheclip.errors import InputError
-from nicheclip.files import write_parquet
-from nicheclip.tables import CLASSES, RANKS, RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS, read_table
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import write_parquet
+from nicheclip.schemas import CLASSES, RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS, read_table
 from nicheclip.taxonomy.flatten import flatten
 from nicheclip.taxonomy.ids import taxon_id
 from nicheclip.taxonomy.lineage import Lineage
@@ -23,6 +23,7 @@ from nicheclip.taxonomy.resolve_table import main as resolve_table_command
 from nicheclip.taxonomy.resolve_table import resolve_table, taxa_of, write_texts
 from nicheclip.taxonomy.texts import bare_names
 from nicheclip.taxonomy.trace import main, trace
+from nicheclip.terms import RANKS
 
 MOTH = ("Animalia", "Arthropoda", "Insecta", "Lepidoptera", "Erebidae")
 ORCHID = ("Plantae", "Tracheophyta", "Liliopsida", "Asparagales", "Orchidaceae")

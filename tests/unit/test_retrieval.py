@@ -88,11 +88,11 @@ def test_chunks_do_not_change_the_result(monkeypatch):
 
 
 def test_the_whole_cell_from_files(tmp_path):
-    from nicheclip.errors import InputError
     from nicheclip.evaluation.text_cells import evaluate_retrieval
     from nicheclip.models.encode import encode_images
     from nicheclip.models.features import write_features
     from nicheclip.models.openclip import save
+    from nicheclip.runtime.errors import InputError
 
     shards = small_shards(tmp_path)
     clip = tiny_clip(tmp_path / "registry")

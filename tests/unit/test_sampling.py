@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 from nicheclip.training.sampling import WINDOW_SHARDS, Sampling, slice_sizes
 
 samplings = st.builds(

@@ -12,8 +12,8 @@ import pytest
 
 from nicheclip.data import scratch
 from nicheclip.data.scratch import on_scratch
-from nicheclip.errors import InputError
-from nicheclip.files import write_json
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import write_json
 
 SOURCE = Path(scratch.__file__).parents[2]
 

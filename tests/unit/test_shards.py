@@ -9,9 +9,9 @@ import webdataset as wds
 
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.data.shards import ShardInputs, shard_files, write_part, write_sizes
-from nicheclip.errors import InputError
-from nicheclip.files import read_json, sha256_file, write_parquet
-from nicheclip.tables import CATALOG, IMAGES
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_json, sha256_file, write_parquet
+from nicheclip.schemas import CATALOG, IMAGES
 
 IDS = [f"{i:016x}" for i in range(10)]
 

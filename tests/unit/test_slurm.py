@@ -10,10 +10,12 @@ import time
 
 import pytest
 
-from nicheclip import locks, slurm_client, slurm_driver
-from nicheclip.errors import InputError
-from nicheclip.locks import lock
-from nicheclip.slurm_jobs import (
+from nicheclip.runtime import locks
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.locks import lock
+from nicheclip.slurm import client as slurm_client
+from nicheclip.slurm import driver as slurm_driver
+from nicheclip.slurm.jobs import (
     Job,
     above_limits,
     ended_by_slurm,

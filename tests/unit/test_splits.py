@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from nicheclip.config.data import SplitConfig
 from nicheclip.data.splits import given_split, hash_splits, normalise_split
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 CONFIG = SplitConfig(val=0.1, test=0.2)
 

@@ -2,10 +2,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.standing import class_groups, read_class_groups, read_judged_classes
-from nicheclip.files import write_parquet
-from nicheclip.tables import CATALOG, CLASSES, RANKS
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import write_parquet
+from nicheclip.schemas import CATALOG, CLASSES
+from nicheclip.terms import RANKS
 from small_evaluation import image_id
 
 

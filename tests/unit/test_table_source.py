@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from nicheclip.config.data import TableSource
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.table import TableImages
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 
 @pytest.fixture

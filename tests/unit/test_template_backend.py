@@ -13,8 +13,8 @@ from nicheclip.captions.mentions import ClassNames
 from nicheclip.captions.prompts import Grammar, Prompt, load
 from nicheclip.captions.template import TemplateBackend, permuted
 from nicheclip.config.captions import GateConfig
-from nicheclip.errors import InputError
 from nicheclip.evaluation.class_texts import read_templates
+from nicheclip.runtime.errors import InputError
 
 PROMPTS = Path(__file__).parents[2] / "workflow/registry/prompts"
 

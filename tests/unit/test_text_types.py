@@ -3,14 +3,14 @@ import polars as pl
 import pytest
 
 from nicheclip.config.evaluation import EvaluationConfig
-from nicheclip.errors import InputError
 from nicheclip.evaluation.predictions import read_group_predictions
 from nicheclip.evaluation.text_types import evaluate_text_types
-from nicheclip.files import write_parquet
 from nicheclip.models.encode import encode_images, encode_texts
 from nicheclip.models.features import write_features
 from nicheclip.models.openclip import save
-from nicheclip.tables import TEXTS
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import write_parquet
+from nicheclip.schemas import TEXTS
 from small_evaluation import CELL, small_shards, tiny_clip, write_classes
 
 CONFIG = EvaluationConfig(

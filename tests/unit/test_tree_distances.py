@@ -5,8 +5,6 @@ import polars as pl
 import pytest
 from scipy.stats import spearmanr
 
-from nicheclip.config.base import RANKS
-from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import class_weights
 from nicheclip.evaluation.distance_correlation import (
     DistanceRecord,
@@ -20,7 +18,9 @@ from nicheclip.evaluation.tree_distance import (
     measure_distances,
     tree_distances,
 )
+from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.lineage import Lineage
+from nicheclip.terms import RANKS
 from small_evaluation import class_table, image_id, unit_features
 
 WOLF = ["Animalia", "Chordata", "Mammalia", "Carnivora", "Canidae", "Canis", "lupus"]

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import Interval
 from nicheclip.evaluation.distance_correlation import Estimate, judge_distances
 from nicheclip.evaluation.tree_distance import measure_distances
@@ -20,6 +19,7 @@ from nicheclip.reporting.figures import MOST_NAMED_CLASSES
 from nicheclip.reporting.projection import t_sne
 from nicheclip.reporting.style import save_figure
 from nicheclip.reporting.tree_figure import tree_figure, tree_panels
+from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.lineage import Lineage
 from small_evaluation import class_table, image_id, unit_features
 

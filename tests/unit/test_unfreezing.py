@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from nicheclip.config.training import OptimizerConfig, UnfreezingConfig
-from nicheclip.errors import InputError
 from nicheclip.models.openclip import open_clip
+from nicheclip.runtime.errors import InputError
 from nicheclip.training.optimization import make_optimizer, parameter_groups
 from nicheclip.training.unfreezing import Unfreezer, towers, training_mode
 from small_training import tiny_clip

@@ -4,9 +4,9 @@ import polars as pl
 from checklist_files import CAT, GBIF_HEADER, gbif_row, write
 
 from nicheclip.config.taxonomy import ProviderConfig, TaxonomyConfig, VernacularConfig
-from nicheclip.tables import RANKS
 from nicheclip.taxonomy.ingest import read_checklists
 from nicheclip.taxonomy.vernaculars import common_names, read_vernaculars
+from nicheclip.terms import RANKS
 
 
 def test_common_names_by_language_provider_preference(tmp_path):

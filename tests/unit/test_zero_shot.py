@@ -4,7 +4,6 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
 from nicheclip.config.evaluation import CaptionTexts
-from nicheclip.errors import InputError
 from nicheclip.evaluation import zero_shot as module
 from nicheclip.evaluation.class_texts import ClassEmbeddings
 from nicheclip.evaluation.predictions import (
@@ -16,6 +15,7 @@ from nicheclip.evaluation.predictions import (
 from nicheclip.evaluation.ranking import TIE, _rank_by_full_sort, rank
 from nicheclip.evaluation.zero_shot import class_probabilities, zero_shot
 from nicheclip.models.features import l2_normalise
+from nicheclip.runtime.errors import InputError
 from small_evaluation import (
     CELL,
     CONFIG,

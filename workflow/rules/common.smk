@@ -41,11 +41,11 @@ def keep_caches_in_the_working_folder():
 
 keep_caches_in_the_working_folder()
 
-from nicheclip.code_digest import code_digest
-from nicheclip.config.base import SPLITS
+from nicheclip.runtime.code_digest import code_digest
+from nicheclip.terms import SPLITS
 from nicheclip.config.workflow import parse_config
-from nicheclip.errors import InputError
-from nicheclip.paths import expand_path
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.paths import expand_path
 from nicheclip.reporting.scale import marked
 from nicheclip.taxonomy.provider_files import provider_files
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from nicheclip import slurm_driver
-from nicheclip.errors import InputError
-from nicheclip.locks import LockedError, lock
-from nicheclip.slurm_jobs import above_limits
+from nicheclip.slurm import driver as slurm_driver
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.locks import LockedError, lock
+from nicheclip.slurm.jobs import above_limits
 
 FOLDER = Path(".snakemake")
 

@@ -4,8 +4,8 @@ from collections import defaultdict
 
 import pyarrow as pa
 
-from nicheclip.seeding import stable_hash
-from nicheclip.tables import EVERY_SPLIT
+from nicheclip.runtime.seeding import stable_hash
+from nicheclip.schemas import EVERY_SPLIT
 
 
 def assign(catalog: pa.Table, captions: pa.Table) -> dict[str, str]:

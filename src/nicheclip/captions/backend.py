@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 
 class BackendUnavailable(InputError):  # noqa: N818

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from nicheclip.captions.backend import Identity, Reply, Request
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 LOGGER = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from nicheclip.captions.template import TemplateBackend
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.captions import OllamaBackend as OllamaConfig
 from nicheclip.config.captions import TemplateBackend as TemplateConfig
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
-from nicheclip.progress import progress
-from nicheclip.tables import CAPTIONS
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.progress import progress
+from nicheclip.schemas import CAPTIONS
 from nicheclip.taxonomy.flatten import class_names as text_names
 
 Item = TypeVar("Item")

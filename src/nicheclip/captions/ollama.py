@@ -12,7 +12,7 @@ import ollama
 from nicheclip.captions.backend import BackendUnavailable, Identity, Reply, Request
 from nicheclip.captions.ollama_process import server_version, start_server
 from nicheclip.config.captions import OllamaBackend as OllamaConfig
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 LONGEST_WAIT = 30.0
 SEED_STRIDE = 1_000_003

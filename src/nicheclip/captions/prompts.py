@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 NonEmpty = Annotated[str, Field(min_length=1)]
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nicheclip.captions.backend import Identity, LocalBackend, Reply, Request
-from nicheclip.errors import InputError
-from nicheclip.files import sha256_file
-from nicheclip.manifest import Dropped
-from nicheclip.paths import expand_path
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import sha256_file
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.paths import expand_path
 
 
 class ReplayBackend(LocalBackend):

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nicheclip.captions.repeats import normalised, read_by_clip
-from nicheclip.config.base import SPLITS
-from nicheclip.errors import InputError
-from nicheclip.seeding import stable_hash
-from nicheclip.tables import EVERY_SPLIT
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import stable_hash
+from nicheclip.schemas import EVERY_SPLIT
+from nicheclip.terms import SPLITS
 
 """A description of the class that serves every split."""
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from nicheclip.captions.backend import Identity, LocalBackend, Reply, Request
 from nicheclip.captions.prompts import CLASS_SLOTS, Grammar, fill, load, slots
-from nicheclip.errors import InputError
-from nicheclip.files import sha256_file
-from nicheclip.seeding import stable_hash
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import sha256_file
+from nicheclip.runtime.seeding import stable_hash
 
 FEISTEL_ROUNDS = 4
 

@@ -25,7 +25,7 @@ def truncated(text: str) -> str:
 @cache
 def _tokenizer() -> Any:
     # open_clip takes seconds to import, which only a job that judges captions should wait for.
-    from nicheclip.torchvision_ops import declare_missing_operators
+    from nicheclip.runtime.torchvision_ops import declare_missing_operators
 
     declare_missing_operators()
     from open_clip.tokenizer import SimpleTokenizer

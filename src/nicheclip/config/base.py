@@ -1,10 +1,6 @@
-"""The base of all config models, and the terms that they share."""
+"""The base of all config models."""
 
 from pydantic import BaseModel, ConfigDict
-
-SPLITS = ("train", "val", "test")
-
-RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 
 
 class ConfigModel(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
-from nicheclip.config.training import TextType
+from nicheclip.terms import TextType
 
 
 class TemplateTexts(ConfigModel):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nicheclip.config.base import ConfigModel
-from nicheclip.config.training import TextType
+from nicheclip.terms import TextType
 
 
 class FungalzslConfig(ConfigModel):

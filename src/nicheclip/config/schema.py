@@ -4,7 +4,7 @@ import json
 import sys
 
 from nicheclip.config.workflow import Config
-from nicheclip.files import write_text
+from nicheclip.runtime.files import write_text
 
 
 def schema_text() -> str:

@@ -5,10 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from nicheclip.config.base import ConfigModel
-
-TextType = Literal[
-    "caption", "sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com"
-]
+from nicheclip.terms import TextType
 
 #: of a job's time limit, at most, for the end of a training that is not complete
 SECONDS_TO_STOP = 600

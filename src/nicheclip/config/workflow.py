@@ -15,7 +15,7 @@ from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig, Protocol
 from nicheclip.config.papers import PapersConfig
 from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 #: names become folder names
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]

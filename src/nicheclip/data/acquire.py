@@ -16,10 +16,10 @@ from nicheclip.data.images import BadImageError, NormalisedImage, normalise
 from nicheclip.data.parts import PartWriter
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.open import open_source
-from nicheclip.files import atomic_path
-from nicheclip.manifest import Dropped
-from nicheclip.progress import progress
-from nicheclip.tables import SPLITS
+from nicheclip.runtime.files import atomic_path
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.progress import progress
+from nicheclip.terms import SPLITS
 
 #: images on their way through the threads, for each thread
 IN_FLIGHT = 8

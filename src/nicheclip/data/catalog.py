@@ -14,9 +14,10 @@ from nicheclip.data.images import NormalisedImage
 from nicheclip.data.parts import part_of
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.splits import given_split, hash_splits
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
-from nicheclip.tables import CATALOG, CLASSES, RANKS
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.schemas import CATALOG, CLASSES
+from nicheclip.terms import RANKS
 
 
 def image_id(source: str, key: str) -> str:

@@ -8,11 +8,11 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from nicheclip.errors import InputError
-from nicheclip.files import read_json, sha256_file, write_json, write_text
-from nicheclip.locks import locked
-from nicheclip.progress import progress
-from nicheclip.seeding import unit_interval
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_json, sha256_file, write_json, write_text
+from nicheclip.runtime.locks import locked
+from nicheclip.runtime.progress import progress
+from nicheclip.runtime.seeding import unit_interval
 
 #: attempts in a row that bring no new byte before a download is given up
 ATTEMPTS = 6

@@ -8,9 +8,9 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nicheclip.errors import InputError
-from nicheclip.seeding import stable_hash
-from nicheclip.tables import IMAGES
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import stable_hash
+from nicheclip.schemas import IMAGES
 
 #: encoded images held in memory over all parts
 BUFFER_BYTES = 512 << 20

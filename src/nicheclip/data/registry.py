@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.data import ArchiveSource, HubSource, ManualSource
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 SplitName = Literal["train", "val", "test", "all"]
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nicheclip.files import read_json, sha256_file
-from nicheclip.locks import LockedError, lock, locked
-from nicheclip.paths import expand_path
-from nicheclip.tables import SIZES_FILE
+from nicheclip.runtime.files import read_json, sha256_file
+from nicheclip.runtime.locks import LockedError, lock, locked
+from nicheclip.runtime.paths import expand_path
+from nicheclip.schemas import SIZES_FILE
 
 log = logging.getLogger(__name__)
 

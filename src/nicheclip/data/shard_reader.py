@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from nicheclip.errors import InputError
-from nicheclip.files import read_json
-from nicheclip.tables import SHARD_INDEX, SIZES_FILE, read_table
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_json
+from nicheclip.schemas import SHARD_INDEX, SIZES_FILE, read_table
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import webdataset as wds
 
-from nicheclip.errors import InputError
-from nicheclip.files import atomic_path, write_json, write_parquet
-from nicheclip.progress import progress
-from nicheclip.seeding import stable_hash
-from nicheclip.tables import IMAGES, SHARD_INDEX, SIZES_FILE, SPLITS, read_table
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import atomic_path, write_json, write_parquet
+from nicheclip.runtime.progress import progress
+from nicheclip.runtime.seeding import stable_hash
+from nicheclip.schemas import IMAGES, SHARD_INDEX, SIZES_FILE, read_table
+from nicheclip.terms import SPLITS
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from nicheclip.config.data import SplitConfig
-from nicheclip.errors import InputError
-from nicheclip.seeding import unit_interval
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import unit_interval
 
 SPLIT_NAMES = {
     "train": "train",

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
-from nicheclip.seeding import generator
+from nicheclip.runtime.seeding import generator
 
 #: numbers drawn at once, which bounds memory
 NUMBERS_AT_ONCE = 5_000_000

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import yaml
 
-from nicheclip.errors import InputError
 from nicheclip.models.features import Array, l2_normalise
-from nicheclip.tables import CAPTIONS, EVERY_SPLIT, TEXTS, read_table
+from nicheclip.runtime.errors import InputError
+from nicheclip.schemas import CAPTIONS, EVERY_SPLIT, TEXTS, read_table
 
 #: texts to features [n, d] of length 1
 TextEncoder = Callable[[Sequence[str]], Array]

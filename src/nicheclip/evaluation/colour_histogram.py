@@ -13,11 +13,11 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.errors import InputError
 from nicheclip.evaluation.predictions import TOP, Predictions, make_predictions
 from nicheclip.evaluation.ranking import rank
-from nicheclip.progress import progress
-from nicheclip.seeding import generator
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.progress import progress
+from nicheclip.runtime.seeding import generator
 
 #: bins of each of red, green and blue
 BINS = 8

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from nicheclip.config.base import RANKS
 from nicheclip.evaluation.bootstrap import NUMBERS_AT_ONCE, Interval, class_weights
 from nicheclip.evaluation.metrics import Record
 from nicheclip.evaluation.paired import FEWEST_CLASSES
 from nicheclip.evaluation.tree_distance import ClassDistances
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.terms import RANKS
 
 Floats = npt.NDArray[np.float64]
 

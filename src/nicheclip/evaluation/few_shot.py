@@ -14,13 +14,13 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.ranking import rank
-from nicheclip.files import write_parquet
-from nicheclip.manifest import Dropped
 from nicheclip.models.features import Array, ImageFeatures, l2_normalise
-from nicheclip.seeding import generator
-from nicheclip.tables import FOLDS, read_table
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import write_parquet
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.seeding import generator
+from nicheclip.schemas import FOLDS, read_table
 
 #: query images compared with all centroids at once
 CHUNK = 4_096

@@ -17,8 +17,8 @@ from nicheclip.evaluation.metrics import (
     write_metrics,
 )
 from nicheclip.evaluation.predictions import read_classes, read_labels, write_predictions
-from nicheclip.manifest import Dropped
 from nicheclip.models.features import read_features
+from nicheclip.runtime.manifest import Dropped
 
 
 def make_folds(

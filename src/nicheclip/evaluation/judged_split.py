@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.predictions import read_classes, read_labels
 from nicheclip.models.features import ImageFeatures, read_features
+from nicheclip.runtime.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from nicheclip.config.base import RANKS
 from nicheclip.config.evaluation import EvaluationConfig
-from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import Interval, share_interval
 from nicheclip.evaluation.predictions import Predictions
 from nicheclip.evaluation.records import read_record, write_record
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.terms import RANKS
 
 
 class Record(BaseModel):

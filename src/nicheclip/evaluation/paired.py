@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import class_weights
 from nicheclip.evaluation.predictions import Predictions
-from nicheclip.seeding import generator
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import generator
 
 #: with fewer, percentile intervals are too narrow: where two runs differ by chance alone, a nominal
 #: 95 % interval left out 0 in 41 % of 1,000 simulations over 2 classes, 18 % over 4, 9 % over 10

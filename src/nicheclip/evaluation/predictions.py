@@ -9,9 +9,9 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from nicheclip.errors import InputError
-from nicheclip.files import write_parquet
-from nicheclip.tables import CATALOG, CLASSES, GROUP_PREDICTIONS, PREDICTIONS, read_table
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import write_parquet
+from nicheclip.schemas import CATALOG, CLASSES, GROUP_PREDICTIONS, PREDICTIONS, read_table
 
 #: classes kept per image
 TOP = 5

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nicheclip.seeding import generator
+from nicheclip.runtime.seeding import generator
 
 #: cosines nearer than this are equal: float32 products of equal vectors differ by about 1e-7
 TIE = 1e-6

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from nicheclip.errors import InputError
-from nicheclip.files import read_json, write_json
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_json, write_json
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 

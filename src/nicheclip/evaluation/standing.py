@@ -6,10 +6,10 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from nicheclip.config.base import RANKS
-from nicheclip.errors import InputError
 from nicheclip.evaluation.predictions import read_classes, read_labels
+from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.lineage import Lineage
+from nicheclip.terms import RANKS
 
 Group = Literal["all", "seen", "unseen", "unseen_known_genus", "unseen_new_genus"]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.errors import InputError
 from nicheclip.evaluation.class_texts import (
     caption_texts,
     class_embeddings,
@@ -26,10 +25,11 @@ from nicheclip.evaluation.metrics import (
 from nicheclip.evaluation.predictions import read_classes, write_predictions
 from nicheclip.evaluation.retrieval import make_gallery, retrieve
 from nicheclip.evaluation.zero_shot import zero_shot
-from nicheclip.manifest import Dropped
 from nicheclip.models.encode import encode_texts
 from nicheclip.models.features import read_features
 from nicheclip.models.openclip import load
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 #: the text type that retrieval looks for
 CAPTION = "caption"

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nicheclip.config.evaluation import EvaluationConfig
-from nicheclip.errors import InputError
 from nicheclip.evaluation.bootstrap import class_share_interval
 from nicheclip.evaluation.class_texts import (
     ClassEmbeddings,
@@ -31,8 +30,9 @@ from nicheclip.evaluation.metrics import (
 from nicheclip.evaluation.predictions import Predictions, write_group_predictions
 from nicheclip.evaluation.standing import GROUPS, Group
 from nicheclip.evaluation.zero_shot import zero_shot
-from nicheclip.manifest import Dropped
 from nicheclip.models.openclip import load
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 
 def evaluate_text_types(

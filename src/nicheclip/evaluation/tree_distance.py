@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nicheclip.config.base import RANKS
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
 from nicheclip.models.features import ImageFeatures, l2_normalise
-from nicheclip.seeding import generator
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.seeding import generator
 from nicheclip.taxonomy.lineage import Lineage
+from nicheclip.terms import RANKS
 
 #: more classes are sampled: 500 make 124,750 pairs, which a thousand resamples rank in half
 #: a minute, and a matrix in which a class still has a pixel of its own

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 
 def check_gpus(expected: int) -> None:

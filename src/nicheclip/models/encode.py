@@ -12,7 +12,7 @@ from PIL import Image
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.models.features import Array, ImageFeatures, l2_normalise
 from nicheclip.models.openclip import Clip, open_clip
-from nicheclip.progress import progress
+from nicheclip.runtime.progress import progress
 
 Preprocess = Callable[[Image.Image], torch.Tensor]
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from nicheclip.errors import InputError
-from nicheclip.files import atomic_path
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import atomic_path
 
 Array = npt.NDArray[np.float32]
 

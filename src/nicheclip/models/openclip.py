@@ -14,9 +14,9 @@ import safetensors.torch
 import torch
 
 from nicheclip.config.training import ModelConfig
-from nicheclip.errors import InputError
-from nicheclip.files import atomic_path, read_json, write_json
-from nicheclip.torchvision_ops import declare_missing_operators
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import atomic_path, read_json, write_json
+from nicheclip.runtime.torchvision_ops import declare_missing_operators
 
 declare_missing_operators()
 import open_clip as open_clip  # noqa: E402 - after the operators that its torchvision needs

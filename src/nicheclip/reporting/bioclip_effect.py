@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.paired import Difference, paired_difference
 from nicheclip.evaluation.predictions import Predictions, read_group_predictions
 from nicheclip.reporting.bioclip_cells import AMONG, PANELS, TEXT_TYPES
 from nicheclip.reporting.scale import Scale, marked
 from nicheclip.reporting.table import Column, Content, Measured, Number, Table
+from nicheclip.runtime.errors import InputError
 
 #: ends a verdict that another seed of an arm might turn
 ONE_SEED = " (one seed)"

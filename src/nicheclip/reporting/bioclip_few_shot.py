@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.metrics import read_metrics
 from nicheclip.reporting.bioclip_cells import AMONG, COUNTS, TEXT_TYPES, RunCells
 from nicheclip.reporting.over_seeds import over_seeds
 from nicheclip.reporting.scale import Scale, marked
 from nicheclip.reporting.table import Column, Content, Measured, Number, Table
+from nicheclip.runtime.errors import InputError
 
 #: the data set of the published numbers, as the registry calls it; BioCLIP saw none of its species
 RARE_SPECIES = "rare_species"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.metrics import GroupAccuracy, Measure, rank_accuracies, read_metrics
 from nicheclip.evaluation.predictions import Predictions
 from nicheclip.reporting.bioclip_cells import AMONG, GROUPS, TEXT_TYPES, RunCells, group_accuracy
 from nicheclip.reporting.over_seeds import mean_over_seeds
 from nicheclip.reporting.scale import Scale, marked
 from nicheclip.reporting.table import Column, Content, Measured, Number, Table
+from nicheclip.runtime.errors import InputError
 
 
 def rank_chances(labels: Sequence[str], classes: pl.DataFrame) -> dict[str, float]:

@@ -10,7 +10,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nicheclip.config.base import RANKS
 from nicheclip.evaluation.distance_correlation import (
     DistanceRecord,
     DistanceStep,
@@ -21,6 +20,7 @@ from nicheclip.evaluation.tree_distance import ClassDistances
 from nicheclip.reporting.figures import MOST_NAMED_CLASSES
 from nicheclip.reporting.style import COLOURS, MUTED, grid, shortened, style
 from nicheclip.taxonomy.lineage import Lineage
+from nicheclip.terms import RANKS
 
 #: with more classes the rows are named by the finest rank that has no more taxa than this
 MOST_NAMED_TAXA = 16

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.predictions import Predictions
 from nicheclip.models.features import ImageFeatures
 from nicheclip.reporting.style import COLOURS, MARKERS, MUTED, grid, shortened, style
+from nicheclip.runtime.errors import InputError
 
 #: with more classes the names and numbers would not be readable
 MOST_NAMED_CLASSES = 30

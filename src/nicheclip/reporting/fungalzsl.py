@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.metrics import CellMetrics, read_metrics
 from nicheclip.reporting.over_seeds import over_seeds
 from nicheclip.reporting.scale import Scale, marked
 from nicheclip.reporting.table import Column, Content, Measured, Number, Table
+from nicheclip.runtime.errors import InputError
 
 BY_CLASS = "recall_at_1_class"
 BY_ITEM = "recall_at_1_item"

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.errors import InputError
 from nicheclip.evaluation.predictions import TOP, Predictions
 from nicheclip.reporting.dots import Series, draw_series, name_lines
 from nicheclip.reporting.style import (
@@ -25,7 +24,8 @@ from nicheclip.reporting.style import (
     style,
 )
 from nicheclip.reporting.table import Table
-from nicheclip.seeding import generator
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import generator
 
 
 def mean_probabilities(predictions: Predictions, class_ids: list[str]) -> npt.NDArray[np.float64]:

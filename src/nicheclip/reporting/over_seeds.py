@@ -6,9 +6,9 @@ from pathlib import Path
 
 from scipy import stats
 
-from nicheclip.errors import InputError
 from nicheclip.evaluation.metrics import CellMetrics, Measure, read_metrics
 from nicheclip.reporting.table import Measured
+from nicheclip.runtime.errors import InputError
 
 
 def over_seeds(paths: Sequence[Path], name: str) -> Measured:

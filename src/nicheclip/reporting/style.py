@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from nicheclip.files import atomic_path
+from nicheclip.runtime.files import atomic_path
 
 #: Okabe and Ito's colours, which readers with colour blindness can tell apart
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")

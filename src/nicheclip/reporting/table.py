@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nicheclip.files import write_text
+from nicheclip.runtime.files import write_text
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nicheclip.config.base import RANKS
-from nicheclip.errors import InputError
 from nicheclip.models.features import ImageFeatures
 from nicheclip.reporting.projection import FEWEST_POINTS, t_sne
 from nicheclip.reporting.style import COLOURS, MARKERS, MUTED, shortened, style
-from nicheclip.seeding import generator
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import generator
 from nicheclip.taxonomy.lineage import Lineage
+from nicheclip.terms import RANKS
 
 #: of a panel; more are sampled, since points would hide each other and t-SNE takes seconds a panel
 MOST_IMAGES = 1000

@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nicheclip.config.base import RANKS
 from nicheclip.config.data import ArborWorld
-from nicheclip.errors import InputError
-from nicheclip.seeding import generator
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import generator
 from nicheclip.synthetic.arbor_names import EnglishNames, LatinNames
 from nicheclip.synthetic.arbor_traits import PLANS_OF_KINGDOM, Traits, differ, inherit
+from nicheclip.terms import RANKS
 
 KINGDOMS = 3
 SPECIES_PER_GENUS = 3  # mean

@@ -17,7 +17,7 @@ from typing import Literal
 from PIL import Image
 
 from nicheclip.config.data import ArborWorld, FungiWorld
-from nicheclip.seeding import generator
+from nicheclip.runtime.seeding import generator
 from nicheclip.synthetic.arbor_images import draw_specimen
 from nicheclip.synthetic.arbor_tree import Member, populate
 from nicheclip.synthetic.fungi import CLASSES, FungiImage, StageName, draw_stage

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
-from nicheclip.config.base import RANKS
+from nicheclip.terms import RANKS
 
 _UNKNOWN = ("(unidentified)", "unknown", "pleasehelp")
 _KINGDOMS = {"metazoa": "animalia", "archaeplastida": "plantae", "chloroplastida": "plantae"}

@@ -5,11 +5,11 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from nicheclip.config.base import RANKS
 from nicheclip.config.taxonomy import TaxonomyConfig
-from nicheclip.tables import RESOLUTIONS, TAXON_NAMES, VERNACULARS, read_table
+from nicheclip.schemas import RESOLUTIONS, TAXON_NAMES, VERNACULARS, read_table
 from nicheclip.taxonomy.resolve import resolve
 from nicheclip.taxonomy.vernaculars import common_names
+from nicheclip.terms import RANKS
 
 
 def resolve_classes(

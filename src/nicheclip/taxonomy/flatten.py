@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from nicheclip.config.base import RANKS
 from nicheclip.config.taxonomy import TextPolicy
-from nicheclip.errors import InputError
-from nicheclip.tables import CLASSES, RESOLUTIONS, TAXA, TEXTS
+from nicheclip.runtime.errors import InputError
+from nicheclip.schemas import CLASSES, RESOLUTIONS, TAXA, TEXTS
 from nicheclip.taxonomy.ids import taxon_ids
 from nicheclip.taxonomy.lineages import clean_lineages, finest
 from nicheclip.taxonomy.texts import TEXT_TYPES, bare_names, text_rows
+from nicheclip.terms import RANKS
 
 _GIVEN = [f"given_{rank}" for rank in RANKS]
 _ANSWERS = ("taxon_id", *RANKS, "rank", "provider", "resolution")

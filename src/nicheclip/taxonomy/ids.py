@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from nicheclip.config.base import RANKS
+from nicheclip.terms import RANKS
 
 
 def taxon_id(lineage: Mapping[str, str]) -> str | None:

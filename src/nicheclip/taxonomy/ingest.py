@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from nicheclip.config.taxonomy import ProviderConfig, TaxonomyConfig
-from nicheclip.errors import InputError
-from nicheclip.manifest import Tally
-from nicheclip.tables import VERNACULARS
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Tally
+from nicheclip.schemas import VERNACULARS
 from nicheclip.taxonomy.provider_files import vernacular_path
 from nicheclip.taxonomy.providers import col, darwin_core, itis, labels, open_tree
 from nicheclip.taxonomy.providers.checklist import Checklist, assemble

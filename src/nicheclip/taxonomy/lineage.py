@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
-from nicheclip.config.base import RANKS
 from nicheclip.taxonomy.kingdoms import context
 from nicheclip.taxonomy.species import read_name_above, read_species
+from nicheclip.terms import RANKS
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from nicheclip.config.base import RANKS
 from nicheclip.taxonomy import name_words as vocabulary
 from nicheclip.taxonomy.kingdoms import context_column
 from nicheclip.taxonomy.parsed_columns import WELL_FORMED, well_formed
 from nicheclip.taxonomy.species import read_name_above, read_species
+from nicheclip.terms import RANKS
 
 _PLAIN_NAME = r"^[A-Z][a-z]{2,}$"
 _SAYS_NOTHING = rf"^(?:{vocabulary.NO_NAME.pattern}|candidatus)|{vocabulary.VIRUS.pattern}"

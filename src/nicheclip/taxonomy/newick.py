@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from nicheclip.config.base import RANKS
+from nicheclip.terms import RANKS
 
 Tree = dict[str, "Tree"]
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from nicheclip.config.base import RANKS
-from nicheclip.tables import RESOLUTIONS
+from nicheclip.schemas import RESOLUTIONS
 from nicheclip.taxonomy.ids import taxon_ids
 from nicheclip.taxonomy.kingdoms import context_column
 from nicheclip.taxonomy.lineages import clean_lineages, finest
+from nicheclip.terms import RANKS
 
 _UNRANKED = ("", "no rank", "no rank - terminal", "unranked", "clade", "other")
 _COMPARED = RANKS[1:6]

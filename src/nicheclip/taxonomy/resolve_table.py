@@ -12,15 +12,15 @@ from typing import get_args
 import polars as pl
 import pyarrow.parquet as pq
 
-from nicheclip.config.base import RANKS
 from nicheclip.config.taxonomy import TextPolicy, VernacularConfig
-from nicheclip.errors import InputError
-from nicheclip.files import atomic_path, write_parquet, write_text
-from nicheclip.tables import RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS, VERNACULARS, read_table
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import atomic_path, write_parquet, write_text
+from nicheclip.schemas import RESOLUTIONS, TAXA, TAXON_NAMES, TEXTS, VERNACULARS, read_table
 from nicheclip.taxonomy.newick import newick
 from nicheclip.taxonomy.resolve import resolve
 from nicheclip.taxonomy.texts import text_rows
 from nicheclip.taxonomy.vernaculars import common_names
+from nicheclip.terms import RANKS
 
 #: taxa whose texts are made at once, which bounds memory
 TAXA_AT_ONCE = 100_000

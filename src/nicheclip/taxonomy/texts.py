@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from nicheclip.config.base import RANKS
 from nicheclip.config.taxonomy import TextPolicy
-from nicheclip.tables import TEXTS
+from nicheclip.schemas import TEXTS
 from nicheclip.taxonomy.as_published import PublishedTaxon
+from nicheclip.terms import RANKS
 
 SENTENCE = "a photo of {name}."
 TEXT_TYPES = ("sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com")

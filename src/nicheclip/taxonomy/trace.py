@@ -10,12 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
-from nicheclip.config.base import RANKS
-from nicheclip.errors import InputError
-from nicheclip.tables import TAXON_NAMES, read_table
+from nicheclip.runtime.errors import InputError
+from nicheclip.schemas import TAXON_NAMES, read_table
 from nicheclip.taxonomy.lineages import clean_lineages
 from nicheclip.taxonomy.parsed_name import ParsedName, parse_name
 from nicheclip.taxonomy.resolve import resolve
+from nicheclip.terms import RANKS
 
 
 def trace(

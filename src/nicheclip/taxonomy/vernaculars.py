@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from nicheclip.config.taxonomy import VernacularConfig
-from nicheclip.errors import InputError
-from nicheclip.tables import VERNACULARS
+from nicheclip.runtime.errors import InputError
+from nicheclip.schemas import VERNACULARS
 from nicheclip.taxonomy.provider_files import COMMON
 from nicheclip.taxonomy.providers import itis
 from nicheclip.taxonomy.providers.delimited import published_file, scan

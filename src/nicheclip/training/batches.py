@@ -19,9 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from nicheclip.config.training import AugmentConfig, TextConfig
 from nicheclip.data.shard_reader import ShardSample, ShardSet
-from nicheclip.errors import InputError
 from nicheclip.models.openclip import Clip
-from nicheclip.seeding import generator, unit_interval
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import generator, unit_interval
 from nicheclip.training.sampling import BatchPlan
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)

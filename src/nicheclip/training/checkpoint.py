@@ -15,9 +15,9 @@ import torch
 
 from nicheclip.config.training import TrainingConfig
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.files import atomic_path, read_json, sha256_file, write_json
 from nicheclip.models.openclip import CONFIG_FILE, WEIGHTS_FILE
-from nicheclip.seeding import stable_hash
+from nicheclip.runtime.files import atomic_path, read_json, sha256_file, write_json
+from nicheclip.runtime.seeding import stable_hash
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from nicheclip.config.training import TrainingConfig
 from nicheclip.data.scratch import on_scratch
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 from nicheclip.training.interruption import EXIT_STATUS, Interrupted, leaving_on_signals
 from nicheclip.training.rank import run_rank
 from nicheclip.training.task import TrainingTask

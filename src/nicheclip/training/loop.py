@@ -19,13 +19,13 @@ from torch import Tensor
 
 from nicheclip.config.training import TrainingConfig
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.errors import InputError
-from nicheclip.files import write_json
-from nicheclip.manifest import package_versions
 from nicheclip.models.devices import check_gpus
 from nicheclip.models.openclip import Clip, load, save
-from nicheclip.progress import progress
-from nicheclip.seeding import stable_hash
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import write_json
+from nicheclip.runtime.manifest import package_versions
+from nicheclip.runtime.progress import progress
+from nicheclip.runtime.seeding import stable_hash
 from nicheclip.training.batches import Batch, BatchReader, iterate
 from nicheclip.training.checkpoint import Checkpoint, CheckpointFolder, fingerprint
 from nicheclip.training.gathering import gather_pairs

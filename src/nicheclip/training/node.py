@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from nicheclip.data.scratch import on_scratch
-from nicheclip.job import job
+from nicheclip.runtime.job import job
 from nicheclip.training.interruption import EXIT_STATUS, leaving_on_signals, on_signals
 from nicheclip.training.task import TrainingTask
 

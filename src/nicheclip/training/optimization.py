@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from nicheclip.config.training import OptimizerConfig, ScheduleConfig
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 LARGEST_LOGIT_SCALE = 100.0
 

@@ -12,8 +12,8 @@ import time
 import uuid
 from pathlib import Path
 
-from nicheclip.files import write_text
-from nicheclip.locks import LockedError, lock
+from nicheclip.runtime.files import write_text
+from nicheclip.runtime.locks import LockedError, lock
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ without them the process trains alone.
 import sys
 from pathlib import Path
 
-from nicheclip.job import job
+from nicheclip.runtime.job import job
 from nicheclip.training.loop import train
 from nicheclip.training.task import TrainingTask
 

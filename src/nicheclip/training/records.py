@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from torch.utils.tensorboard import SummaryWriter
 
-from nicheclip.files import write_text
+from nicheclip.runtime.files import write_text
 
 
 class StepRecord(BaseModel):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nicheclip.errors import InputError
-from nicheclip.seeding import generator
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import generator
 
 #: samples mix within so many shards, which are read at the same time
 WINDOW_SHARDS = 8

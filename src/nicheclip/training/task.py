@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from nicheclip.config.training import TrainingConfig
-from nicheclip.files import read_json, write_json
+from nicheclip.runtime.files import read_json, write_json
 
 FILE = "task.json"
 

@@ -8,8 +8,8 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nicheclip.config.training import UnfreezingConfig
-from nicheclip.errors import InputError
 from nicheclip.models.openclip import open_clip
+from nicheclip.runtime.errors import InputError
 
 TEMPERATURE = "logit_scale"
 #: shifts all logits alike, which no softmax sees

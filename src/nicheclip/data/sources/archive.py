@@ -10,8 +10,8 @@ from nicheclip.data.sources.base import SourceImage, clean_label, is_image_name
 from nicheclip.data.sources.member_lists import Listing, read_listings
 from nicheclip.data.sources.members import Member, iterate_members
 from nicheclip.data.splits import normalise_split
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 
 @dataclass(frozen=True)

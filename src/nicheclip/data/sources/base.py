@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.manifest import Dropped
 
 #: suffixes of files that are taken for images; anything else is dropped with a reason
 IMAGE_SUFFIXES = frozenset(

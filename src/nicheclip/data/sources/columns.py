@@ -5,8 +5,8 @@ from typing import Any, TypedDict, get_args
 
 from nicheclip.config.data import ExtraColumn
 from nicheclip.data.splits import normalise_split
-from nicheclip.errors import InputError
-from nicheclip.tables import RANKS
+from nicheclip.runtime.errors import InputError
+from nicheclip.terms import RANKS
 
 EXTRA_COLUMNS: tuple[str, ...] = get_args(ExtraColumn)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from nicheclip.config.data import FolderSource
 from nicheclip.data.sources.base import SourceImage, clean_label, is_image_name
 from nicheclip.data.splits import normalise_split
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
-from nicheclip.paths import expand_path
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.paths import expand_path
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from huggingface_hub.errors import HfHubHTTPError
 from nicheclip.config.data import HubSource
 from nicheclip.data.sources.base import SourceImage, clean_label
 from nicheclip.data.sources.columns import choose_columns, extra_fields
-from nicheclip.errors import InputError
-from nicheclip.files import write_text
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import write_text
+from nicheclip.runtime.manifest import Dropped
 
 #: images held at once
 ROWS_AT_ONCE = 32

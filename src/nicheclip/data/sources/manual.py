@@ -8,8 +8,8 @@ from nicheclip.config.data import ManualSource
 from nicheclip.data.download import download
 from nicheclip.data.sources.archive import read_archives
 from nicheclip.data.sources.base import SourceImage
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 
 @dataclass(frozen=True)

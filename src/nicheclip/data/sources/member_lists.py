@@ -14,7 +14,7 @@ from nicheclip.config.data import ListedReader, MatlabReader, MemberListsReader
 from nicheclip.data.sources.base import clean_label
 from nicheclip.data.sources.members import Member, iterate_members
 from nicheclip.data.splits import normalise_split
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from typing import IO, cast
 
 import pyarrow as pa
 
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 #: a larger member is no photograph
 MAX_MEMBER_BYTES = 256 << 20

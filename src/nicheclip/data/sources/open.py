@@ -24,8 +24,8 @@ from nicheclip.data.sources.hub import HubImages
 from nicheclip.data.sources.manual import ManualImages
 from nicheclip.data.sources.synthetic import SyntheticImages
 from nicheclip.data.sources.table import TableImages
-from nicheclip.manifest import Dropped
-from nicheclip.paths import expand_path
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.paths import expand_path
 
 
 def open_source(

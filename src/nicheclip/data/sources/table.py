@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from nicheclip.config.data import TableSource
 from nicheclip.data.sources.base import SourceImage, clean_label, is_image_name
 from nicheclip.data.sources.columns import choose_columns, extra_fields
-from nicheclip.errors import InputError
-from nicheclip.manifest import Dropped
-from nicheclip.paths import expand_path
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.paths import expand_path
 
 ROWS_AT_ONCE = 4096
 

@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from nicheclip.config.base import RANKS
 from nicheclip.taxonomy.name_text import LONGEST_NAME
 from nicheclip.taxonomy.name_words import NO_NAME
 from nicheclip.taxonomy.providers.issues import Issues
+from nicheclip.terms import RANKS
 
 #: stands for bytes that are no UTF-8
 BROKEN = "\ufffd"

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from nicheclip.config.base import RANKS
-from nicheclip.manifest import Tally
-from nicheclip.tables import TAXON_NAMES
+from nicheclip.runtime.manifest import Tally
+from nicheclip.schemas import TAXON_NAMES
 from nicheclip.taxonomy.kingdoms import context_column
 from nicheclip.taxonomy.parsed_columns import parse_column
 from nicheclip.taxonomy.providers.cells import BROKEN, name_fault, with_clean_ranks
@@ -20,6 +19,7 @@ from nicheclip.taxonomy.providers.parents import (
     first_parents,
     parent_rows,
 )
+from nicheclip.terms import RANKS
 
 #: what a reader may give of each row; only ``line``, ``source_id`` and ``name`` must be there;
 #: ``left_out`` is why the reader leaves the row out

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 _SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 

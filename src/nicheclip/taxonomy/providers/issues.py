@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nicheclip.manifest import Dropped, Tally
+from nicheclip.runtime.manifest import Dropped, Tally
 
 #: of each reason, how many rows are shown: a backbone can have a million rows of one reason
 EXAMPLES = 1000

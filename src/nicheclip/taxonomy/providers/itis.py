@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.provider_files import PUBLISHED
 from nicheclip.taxonomy.providers.delimited import published_file
 

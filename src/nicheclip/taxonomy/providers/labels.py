@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
-from nicheclip.config.base import RANKS
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.providers.cells import is_unknown, rank_fault
 from nicheclip.taxonomy.providers.delimited import scan
+from nicheclip.terms import RANKS
 
 _INAT21 = re.compile(r"\d{5}((?:_[^_]*){7})")
 _BIOSCAN_ABOVE = {"kingdom": "Animalia", "phylum": "Arthropoda", "class": "Insecta"}

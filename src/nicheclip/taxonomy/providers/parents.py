@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from nicheclip.config.base import RANKS
+from nicheclip.terms import RANKS
 
 Rows = NDArray[np.int64]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from nicheclip.files import sha256_file, write_json
+from nicheclip.runtime.files import sha256_file, write_json
 
 RECORDED_PACKAGES = (
     "aggdraw",

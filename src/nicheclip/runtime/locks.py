@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nicheclip.config.base import RANKS as RANKS
-from nicheclip.config.base import SPLITS as SPLITS
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
+from nicheclip.terms import RANKS
 
 #: the split of a caption that serves images of every split
 EVERY_SPLIT = "all"
@@ -173,10 +172,12 @@ FOLDS = pa.schema([("shots", pa.int32()), ("fold", pa.int32()), ("image_id", pa.
 
 
 def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
-    """The Parquet file at ``path``, checked against ``schema``.
+    """The columns of ``schema`` from the Parquet file at ``path``, in the order of ``schema``.
+
+    Columns that ``schema`` does not have are ignored: a later version may write more.
 
     Raises:
-        InputError: the file is no Parquet file, or its columns are not those of ``schema``.
+        InputError: the file is not a Parquet file, or a column is missing or has another type.
     """
     try:
         table = pq.read_table(path)
@@ -184,9 +185,16 @@ def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
         raise InputError(
             f"{path}: not a readable Parquet file ({error}). Delete it and run the workflow again."
         ) from error
-    if not table.schema.equals(schema):
+    wrong = [
+        f"{field.name} ({field.type})"
+        for field in schema
+        if table.schema.get_field_index(field.name) < 0
+        or table.schema.field(field.name).type != field.type
+    ]
+    if wrong:
         raise InputError(
-            f"{path}: columns {table.schema.names} do not match the expected {schema.names}. "
+            f"{path}: expected the column {', '.join(wrong)}; it has "
+            f"{', '.join(f'{field.name} ({field.type})' for field in table.schema)}. "
             "It was written by another version; delete it and run the workflow again."
         )
-    return table
+    return table.select(schema.names)

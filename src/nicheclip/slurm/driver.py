@@ -2,7 +2,7 @@
 
 A driver that is killed leaves its jobs running. They write the outputs that the next driver would
 have made anew, at the same time and into the same files. So each driver holds the lock of its
-folder while it lives, its submissions note the run's name there (nicheclip.slurm_client), and the
+folder while it lives, its submissions note the run's name there (nicheclip.slurm.client), and the
 next driver asks SLURM whether jobs of that name are left.
 """
 
@@ -17,9 +17,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from types import FrameType
 
-from nicheclip import slurm_jobs
-from nicheclip.errors import InputError
-from nicheclip.locks import LockedError, lock
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.locks import LockedError, lock
+from nicheclip.slurm import jobs as slurm_jobs
 
 FOLDER = Path(".snakemake/slurm-driver")
 INTERRUPTED = "interrupted"  # in the folder: what waits for SLURM waits no longer

@@ -9,8 +9,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
-from nicheclip.errors import InputError
-from nicheclip.locks import LockedError, lock
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.locks import LockedError, lock
 
 
 class _Tee:

@@ -4,7 +4,7 @@ Snakemake's SLURM plugin fails a job that cannot be submitted at once, and waits
 whose state it could not learn. The driver therefore puts `workflow/slurm` first in its PATH, whose
 scripts call this module:
 
-    python -m nicheclip.slurm_client sbatch|sacct ARGUMENTS
+    python -m nicheclip.slurm.client sbatch|sacct ARGUMENTS
 """
 
 import os
@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from nicheclip import slurm_jobs
-from nicheclip.locks import lock
-from nicheclip.slurm_driver import INTERRUPTED, QUERY_OF_STATES, identity
+from nicheclip.runtime.locks import lock
+from nicheclip.slurm import jobs as slurm_jobs
+from nicheclip.slurm.driver import INTERRUPTED, QUERY_OF_STATES, identity
 
-WRAPPERS = Path(__file__).parents[2] / "workflow/slurm"
+WRAPPERS = Path(__file__).parents[3] / "workflow/slurm"
 PAUSE = 5.0  # seconds between attempts
 SUBMIT_FOR = 24 * 3600.0  # seconds; then the job fails
 ANSWER_WITHIN = 45.0  # seconds; the plugin gives a query 60 and then asks again

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from nicheclip.errors import InputError
+from nicheclip.runtime.errors import InputError
 
 
 def expand_path(path: str) -> Path:

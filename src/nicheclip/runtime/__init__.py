@@ -1,0 +1,1 @@
+"""What every job needs: files, seeds, locks, logs, progress, manifests, errors."""

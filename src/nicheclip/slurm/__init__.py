@@ -1,0 +1,1 @@
+"""The driver's side of SLURM: commands that wait, jobs of a dead driver, why jobs ended."""

@@ -1,0 +1,11 @@
+"""Terms that all rooms share: splits, taxonomic ranks, text types."""
+
+from typing import Literal
+
+SPLITS = ("train", "val", "test")
+
+RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
+
+TextType = Literal[
+    "caption", "sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com"
+]
