@@ -1,0 +1,1 @@
+"""The plan: which files the config asks for and each job reads. No torch, no Snakemake."""

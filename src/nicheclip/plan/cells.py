@@ -1,0 +1,41 @@
+"""Cells: one subject judged by one protocol of one evaluation on one data set."""
+
+from dataclasses import dataclass
+
+from nicheclip.subjects import Subject
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of the grid."""
+
+    subject: Subject
+    evaluation: str
+    dataset: str
+    split: str
+    protocol: str
+
+    @property
+    def job(self) -> str:
+        """The folder of the job that judges it: all variants of a subject on one data set."""
+        return job_folder(self.dataset, self.split, self.subject)
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie."""
+        return f"{self.job}/{self.subject.variant}/{self.evaluation}/{self.protocol}"
+
+    @property
+    def metrics(self) -> str:
+        """What was measured."""
+        return f"{self.folder}/metrics.json"
+
+    @property
+    def predictions(self) -> str:
+        """What was answered for each image; few-shot has none."""
+        return f"{self.folder}/predictions.parquet"
+
+
+def job_folder(dataset: str, split: str, subject: Subject) -> str:
+    """The folder with all cells of ``subject``'s variants on one split of a data set."""
+    return f"results/evaluate/{dataset}/{split}/{subject.kind}/{subject.name}"

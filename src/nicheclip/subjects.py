@@ -1,0 +1,59 @@
+"""What can be judged: a model, or a baseline that stands beside models."""
+
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["start", "trained", "baseline"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+#: the kinds that are model folders
+MODEL_KINDS: tuple[Kind, ...] = ("start", "trained")
+
+#: the variant of a subject whose weights do not come from a seed
+PRETRAINED = "pretrained"
+
+#: what a table calls a subject of each kind
+STATES: dict[Kind, str] = {
+    "start": "before training",
+    "trained": "trained",
+    "baseline": "baseline",
+}
+
+
+class Subject(BaseModel):
+    """One thing that can be judged; its name in paths is ``kind/name/variant``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    name: str
+    """Of the model, the training run or the baseline, as the config has it."""
+    variant: str
+    """``seed<n>``, ``pretrained`` (weights that somebody else trained), or ``default`` of a
+    baseline."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}/{self.variant}"
+
+    @property
+    def folder(self) -> str:
+        """Its model folder, in open_clip's layout."""
+        return f"results/models/{self}"
+
+    def files(self) -> list[str]:
+        """The files that its model consists of."""
+        return [f"{self.folder}/{name}" for name in MODEL_FILES]
+
+    @property
+    def seed(self) -> int | None:
+        """Of its weights; None where they come from no seed of ours."""
+        seed = self.variant.removeprefix("seed")
+        return int(seed) if seed.isdigit() else None
+
+
+#: a model folder in open_clip's layout
+CONFIG_FILE = "open_clip_config.json"
+WEIGHTS_FILE = "open_clip_model.safetensors"
+MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE)
