@@ -17,7 +17,7 @@ from nicheclip.synthetic.arbor_images import draw_specimen
 from nicheclip.synthetic.arbor_traits import LIMBS, Traits
 from nicheclip.synthetic.arbor_tree import grow_tree
 from nicheclip.synthetic.raster import Pixels
-from nicheclip.synthetic.worlds import JPEG_QUALITY
+from nicheclip.synthetic.world_images import JPEG_QUALITY
 
 DIFFERENT_PICTURES = 24
 

@@ -23,9 +23,10 @@ from nicheclip.synthetic.fungi import (
     render,
     temperature_at,
 )
+from nicheclip.synthetic.fungi_world import CLASS_NAMES
 from nicheclip.synthetic.raster import Canvas
 from nicheclip.synthetic.time_aligned import draw_frame, grow_colony
-from nicheclip.synthetic.worlds import CLASS_NAMES, iterate
+from nicheclip.synthetic.worlds import iterate
 
 BLACK = [(0, 0, 0, 1)]
 SIZES = (16, 17, 96, 224, 447, 449, 512)

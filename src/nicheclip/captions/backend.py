@@ -1,10 +1,13 @@
 """What a caption backend is: requests in, replies out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
+from nicheclip.captions.prompts import Prompt
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
 
 
 class BackendUnavailable(InputError):  # noqa: N818
@@ -112,3 +115,27 @@ class LocalBackend:
 
     def __exit__(self, *_: object) -> None:
         return None
+
+
+@dataclass(frozen=True)
+class BackendSetting:
+    """What a backend may use beside its config."""
+
+    dataset: str
+    per: Literal["class", "image"]
+    """What a caption describes."""
+    prompts: Path
+    """The prompt registry's folder."""
+    class_names: dict[str, dict[str, str]]
+    """By class_id, what fills the slots ``prompts.CLASS_SLOTS``."""
+    ids: set[str]
+    """The classes, or the images, that are to be described."""
+
+
+@dataclass(frozen=True)
+class OpenedBackend:
+    """A backend, the prompt that its requests carry, and input that it cannot use."""
+
+    backend: Backend
+    prompt: Prompt | None = None
+    dropped: list[Dropped] = field(default_factory=list)

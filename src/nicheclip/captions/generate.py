@@ -5,25 +5,21 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nicheclip.captions.backend import Backend, Reply, Request
+from nicheclip.captions.backend import Backend, BackendSetting, OpenedBackend, Reply, Request
 from nicheclip.captions.cache import ReplyCache, cache_key
 from nicheclip.captions.gates import Judgement, Subject, identifier, judge
 from nicheclip.captions.mentions import ClassNames
-from nicheclip.captions.ollama import OllamaBackend
-from nicheclip.captions.prompts import Prompt, fill, load
+from nicheclip.captions.prompts import Prompt, fill
 from nicheclip.captions.repeats import Repeats
-from nicheclip.captions.replay import ReplayBackend
 from nicheclip.captions.splits import Caption, partition, text_groups
-from nicheclip.captions.template import TemplateBackend
 from nicheclip.config.captions import CaptionConfig
-from nicheclip.config.captions import OllamaBackend as OllamaConfig
-from nicheclip.config.captions import TemplateBackend as TemplateConfig
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.progress import progress
@@ -93,7 +89,10 @@ def generate(
     """
     class_names = _class_names(classes)
     targets = _targets(config, class_names, catalog)
-    backend, prompt, dropped = _backend(config, prompts, class_names, targets)
+    ids = {target.image_id or target.class_id for target in targets}
+    setting = BackendSetting(config.dataset, config.per, prompts, class_names, ids)
+    opened = _open_backend(config, setting)
+    backend, prompt, dropped = opened.backend, opened.prompt, opened.dropped
     counts: Counter[str] = Counter()
     with backend:
         samples = {
@@ -153,25 +152,11 @@ def _targets(
     return [_Target(row["class_id"], row["image_id"], row["split"]) for row in rows]
 
 
-def _backend(
-    config: CaptionConfig,
-    prompts: Path,
-    class_names: dict[str, dict[str, str]],
-    targets: list[_Target],
-) -> tuple[Backend, Prompt | None, list[Dropped]]:
-    """The backend, its prompt where it has one, and the input that it cannot use."""
-    chosen = config.backend
-    if isinstance(chosen, OllamaConfig):
-        prompt = load(prompts, chosen.prompt, Prompt)
-        return OllamaBackend(chosen, vision=config.per == "image"), prompt, []
-    if isinstance(chosen, TemplateConfig):
-        if config.per == "image":
-            raise InputError(
-                f"captions of {config.dataset!r}: a grammar does not see images; set `per: class`."
-            )
-        return TemplateBackend(prompts, chosen.grammar, class_names), None, []
-    replay = ReplayBackend(chosen.path, config.per, {t.image_id or t.class_id for t in targets})
-    return replay, None, replay.dropped
+def _open_backend(config: CaptionConfig, setting: BackendSetting) -> OpenedBackend:
+    """By name, so that a change of one backend makes no captions of another stale."""
+    module = import_module(f"nicheclip.captions.{config.backend.kind}")
+    opened: OpenedBackend = module.open_backend(config.backend, setting)
+    return opened
 
 
 def _requests(

@@ -9,8 +9,16 @@ from typing import Any, Self
 import httpx
 import ollama
 
-from nicheclip.captions.backend import BackendUnavailable, Identity, Reply, Request
+from nicheclip.captions.backend import (
+    BackendSetting,
+    BackendUnavailable,
+    Identity,
+    OpenedBackend,
+    Reply,
+    Request,
+)
 from nicheclip.captions.ollama_process import server_version, start_server
+from nicheclip.captions.prompts import Prompt, load
 from nicheclip.config.captions import OllamaBackend as OllamaConfig
 from nicheclip.runtime.errors import InputError
 
@@ -202,3 +210,9 @@ class OllamaBackend:
 
 def _url(host: str) -> str:
     return (host if "://" in host else f"http://{host}").rstrip("/")
+
+
+def open_backend(config: OllamaConfig, setting: BackendSetting) -> OpenedBackend:
+    """The backend with its prompt; raises InputError where there is no such prompt."""
+    prompt = load(setting.prompts, config.prompt, Prompt)
+    return OpenedBackend(OllamaBackend(config, vision=setting.per == "image"), prompt)

@@ -9,7 +9,15 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nicheclip.captions.backend import Identity, LocalBackend, Reply, Request
+from nicheclip.captions.backend import (
+    BackendSetting,
+    Identity,
+    LocalBackend,
+    OpenedBackend,
+    Reply,
+    Request,
+)
+from nicheclip.config.captions import ReplayBackend as ReplayConfig
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.manifest import Dropped
@@ -114,3 +122,9 @@ def _checked(row: dict[str, Any], column: str, place: str) -> tuple[str, str, st
         if not isinstance(row.get(name), str):
             raise InputError(f"{place}: {name!r} must be a text, but is {row.get(name)!r}.")
     return row[column], row["text"], str(row.get("done_reason") or "stop")
+
+
+def open_backend(config: ReplayConfig, setting: BackendSetting) -> OpenedBackend:
+    """The backend, and the rows of its file that are of no class or image here."""
+    backend = ReplayBackend(config.path, setting.per, setting.ids)
+    return OpenedBackend(backend, dropped=backend.dropped)

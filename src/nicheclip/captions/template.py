@@ -3,8 +3,16 @@
 import math
 from pathlib import Path
 
-from nicheclip.captions.backend import Identity, LocalBackend, Reply, Request
+from nicheclip.captions.backend import (
+    BackendSetting,
+    Identity,
+    LocalBackend,
+    OpenedBackend,
+    Reply,
+    Request,
+)
 from nicheclip.captions.prompts import CLASS_SLOTS, Grammar, fill, load, slots
+from nicheclip.config.captions import TemplateBackend as TemplateConfig
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.seeding import stable_hash
@@ -121,3 +129,12 @@ def permuted(place: int, size: int, key: tuple[object, ...]) -> int:
         place = left << bits | right
         if place < size:
             return place
+
+
+def open_backend(config: TemplateConfig, setting: BackendSetting) -> OpenedBackend:
+    """The backend; raises InputError where images are to be described, or for a wrong grammar."""
+    if setting.per == "image":
+        raise InputError(
+            f"captions of {setting.dataset!r}: a grammar does not see images; set `per: class`."
+        )
+    return OpenedBackend(TemplateBackend(setting.prompts, config.grammar, setting.class_names))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nicheclip.config.base import ConfigModel
+from nicheclip.config.base import ConfigModel, GridModel
 
 
 class TemplateBackend(ConfigModel):
@@ -92,7 +92,7 @@ class GateConfig(ConfigModel):
         return self
 
 
-class CaptionConfig(ConfigModel):
+class CaptionConfig(GridModel):
     """One caption set."""
 
     dataset: str

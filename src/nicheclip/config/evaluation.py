@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nicheclip.config.base import ConfigModel
+from nicheclip.config.base import ConfigModel, GridModel
 from nicheclip.terms import TextType
 
 
@@ -22,23 +22,30 @@ class CaptionTexts(ConfigModel):
     """The accepted captions of a caption set describe the classes."""
 
     kind: Literal["captions"]
-    captions: str
-    """By its name under `captions`."""
+    captions: str | dict[str, str]
+    """By its name under `captions`; for several data sets, the name for each, or that of a grid."""
     split: Literal["train", "val", "test", "all"] = "train"
     """The captions of this split; `train` keeps the evaluated items' own captions out."""
+
+    def of(self, dataset: str) -> str | None:
+        """The caption set that describes ``dataset``; None where none is given."""
+        return self.captions if isinstance(self.captions, str) else self.captions.get(dataset)
 
 
 Protocol = Literal["zero_shot", "retrieval", "few_shot", "text_types"]
 
 
-class EvaluationConfig(ConfigModel):
+class EvaluationConfig(GridModel):
     """One task that models are judged by."""
 
-    dataset: str
-    """By its name under `datasets`."""
+    dataset: str | Annotated[list[str], Field(min_length=1)]
+    """By its name under `datasets`; several are judged one by one."""
     split: Literal["train", "val", "test"] = "test"
     runs: list[str] | None = None
-    """The training runs that are judged, each with its start model; null: those of the data set."""
+    """The training runs, or grids of runs, that are judged, each with its start model, whatever
+    data they were trained on; null: those of the data set."""
+    models: list[str] = Field(default=[])
+    """Start models, by name under `models`, that are judged as they are, without any training."""
     protocols: list[Protocol] = Field(default=["zero_shot"], min_length=1)
     classes: Literal["all", "seen", "unseen"] = "all"
     """The classes that `zero_shot`, `few_shot` and the baseline choose from and judge; images of
@@ -66,6 +73,18 @@ class EvaluationConfig(ConfigModel):
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     baseline: bool = True
     """Judge the colour histogram by the same task, learnt from the train split."""
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets that are judged."""
+        return [self.dataset] if isinstance(self.dataset, str) else self.dataset
+
+    @field_validator("dataset")
+    @classmethod
+    def _datasets_differ(cls, dataset: str | list[str]) -> str | list[str]:
+        if isinstance(dataset, list) and len(set(dataset)) < len(dataset):
+            raise ValueError(f"data sets repeat: {dataset}")
+        return dataset
 
     @field_validator("text_types")
     @classmethod

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nicheclip.config.base import ConfigModel
+from nicheclip.config.base import ConfigModel, GridModel
 from nicheclip.terms import TextType
 
 #: of a job's time limit, at most, for the end of a training that is not complete
@@ -103,7 +103,7 @@ class AugmentConfig(ConfigModel):
         return self
 
 
-class TrainingConfig(ConfigModel):
+class TrainingConfig(GridModel):
     """One training run, repeated for every seed."""
 
     dataset: str

@@ -1,17 +1,17 @@
 """The whole config, its cross-references, and errors that say where and what."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.data import DatasetConfig
 from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig, Protocol
+from nicheclip.config.explain import explain, suggestion
+from nicheclip.config.grids import expand_grids
 from nicheclip.config.papers import PapersConfig
 from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
@@ -54,7 +54,7 @@ class Config(ConfigModel):
             known: dict[str, Any] = getattr(self, section)
             if name not in known:
                 raise ValueError(
-                    f"{place}: no {section!r} entry is called {name!r}{_suggestion(name, known)}"
+                    f"{place}: no {section!r} entry is called {name!r}{suggestion(name, known)}"
                 )
         return self
 
@@ -69,13 +69,19 @@ class Config(ConfigModel):
             yield f"training.{name}.dataset", run.dataset, "datasets"
             yield f"training.{name}.model", run.model, "models"
         for name, task in self.evaluation.items():
-            yield f"evaluation.{name}.dataset", task.dataset, "datasets"
+            for dataset_name in task.datasets:
+                yield f"evaluation.{name}.dataset", dataset_name, "datasets"
             if task.seen_in:
                 yield f"evaluation.{name}.seen_in", task.seen_in, "datasets"
             for run_name in task.runs or []:
                 yield f"evaluation.{name}.runs", run_name, "training"
+            for model_name in task.models:
+                yield f"evaluation.{name}.models", model_name, "models"
             if isinstance(task.class_texts, CaptionTexts):
-                yield f"evaluation.{name}.class_texts", task.class_texts.captions, "captions"
+                for dataset_name in task.datasets:
+                    captions_name = task.class_texts.of(dataset_name)
+                    if captions_name is not None:
+                        yield f"evaluation.{name}.class_texts", captions_name, "captions"
         if paper := self.papers.fungalzsl:
             yield "papers.fungalzsl.evaluation", paper.evaluation, "evaluation"
             yield "papers.fungalzsl.figures_from", paper.figures_from, "training"
@@ -95,21 +101,28 @@ class Config(ConfigModel):
     @model_validator(mode="after")
     def _evaluations_can_run(self) -> "Config":
         for name, task in self.evaluation.items():
-            where = f"evaluation.{name}"
-            if "retrieval" in task.protocols and not self.datasets[task.dataset].captions:
-                raise ValueError(
-                    f"{where}.protocols: retrieval looks for captions, and the data set "
-                    f"{task.dataset!r} has none; set datasets.{task.dataset}.captions"
-                )
-            texts = task.class_texts
-            if isinstance(texts, CaptionTexts):
-                described = self.captions[texts.captions].dataset
-                if described != task.dataset:
-                    raise ValueError(
-                        f"{where}.class_texts: {texts.captions!r} describes the data set "
-                        f"{described!r}, not {task.dataset!r}"
-                    )
+            for dataset in task.datasets:
+                self._evaluation_can_run(f"evaluation.{name}", task, dataset)
         return self
+
+    def _evaluation_can_run(self, where: str, task: EvaluationConfig, dataset: str) -> None:
+        if "retrieval" in task.protocols and not self.datasets[dataset].captions:
+            raise ValueError(
+                f"{where}.protocols: retrieval looks for captions, and the data set "
+                f"{dataset!r} has none; set datasets.{dataset}.captions"
+            )
+        if isinstance(task.class_texts, CaptionTexts):
+            captions = task.class_texts.of(dataset)
+            if captions is None:
+                raise ValueError(
+                    f"{where}.class_texts.captions: none is given for the data set {dataset!r}"
+                )
+            described = self.captions[captions].dataset
+            if described != dataset:
+                raise ValueError(
+                    f"{where}.class_texts: {captions!r} describes the data set "
+                    f"{described!r}, not {dataset!r}"
+                )
 
     @model_validator(mode="after")
     def _fungalzsl_can_be_made(self) -> "Config":
@@ -191,98 +204,10 @@ def parse_config(values: dict[str, Any], files: Sequence[Path | str] = ()) -> Co
     Raises:
         InputError: names each wrong key with its file and line, and the nearest valid key.
     """
+    expanded = expand_grids(values)
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(expanded.values)
     except ValidationError as error:
-        lines = [_explain(item, files) for item in error.errors()]
+        schema = Config.model_json_schema()
+        lines = [explain(item, schema, files, expanded.origins) for item in error.errors()]
         raise InputError("config: " + "\n  ".join(["not valid.", *lines])) from None
-
-
-def _explain(item: Any, files: Sequence[Path | str]) -> str:
-    path = [str(part) for part in item["loc"]]
-    if item["type"] == "extra_forbidden":
-        message = f"unknown key {path[-1]!r}{_suggestion(path[-1], _valid_keys(path[:-1]))}"
-    elif item["type"] == "missing":
-        message = f"the key {path[-1]!r} is missing"
-    else:
-        given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
-        message = item["msg"].removeprefix("Value error, ") + given
-    where = _place(path, files)
-    return ": ".join(part for part in (where, ".".join(_without_tags(path)), message) if part)
-
-
-def _suggestion(name: str, known: Any) -> str:
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    choices = ", ".join(sorted(known)) or "none"
-    return f"; did you mean {nearest[0]!r}?" if nearest else f"; valid: {choices}"
-
-
-def _valid_keys(path: list[str]) -> list[str]:
-    """The keys that the schema allows in the section at ``path``."""
-    schema = Config.model_json_schema()
-    nodes = [schema]
-    for part in path:
-        nodes = [child for node in nodes for child in _children(node, part, schema)]
-    nodes = [option for node in nodes for option in _options(node, schema)]
-    return sorted({key for node in nodes for key in node.get("properties", {})})
-
-
-def _children(node: dict[str, Any], part: str, schema: dict[str, Any]) -> list[dict[str, Any]]:
-    found = []
-    for option in _options(node, schema):
-        if part in option.get("properties", {}):
-            found.append(option["properties"][part])
-        elif isinstance(option.get("additionalProperties"), dict):
-            found.append(option["additionalProperties"])
-        elif isinstance(option.get("patternProperties"), dict):
-            found += option["patternProperties"].values()
-        elif option.get("properties", {}).get("kind", {}).get("const") == part:
-            found.append(option)  # pydantic puts a union's tag into the path
-    return found
-
-
-def _options(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
-    if "$ref" in node:
-        return _options(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
-    unions = [*node.get("anyOf", []), *node.get("oneOf", [])]
-    return [o for union in unions for o in _options(union, schema)] if unions else [node]
-
-
-def _tagged(path: list[str]) -> list[bool]:
-    """Which parts of a pydantic path are union tags and so stand in no file."""
-    tags = []
-    for i, part in enumerate(path):
-        parent = _valid_keys(path[:i])
-        tags.append(bool(parent) and part not in parent and i + 1 < len(path))
-    return tags
-
-
-def _without_tags(path: list[str]) -> list[str]:
-    return [part for part, tag in zip(path, _tagged(path), strict=True) if not tag]
-
-
-def _place(path: list[str], files: Sequence[Path | str]) -> str:
-    """``file:line`` of the deepest part of ``path`` that a file has; the last file wins."""
-    keys = _without_tags(path)
-    for file in reversed(files):
-        node = yaml.compose(Path(file).read_text(encoding="utf-8"))
-        line = _line(node, keys)
-        if line is not None:
-            return f"{file}, line {line}"
-    return ""
-
-
-def _line(node: yaml.Node | None, keys: list[str]) -> int | None:
-    line = None
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            pair = next((p for p in node.value if p[0].value == key), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
-            node = node.value[int(key)]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line

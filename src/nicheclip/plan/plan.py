@@ -33,7 +33,7 @@ class Plan:
 
     def datasets(self, evaluation: str) -> list[str]:
         """The data sets that an evaluation judges on."""
-        return [self.config.evaluation[evaluation].dataset]
+        return self.config.evaluation[evaluation].datasets
 
     def runs(self, evaluation: str, dataset: str) -> list[str]:
         """The training runs that an evaluation judges on ``dataset``."""
@@ -45,9 +45,13 @@ class Plan:
         ]
 
     def subjects(self, evaluation: str, dataset: str) -> list[Subject]:
-        """The models that an evaluation judges on ``dataset``: each run's start and result."""
+        """The models that an evaluation judges on ``dataset``: each run's start and result, and
+        start models without any training.
+        """
         runs = self.runs(evaluation, dataset)
-        return unique(s for run in runs for s in (*self.starts(run), *self.trained(run)))
+        judged = [s for run in runs for s in (*self.starts(run), *self.trained(run))]
+        untrained = self.config.evaluation[evaluation].models
+        return unique([*judged, *(self.start(model, self.config.seed) for model in untrained)])
 
     def cells(self, evaluation: str) -> list[Cell]:
         """Everything that an evaluation judges, baselines last."""

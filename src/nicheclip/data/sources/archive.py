@@ -6,12 +6,13 @@ from pathlib import Path, PurePosixPath
 
 from nicheclip.config.data import ArchiveReader, ArchiveSource, ClassFoldersReader
 from nicheclip.data.download import download, file_name
-from nicheclip.data.sources.base import SourceImage, clean_label, is_image_name
+from nicheclip.data.sources.base import SourceImage, SourceSetting, clean_label, is_image_name
 from nicheclip.data.sources.member_lists import Listing, read_listings
 from nicheclip.data.sources.members import Member, iterate_members
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.paths import expand_path
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,8 @@ def _listed(
 
 def _within(archive: Path, dropped: Dropped) -> Dropped:
     return Dropped(key=f"{archive.name}/{dropped.key}", reason=dropped.reason)
+
+
+def open_images(source: ArchiveSource, setting: SourceSetting) -> ArchiveImages:
+    """The images of ``source``."""
+    return ArchiveImages(source, expand_path(source.downloads) / setting.name, setting.registry)

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from nicheclip.runtime.manifest import Dropped
@@ -44,6 +45,20 @@ class ImageSource(Protocol):
     """
 
     def __iter__(self) -> Iterator[SourceImage | Dropped]: ...
+
+
+@dataclass(frozen=True)
+class SourceSetting:
+    """What a source may use beside its config."""
+
+    name: str
+    """Of the data set, or of its registry entry; downloads are kept in a folder of this name."""
+    registry: Path
+    """The folder of registry entries of data sets."""
+    seed: int
+    """Of a synthetic world."""
+    workers: int
+    """Threads or processes that a synthetic world may use."""
 
 
 def clean_label(text: str) -> str:

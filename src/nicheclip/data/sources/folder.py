@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nicheclip.config.data import FolderSource
-from nicheclip.data.sources.base import SourceImage, clean_label, is_image_name
+from nicheclip.data.sources.base import SourceImage, SourceSetting, clean_label, is_image_name
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
@@ -71,3 +71,9 @@ def _walk(folder: Path, root: Path) -> Iterator[tuple[Path, str | None]]:
 
 def _printable(name: str) -> str:
     return name.encode(errors="backslashreplace").decode()
+
+
+def open_images(source: FolderSource, setting: SourceSetting) -> FolderImages:
+    """The images of ``source``."""
+    del setting
+    return FolderImages(source)

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 from huggingface_hub.errors import HfHubHTTPError
 
 from nicheclip.config.data import HubSource
-from nicheclip.data.sources.base import SourceImage, clean_label
+from nicheclip.data.sources.base import SourceImage, SourceSetting, clean_label
 from nicheclip.data.sources.columns import choose_columns, extra_fields
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import write_text
 from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.paths import expand_path
 
 #: images held at once
 ROWS_AT_ONCE = 32
@@ -154,3 +155,8 @@ def _image(
     if split is not None:
         extra["split"] = split
     return SourceImage(key, data, text, **extra)
+
+
+def open_images(source: HubSource, setting: SourceSetting) -> HubImages:
+    """The images of ``source``."""
+    return HubImages(source, expand_path(source.downloads) / setting.name)

@@ -7,9 +7,10 @@ from pathlib import Path
 from nicheclip.config.data import ManualSource
 from nicheclip.data.download import download
 from nicheclip.data.sources.archive import read_archives
-from nicheclip.data.sources.base import SourceImage
+from nicheclip.data.sources.base import SourceImage, SourceSetting
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.paths import expand_path
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,8 @@ class ManualImages:
         yield from read_archives(
             paths, self.source.reader, inner=self.source.inner, registry=self.registry
         )
+
+
+def open_images(source: ManualSource, setting: SourceSetting) -> ManualImages:
+    """The images of ``source``."""
+    return ManualImages(source, expand_path(source.folder) / setting.name, setting.registry)

@@ -4,28 +4,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
-from nicheclip.config.data import (
-    ArchiveSource,
-    FolderSource,
-    HubSource,
-    ManualSource,
-    RegistrySource,
-    Source,
-    SyntheticSource,
-    TableSource,
-)
+from nicheclip.config.data import ManualSource, RegistrySource, Source
 from nicheclip.data.registry import RegistryEntry, load_entry
-from nicheclip.data.sources.archive import ArchiveImages
-from nicheclip.data.sources.base import ImageSource, SourceImage
-from nicheclip.data.sources.folder import FolderImages
-from nicheclip.data.sources.hub import HubImages
-from nicheclip.data.sources.manual import ManualImages
-from nicheclip.data.sources.synthetic import SyntheticImages
-from nicheclip.data.sources.table import TableImages
+from nicheclip.data.sources.base import ImageSource, SourceImage, SourceSetting
 from nicheclip.runtime.manifest import Dropped
-from nicheclip.runtime.paths import expand_path
 
 
 def open_source(
@@ -43,33 +28,22 @@ def open_source(
     Raises:
         InputError: the source is absent, malformed or out of reach.
     """
-    if isinstance(source, RegistrySource):
-        entry = load_entry(registry, source.name)
-        yield from _named(entry, _images(source.name, entry.source, registry, seed, workers))
-    else:
-        yield from _images(name, source, registry, seed, workers)
+    setting = SourceSetting(name, registry, seed, workers)
+    if not isinstance(source, RegistrySource):
+        yield from _images(source, setting)
+        return
+    entry = load_entry(registry, source.name)
+    yield from _named(entry, _images(entry.source, replace(setting, name=source.name)))
 
 
-def _images(
-    name: str,
-    source: SyntheticSource | FolderSource | TableSource | ArchiveSource | HubSource | ManualSource,
-    registry: Path,
-    seed: int,
-    workers: int,
-) -> ImageSource:
-    match source:
-        case SyntheticSource():
-            return SyntheticImages(source, seed, workers)
-        case FolderSource():
-            return FolderImages(source)
-        case TableSource():
-            return TableImages(source)
-        case ArchiveSource():
-            return ArchiveImages(source, expand_path(source.downloads) / name, registry)
-        case ManualSource():
-            return ManualImages(source, expand_path(source.folder) / name, registry)
-        case HubSource():
-            return HubImages(source, expand_path(source.downloads) / name)
+def _images(source: Source | ManualSource, setting: SourceSetting) -> ImageSource:
+    """The images of ``source``, read by the module of its kind.
+
+    By name, so that a change of one kind makes no data set of another kind stale.
+    """
+    module = import_module(f"nicheclip.data.sources.{source.kind}")
+    images: ImageSource = module.open_images(source, setting)
+    return images
 
 
 def _named(entry: RegistryEntry, images: ImageSource) -> Iterator[SourceImage | Dropped]:

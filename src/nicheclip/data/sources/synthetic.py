@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nicheclip.config.data import SyntheticSource
-from nicheclip.data.sources.base import SourceImage
+from nicheclip.data.sources.base import SourceImage, SourceSetting
 
 
 @dataclass(frozen=True)
@@ -30,3 +30,8 @@ class SyntheticImages:
                 common=image.common,
                 attributes=image.extra,
             )
+
+
+def open_images(source: SyntheticSource, setting: SourceSetting) -> SyntheticImages:
+    """The images of ``source``."""
+    return SyntheticImages(source, setting.seed, setting.workers)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nicheclip.config.data import TableSource
-from nicheclip.data.sources.base import SourceImage, clean_label, is_image_name
+from nicheclip.data.sources.base import SourceImage, SourceSetting, clean_label, is_image_name
 from nicheclip.data.sources.columns import choose_columns, extra_fields
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
@@ -114,3 +114,9 @@ def _parquet_rows(
                     yield number, {k: "" if v is None else str(v) for k, v in cells.items()}
     except pa.ArrowException as error:
         raise InputError(f"{path}: not a readable Parquet file ({error}).") from error
+
+
+def open_images(source: TableSource, setting: SourceSetting) -> TableImages:
+    """The images of ``source``."""
+    del setting
+    return TableImages(source)

@@ -1,0 +1,113 @@
+"""Errors of the config in a user's words: where, what is wrong, and what was meant."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Schema = dict[str, Any]
+
+
+def explain(
+    item: Any,
+    schema: Schema,
+    files: Sequence[Path | str],
+    origins: Mapping[tuple[str, str], str],
+) -> str:
+    """One error of pydantic in a user's words, with file and line.
+
+    Args:
+        item: of ``ValidationError.errors()``.
+        schema: the JSON schema of the config.
+        files: that the config was read from; the last one that has the key is named.
+        origins: the grid of each entry that one made, by (section, entry).
+    """
+    path = [str(part) for part in item["loc"]]
+    if item["type"] == "extra_forbidden":
+        message = f"unknown key {path[-1]!r}{suggestion(path[-1], _valid_keys(path[:-1], schema))}"
+    elif item["type"] == "missing":
+        message = f"the key {path[-1]!r} is missing"
+    else:
+        given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
+        message = item["msg"].removeprefix("Value error, ") + given
+    keys = _without_tags(path, schema)
+    if tuple(keys[:2]) in origins:
+        made = keys[1]
+        keys = [keys[0], origins[keys[0], made], *keys[2:]]
+        message += f" (entry {made} of the grid)"
+    return ": ".join(part for part in (_place(keys, files), ".".join(keys), message) if part)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of an error message: the nearest of ``known``, or all of them."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    choices = ", ".join(sorted(known)) or "none"
+    return f"; did you mean {nearest[0]!r}?" if nearest else f"; valid: {choices}"
+
+
+def _valid_keys(path: list[str], schema: Schema) -> list[str]:
+    """The keys that ``schema`` allows in the section at ``path``."""
+    nodes = [schema]
+    for part in path:
+        nodes = [child for node in nodes for child in _children(node, part, schema)]
+    nodes = [option for node in nodes for option in _options(node, schema)]
+    return sorted({key for node in nodes for key in node.get("properties", {})})
+
+
+def _children(node: Schema, part: str, schema: Schema) -> list[Schema]:
+    found = []
+    for option in _options(node, schema):
+        if part in option.get("properties", {}):
+            found.append(option["properties"][part])
+        elif isinstance(option.get("additionalProperties"), dict):
+            found.append(option["additionalProperties"])
+        elif isinstance(option.get("patternProperties"), dict):
+            found += option["patternProperties"].values()
+        elif option.get("properties", {}).get("kind", {}).get("const") == part:
+            found.append(option)  # pydantic puts a union's tag into the path
+    return found
+
+
+def _options(node: Schema, schema: Schema) -> list[Schema]:
+    if "$ref" in node:
+        return _options(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
+    unions = [*node.get("anyOf", []), *node.get("oneOf", [])]
+    return [o for union in unions for o in _options(union, schema)] if unions else [node]
+
+
+def _without_tags(path: list[str], schema: Schema) -> list[str]:
+    """A pydantic path without the tags of unions, which are in no file."""
+    keys = []
+    for i, part in enumerate(path):
+        parent = _valid_keys(path[:i], schema)
+        if not parent or part in parent or i + 1 == len(path):
+            keys.append(part)
+    return keys
+
+
+def _place(keys: list[str], files: Sequence[Path | str]) -> str:
+    """``file:line`` of the deepest of ``keys`` that a file has; the last file wins."""
+    for file in reversed(files):
+        node = yaml.compose(Path(file).read_text(encoding="utf-8"))
+        line = _line(node, keys)
+        if line is not None:
+            return f"{file}, line {line}"
+    return ""
+
+
+def _line(node: yaml.Node | None, keys: list[str]) -> int | None:
+    line = None
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((p for p in node.value if p[0].value == key), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+            node = node.value[int(key)]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
