@@ -7,7 +7,7 @@ Outputs: results/acquire/<dataset>/{catalog,classes}.parquet, images/<part>.parq
 
 rule acquire_dataset:
     input:
-        source_files,
+        lambda w: PLAN.source_files(w.dataset),
     output:
         catalog="results/acquire/{dataset}/catalog.parquet",
         classes="results/acquire/{dataset}/classes.parquet",
@@ -23,10 +23,10 @@ rule acquire_dataset:
         runtime=minutes(240),
         downloads=1,
     params:
-        config=lambda w: settings(CONFIG.datasets[w.dataset], exclude={"captions"}),
+        config=lambda w: CONFIG.datasets[w.dataset].determines(),
         seed=CONFIG.seed,
-        registry=str(REGISTRY / "datasets"),
-        code=code("acquire_dataset.py"),
+        registry=str(PLAN.registry / "datasets"),
+        code=lambda w: code("acquire_dataset.py", *PLAN.source_modules(w.dataset)),
     message:
         "Acquiring the data set {wildcards.dataset}"
     script:

@@ -8,10 +8,10 @@ The cache of replies (cache.jsonl beside them) is no output: a killed job goes o
 
 rule generate_captions:
     input:
-        catalog=described("catalog.parquet"),
-        classes=described("classes.parquet"),
-        images=described("images"),
-        source=caption_source,
+        catalog=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/catalog.parquet",
+        classes=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/classes.parquet",
+        images=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/images",
+        source=lambda w: PLAN.caption_source(w.captions),
     output:
         captions="results/captions/{captions}/captions.parquet",
         manifest="results/captions/{captions}/manifest.json",
@@ -20,16 +20,20 @@ rule generate_captions:
     conda:
         "../../envs/caption.yaml"
     resources:
-        mem_mb=caption_memory,
+        mem_mb=lambda w, input, attempt: memory(PLAN.caption_memory(w.captions))(
+            w, input, attempt
+        ),
         runtime=minutes(240),
-        gpu=lambda w: int(serves_a_model(w)),
+        gpu=lambda w: int(CONFIG.captions[w.captions].backend.starts_server),
         nodes=1,
     params:
         config=lambda w: settings(CONFIG.captions[w.captions]),
         seed=CONFIG.seed,
-        prompts=str(REGISTRY / "prompts"),
+        prompts=str(PLAN.registry / "prompts"),
         cache="results/captions/{captions}/cache.jsonl",
-        code=code("generate_captions.py"),
+        code=lambda w: code(
+            "generate_captions.py", CONFIG.captions[w.captions].backend.module
+        ),
     message:
         "Generating the captions {wildcards.captions}"
     script:

@@ -1,6 +1,5 @@
-"""The typed config and the functions that rules share. No rules here."""
+"""The typed config, the plan that is made from it, and what every rule carries. No rules here."""
 
-import math
 import os
 import re
 import sys
@@ -19,40 +18,22 @@ sys.path.insert(0, LIBRARY)
 inherited = dict(os.environ).get("PYTHONPATH")
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited])))
 
-
-def keep_caches_in_the_working_folder():
-    """Hub, torch and matplotlib keep gigabytes, and a cluster's home folders are small.
-
-    What the user has set stays, and so does a login to the hub.
-    """
-    chosen = dict(os.environ)
-    cache = chosen.get("XDG_CACHE_HOME", os.path.abspath(".cache"))
-    usual = chosen.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))
-    login = chosen.get("HF_HOME", os.path.join(usual, "huggingface"))
-    folders = {
-        "XDG_CACHE_HOME": cache,
-        "HF_HOME": os.path.join(cache, "huggingface"),
-        "HF_TOKEN_PATH": os.path.join(login, "token"),
-        "TORCH_HOME": os.path.join(cache, "torch"),
-        "MPLCONFIGDIR": os.path.join(cache, "matplotlib"),
-    }
-    os.environ.update(folders | chosen)
-
-
-keep_caches_in_the_working_folder()
-
-from nicheclip.runtime.code_digest import code_digest
-from nicheclip.terms import SPLITS
 from nicheclip.config.workflow import parse_config
+from nicheclip.plan.plan import Plan
+from nicheclip.plan.resources import memory, minutes, training_memory
+from nicheclip.runtime.caches import cache_folders
+from nicheclip.runtime.code_digest import code_digest
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.paths import expand_path
-from nicheclip.reporting.scale import marked
-from nicheclip.taxonomy.provider_files import provider_files
+from nicheclip.subjects import MODEL_FILES, MODEL_KINDS
+from nicheclip.terms import SPLITS
+
+os.environ.update(cache_folders(dict(os.environ), Path.cwd(), Path.home()))
 
 try:
     CONFIG = parse_config(
         config, [*workflow.configfiles, *workflow.overwrite_configfiles]
     )
+    PLAN = Plan(CONFIG, REGISTRY)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -70,46 +51,19 @@ wildcard_constraints:
     evaluation=any_of(CONFIG.evaluation),
     split=any_of(SPLITS),
     part=r"\d{5}",
-    origin="models|train",
-    initial=r"pretrained|seed\d+",
+    kind=any_of(MODEL_KINDS),
+    variant=r"pretrained|seed\d+",
     seed=r"\d+",
 
 
-def script_path(name):
-    return str(REPOSITORY / "scripts" / name)
+def code(script, *chosen):
+    """Changes with the library code that can change what `script` makes.
 
-
-def code(name):
-    """Changes when library code changes that the script `name` reaches."""
-    return code_digest(script_path(name))
+    `chosen`: the modules that it finds by name for this job.
+    """
+    return code_digest(REPOSITORY / "scripts" / script, *chosen)
 
 
 def settings(model, **exclude):
     """A config section as plain values: what a job's params carry."""
     return model.model_dump(mode="json", **exclude)
-
-
-def expanded(path):
-    """A user's path with `~` and environment variables filled in."""
-    try:
-        return str(expand_path(path))
-    except InputError as error:
-        raise WorkflowError(f"config: {error}") from None
-
-
-def memory(base_mb, per_input_mb=0.0):
-    """Memory from the input's size; a retry asks for more."""
-
-    def of_attempt(wildcards, input, attempt):
-        return int((base_mb + per_input_mb * input.size_mb) * 2 ** (attempt - 1))
-
-    return of_attempt
-
-
-def minutes(base, per_input_mb=0.0):
-    """Time from the input's size; a retry asks for more."""
-
-    def of_attempt(wildcards, input, attempt):
-        return math.ceil((base + per_input_mb * input.size_mb) * 2 ** (attempt - 1))
-
-    return of_attempt

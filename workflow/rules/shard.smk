@@ -1,7 +1,8 @@
 """Shards: images and texts become WebDataset tars, one job for each part of a data set.
 
 Inputs:  the outputs of acquire, taxonomy and captions
-Outputs: results/shards/<dataset>/<split>/<part>.{tar,parquet}, <split>/sizes.json, manifest.json
+Outputs: results/shards/<dataset>/<split>/<part>.{tar,parquet}, <split>/sizes.json, manifest.json;
+         whoever reads shards depends on the manifest alone
 """
 
 
@@ -11,7 +12,7 @@ rule write_shard:
         classes=rules.acquire_dataset.output.classes,
         images=rules.acquire_dataset.output.images,
         texts=rules.flatten_taxonomy.output.texts,
-        captions=dataset_captions,
+        captions=lambda w: PLAN.dataset_captions(w.dataset),
     output:
         tars=[f"results/shards/{{dataset}}/{split}/{{part}}.tar" for split in SPLITS],
         indexes=[
@@ -38,7 +39,7 @@ rule write_shard_sizes:
         shards=lambda w: expand(
             [*rules.write_shard.output.tars, *rules.write_shard.output.indexes],
             dataset=w.dataset,
-            part=parts(w.dataset),
+            part=PLAN.parts(w.dataset),
         ),
     output:
         sizes=[f"results/shards/{{dataset}}/{split}/sizes.json" for split in SPLITS],
@@ -52,7 +53,7 @@ rule write_shard_sizes:
         runtime=minutes(30),
     params:
         folder="results/shards/{dataset}",
-        parts=lambda w: len(parts(w.dataset)),
+        parts=lambda w: len(PLAN.parts(w.dataset)),
         code=code("write_shard_sizes.py"),
     message:
         "Counting the shards of {wildcards.dataset}"

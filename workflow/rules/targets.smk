@@ -21,7 +21,6 @@ rule captions:
 
 rule shards:
     input:
-        [file for dataset in CONFIG.datasets for file in shard_outputs(dataset)],
         expand(rules.write_shard_sizes.output.manifest, dataset=CONFIG.datasets),
     localrule: True
 
@@ -29,20 +28,16 @@ rule shards:
 rule train:
     input:
         [
-            f"results/train/{run}/seed{seed}/train.json"
-            for run, settings in CONFIG.training.items()
-            for seed in settings.seeds
+            f"{subject.folder}/train.json"
+            for run in CONFIG.training
+            for subject in PLAN.trained(run)
         ],
     localrule: True
 
 
 rule evaluate:
     input:
-        [
-            cell
-            for evaluation in CONFIG.evaluation
-            for cell in evaluation_cells(evaluation)
-        ],
+        list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),
     localrule: True
 
 

@@ -9,7 +9,7 @@ if CONFIG.taxonomy.providers:
 
     rule read_checklists:
         input:
-            checklist_files(),
+            PLAN.checklist_files(),
         output:
             names="results/checklists/names.parquet",
             vernaculars="results/checklists/vernaculars.parquet",
@@ -33,8 +33,8 @@ if CONFIG.taxonomy.providers:
 rule flatten_taxonomy:
     input:
         classes=rules.acquire_dataset.output.classes,
-        names=checklists("names"),
-        vernaculars=checklists("vernaculars"),
+        names=PLAN.checklists("names"),
+        vernaculars=PLAN.checklists("vernaculars"),
     output:
         taxa="results/taxonomy/{dataset}/taxa.parquet",
         texts="results/taxonomy/{dataset}/texts.parquet",

@@ -1,19 +1,49 @@
 """Config of caption sets: backend, prompts, gates."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel, GridModel
+from nicheclip.runtime.paths import expand_path
 
 
-class TemplateBackend(ConfigModel):
+class _Backend(ConfigModel):
+    """What all kinds of backends answer."""
+
+    kind: str
+
+    @property
+    def starts_server(self) -> bool:
+        """Whether the job runs an LLM of its own, and so needs a GPU and its memory."""
+        return False
+
+    def source(self, prompts: Path) -> Path:
+        """The file that the texts come from or are asked by.
+
+        Args:
+            prompts: the folder of the registry's prompts.
+        """
+        raise NotImplementedError
+
+    @property
+    def module(self) -> str:
+        """The module of the library that is this backend."""
+        return f"nicheclip.captions.{self.kind}"
+
+
+class TemplateBackend(_Backend):
     """A grammar over class attributes; offline."""
 
     kind: Literal["template"]
     grammar: str
     """Name of a file in `workflow/registry/prompts/`."""
+
+    def source(self, prompts: Path) -> Path:
+        """The grammar."""
+        return prompts / f"{self.grammar}.yaml"
 
 
 class OllamaOptions(ConfigModel):
@@ -29,7 +59,7 @@ class OllamaOptions(ConfigModel):
     """Base seed; each sample and each attempt adds to it."""
 
 
-class OllamaBackend(ConfigModel):
+class OllamaBackend(_Backend):
     """A model behind an ollama server."""
 
     kind: Literal["ollama"]
@@ -47,13 +77,27 @@ class OllamaBackend(ConfigModel):
     """Requests under way at once; give the server `OLLAMA_NUM_PARALLEL` to match."""
     options: OllamaOptions = OllamaOptions()
 
+    @property
+    def starts_server(self) -> bool:
+        """Where no server is named; see ``_Backend``."""
+        return self.host is None
 
-class ReplayBackend(ConfigModel):
+    def source(self, prompts: Path) -> Path:
+        """The prompt."""
+        return prompts / f"{self.prompt}.yaml"
+
+
+class ReplayBackend(_Backend):
     """Captions that somebody made before, from a Parquet or JSON Lines file."""
 
     kind: Literal["replay"]
     path: str
     """The file, with the columns class_id (or image_id) and text; `~` and variables expand."""
+
+    def source(self, prompts: Path) -> Path:
+        """The file of captions."""
+        del prompts
+        return expand_path(self.path)
 
 
 class GateConfig(ConfigModel):

@@ -1,10 +1,13 @@
 """Config of data sets: source, images, splits, shards."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import Field, model_validator
 
 from nicheclip.config.base import ConfigModel
+from nicheclip.runtime.paths import expand_path
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -65,14 +68,38 @@ class ArborWorld(ConfigModel):
 World = Annotated[FungiWorld | ArborWorld, Field(discriminator="name")]
 
 
-class SyntheticSource(ConfigModel):
+class _Source(ConfigModel):
+    """What all kinds of sources answer."""
+
+    kind: str
+
+    def inputs(self, registry: Path) -> list[Path]:
+        """Files, outside the data set itself, whose change makes it stale.
+
+        Args:
+            registry: the folder of the registry's data sets.
+        """
+        del registry
+        return []
+
+    def modules(self, registry: Path) -> list[str]:
+        """The modules of the library that read a source of this kind."""
+        del registry
+        return [f"nicheclip.data.sources.{self.kind}"]
+
+
+class SyntheticSource(_Source):
     """Images drawn by a procedural world; needs nothing from outside."""
 
     kind: Literal["synthetic"]
     world: World
 
+    def modules(self, registry: Path) -> list[str]:
+        """See ``_Source``."""
+        return [*super().modules(registry), f"nicheclip.synthetic.{self.world.name}_world"]
 
-class FolderSource(ConfigModel):
+
+class FolderSource(_Source):
     """A folder with one sub-folder per class."""
 
     kind: Literal["folder"]
@@ -98,7 +125,7 @@ ExtraColumn = Literal[
 ]
 
 
-class TableSource(ConfigModel):
+class TableSource(_Source):
     """A CSV or Parquet table with one row per image."""
 
     kind: Literal["table"]
@@ -109,6 +136,11 @@ class TableSource(ConfigModel):
     columns: dict[Literal["path", "label"] | ExtraColumn, str] = Field(default={})
     """What each column is called in the table, where the name differs from ours. Columns that
     carry our names are found without it; ranks only where at least two of them are there."""
+
+    def inputs(self, registry: Path) -> list[Path]:
+        """The table; see ``_Source``."""
+        del registry
+        return [expand_path(self.path)]
 
 
 class ClassFoldersReader(ConfigModel):
@@ -162,7 +194,7 @@ ArchiveReader = Annotated[
 ]
 
 
-class ArchiveSource(ConfigModel):
+class ArchiveSource(_Source):
     """Tar or zip archives behind URLs, read as a stream."""
 
     kind: Literal["archive"]
@@ -184,8 +216,12 @@ class ArchiveSource(ConfigModel):
             raise ValueError(f"{len(self.urls)} urls but {len(self.checksums)} checksums")
         return self
 
+    def inputs(self, registry: Path) -> list[Path]:
+        """The list of members, where there is one; see ``_Source``."""
+        return [registry / self.reader.list] if isinstance(self.reader, ListedReader) else []
 
-class ManualSource(ConfigModel):
+
+class ManualSource(_Source):
     """Archives that only a person can download; once in place they are read like others."""
 
     kind: Literal["manual"]
@@ -200,7 +236,7 @@ class ManualSource(ConfigModel):
     """They are put into the folder below this one that is called like the registry entry."""
 
 
-class HubSource(ConfigModel):
+class HubSource(_Source):
     """A data-set repository on the Hugging Face hub, stored as Parquet with encoded images."""
 
     kind: Literal["hub"]
@@ -221,12 +257,24 @@ class HubSource(ConfigModel):
     """Where the files are kept."""
 
 
-class RegistrySource(ConfigModel):
+class RegistrySource(_Source):
     """A data set that the registry describes."""
 
     kind: Literal["registry"]
     name: str
     """File name without suffix in `workflow/registry/datasets/`."""
+
+    def inputs(self, registry: Path) -> list[Path]:
+        """The entry; see ``_Source``."""
+        return [registry / f"{self.name}.yaml"]
+
+    def modules(self, registry: Path) -> list[str]:
+        """See ``_Source``; those of the entry's kind, none where there is no readable entry."""
+        try:
+            entry = yaml.safe_load((registry / f"{self.name}.yaml").read_text(encoding="utf-8"))
+            return [f"nicheclip.data.sources.{entry['source']['kind']}"]
+        except (OSError, yaml.YAMLError, TypeError, KeyError):
+            return []  # the job that reads it says what is wrong
 
 
 Source = Annotated[
@@ -282,3 +330,10 @@ class DatasetConfig(ConfigModel):
                 "a hash would put their images into training"
             )
         return self
+
+    def determines(self) -> dict[str, Any]:
+        """What of it can change the images, the catalog and the classes, as plain values."""
+        values = self.model_dump(mode="json", exclude={"captions"})
+        if self.split.method == "given":  # shares that are drawn by nobody
+            values["split"] = {"method": "given"}
+        return values

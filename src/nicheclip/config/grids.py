@@ -125,8 +125,8 @@ def _resolve(values: dict[str, Any], members: dict[str, dict[str, list[str]]]) -
         if isinstance(task.get("runs"), list):
             task["runs"] = [one for run in task["runs"] for one in runs.get(str(run), [run])]
         texts = task.get("class_texts")
-        if isinstance(texts, dict) and texts.get("captions") in by_dataset:
-            task["class_texts"] = {**texts, "captions": by_dataset[texts["captions"]]}
+        if isinstance(texts, dict) and str(texts.get("captions")) in by_dataset:
+            task["class_texts"] = {**texts, "captions": by_dataset[str(texts["captions"])]}
         values["evaluation"][name] = task
 
 

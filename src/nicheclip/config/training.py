@@ -1,10 +1,12 @@
 """Config of models and training runs."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from nicheclip.config.base import ConfigModel, GridModel
+from nicheclip.runtime.paths import expand_path
 from nicheclip.terms import TextType
 
 #: of a job's time limit, at most, for the end of a training that is not complete
@@ -19,6 +21,11 @@ class ModelConfig(ConfigModel):
     pretrained: str | None = None
     """An open_clip tag (`openai`, ...), the path of a checkpoint, or null: random from the seed.
     Tags trained with QuickGELU get it, whatever the architecture's name says."""
+
+    def weights_file(self) -> Path | None:
+        """The checkpoint, where ``pretrained`` is the path of a file that is there."""
+        path = expand_path(self.pretrained) if self.pretrained else None
+        return path if path and path.is_file() else None
 
 
 class TextConfig(ConfigModel):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nicheclip.subjects import Subject
+from nicheclip.subjects import Kind, Subject
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Cell:
     @property
     def job(self) -> str:
         """The folder of the job that judges it: all variants of a subject on one data set."""
-        return job_folder(self.dataset, self.split, self.subject)
+        return job_folder(self.dataset, self.split, self.subject.kind, self.subject.name)
 
     @property
     def folder(self) -> str:
@@ -36,6 +36,6 @@ class Cell:
         return f"{self.folder}/predictions.parquet"
 
 
-def job_folder(dataset: str, split: str, subject: Subject) -> str:
-    """The folder with all cells of ``subject``'s variants on one split of a data set."""
-    return f"results/evaluate/{dataset}/{split}/{subject.kind}/{subject.name}"
+def job_folder(dataset: str, split: str, kind: Kind, name: str) -> str:
+    """The folder with all cells of a subject's variants on one split of a data set."""
+    return f"results/evaluate/{dataset}/{split}/{kind}/{name}"

@@ -1,19 +1,87 @@
-"""Who is judged, by what, on what: built once from the config; the rules ask it."""
+"""The plan: built once from the config; rules ask who is judged, by what, from which files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
 
+from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
 from nicheclip.config.workflow import Config
 from nicheclip.plan.cells import Cell
-from nicheclip.subjects import PRETRAINED, Subject
+from nicheclip.plan.subject_jobs import SubjectJob
+from nicheclip.subjects import PRETRAINED, Kind, Subject
+from nicheclip.taxonomy.provider_files import provider_files
+
+Item = TypeVar("Item")
 
 COLOUR_HISTOGRAM = Subject(kind="baseline", name="colour_histogram", variant="default")
 
 
 class Plan:
-    """The grid of a config."""
+    """The grid of a config, and the files of its jobs."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, registry: Path) -> None:
+        """Look at the config; no data set is read.
+
+        Args:
+            config: the whole config.
+            registry: ``workflow/registry``.
+
+        Raises:
+            InputError: a path of the config has an environment variable that is not set.
+        """
         self.config = config
+        self.registry = registry
+
+    # --- acquire, taxonomy, captions, shards ---
+
+    def source_files(self, dataset: str) -> list[str]:
+        """Files whose change makes a data set stale."""
+        source = self.config.datasets[dataset].source
+        return [str(path) for path in source.inputs(self.registry / "datasets")]
+
+    def source_modules(self, dataset: str) -> list[str]:
+        """The modules of the library that read the data set's kind of source."""
+        return self.config.datasets[dataset].source.modules(self.registry / "datasets")
+
+    def checklist_files(self) -> list[str]:
+        """What the providers of checklists are read from, common names included."""
+        return [
+            str(path)
+            for provider in self.config.taxonomy.providers
+            for path in provider_files(provider)
+        ]
+
+    def checklists(self, kind: str) -> list[str]:
+        """The table ``kind`` of all checklists: one file, or none without checklists."""
+        return [f"results/checklists/{kind}.parquet"] if self.config.taxonomy.providers else []
+
+    def caption_source(self, captions: str) -> str:
+        """The prompt, grammar or captions file that a caption set is made from."""
+        backend = self.config.captions[captions].backend
+        return str(backend.source(self.registry / "prompts"))
+
+    def caption_memory(self, captions: str) -> int:
+        """MB of the job: an LLM of its own needs more."""
+        return 16_000 if self.config.captions[captions].backend.starts_server else 4_000
+
+    def dataset_captions(self, dataset: str) -> list[str]:
+        """The captions that go into a data set's shards, if any."""
+        captions = self.config.datasets[dataset].captions
+        return [f"results/captions/{captions}/captions.parquet"] if captions else []
+
+    def parts(self, dataset: str) -> list[str]:
+        """The names of a data set's parts."""
+        return [f"{part:05d}" for part in range(self.config.datasets[dataset].shards)]
+
+    # --- models ---
+
+    def model_sources(self, model: str) -> list[str]:
+        """Files that a start model is made of: our own architecture, a checkpoint on disk."""
+        config = self.config.models[model]
+        architecture = self.registry / "models" / f"{config.architecture}.json"
+        weights = config.weights_file()
+        return [str(path) for path in (architecture, weights) if path and path.is_file()]
 
     def start(self, model: str, seed: int) -> Subject:
         """The start model ``model``; random weights come from ``seed``."""
@@ -21,28 +89,25 @@ class Plan:
         variant = PRETRAINED if pretrained else f"seed{seed}"
         return Subject(kind="start", name=model, variant=variant)
 
-    def trained(self, run: str) -> list[Subject]:
-        """The results of a training run, seed by seed."""
-        seeds = self.config.training[run].seeds
-        return [Subject(kind="trained", name=run, variant=f"seed{seed}") for seed in seeds]
-
     def starts(self, run: str) -> list[Subject]:
         """What a training run starts from: one model, or one for each seed."""
         training = self.config.training[run]
         return unique(self.start(training.model, seed) for seed in training.seeds)
 
-    def datasets(self, evaluation: str) -> list[str]:
-        """The data sets that an evaluation judges on."""
-        return self.config.evaluation[evaluation].datasets
+    def trained(self, run: str) -> list[Subject]:
+        """The results of a training run, seed by seed."""
+        seeds = self.config.training[run].seeds
+        return [Subject(kind="trained", name=run, variant=f"seed{seed}") for seed in seeds]
+
+    # --- the grid ---
 
     def runs(self, evaluation: str, dataset: str) -> list[str]:
         """The training runs that an evaluation judges on ``dataset``."""
         chosen = self.config.evaluation[evaluation].runs
         if chosen is not None:
             return list(chosen)
-        return [
-            run for run, training in self.config.training.items() if training.dataset == dataset
-        ]
+        runs = self.config.training.items()
+        return [run for run, training in runs if training.dataset == dataset]
 
     def subjects(self, evaluation: str, dataset: str) -> list[Subject]:
         """The models that an evaluation judges on ``dataset``: each run's start and result, and
@@ -57,7 +122,7 @@ class Plan:
         """Everything that an evaluation judges, baselines last."""
         task = self.config.evaluation[evaluation]
         cells = []
-        for dataset in self.datasets(evaluation):
+        for dataset in task.datasets:
             cells += [
                 Cell(subject, evaluation, dataset, task.split, protocol)
                 for subject in self.subjects(evaluation, dataset)
@@ -68,12 +133,59 @@ class Plan:
                 cells.append(Cell(COLOUR_HISTOGRAM, evaluation, dataset, task.split, name))
         return cells
 
-    def all_cells(self) -> Iterator[Cell]:
+    def all_cells(self) -> list[Cell]:
         """The cells of every evaluation."""
-        for evaluation in self.config.evaluation:
-            yield from self.cells(evaluation)
+        return [cell for evaluation in self.config.evaluation for cell in self.cells(evaluation)]
+
+    @cached_property
+    def subject_jobs(self) -> dict[str, SubjectJob]:
+        """The jobs that judge, by their folder."""
+        cells: dict[str, list[Cell]] = {}
+        for cell in self.all_cells():
+            cells.setdefault(cell.job, []).append(cell)
+        return {
+            folder: SubjectJob(
+                found[0].dataset,
+                found[0].split,
+                found[0].subject.kind,
+                found[0].subject.name,
+                tuple(found),
+            )
+            for folder, found in cells.items()
+        }
+
+    def subject_job(self, dataset: str, split: str, kind: Kind, name: str) -> SubjectJob:
+        """The job that judges a subject's variants on a split; it has no cells if none is asked."""
+        empty = SubjectJob(dataset, split, kind, name, ())
+        return self.subject_jobs.get(empty.folder, empty)
+
+    def tasks(self, job: SubjectJob) -> list[tuple[str, EvaluationConfig]]:
+        """The evaluations of a job, with their config."""
+        return [(name, self.config.evaluation[name]) for name in job.evaluations]
+
+    def seen_files(self, job: SubjectJob, kind: str) -> list[str]:
+        """The acquire output ``kind`` of the data sets that decide which classes are seen."""
+        datasets = unique(task.seen_in for _, task in self.tasks(job) if task.seen_in)
+        return [f"results/acquire/{dataset}/{kind}" for dataset in datasets]
+
+    def text_files(self, job: SubjectJob) -> list[str]:
+        """The captions and templates that the class texts of a job's evaluations come from."""
+        files = []
+        for _, task in self.tasks(job):
+            texts = task.class_texts
+            if isinstance(texts, CaptionTexts):
+                captions = texts.of(job.dataset)
+                files.append(f"results/captions/{captions}/captions.parquet")
+            else:
+                files.append(str(self.registry / "prompts" / f"{texts.templates}.yaml"))
+        return unique(files)
+
+    def folds(self, job: SubjectJob) -> list[str]:
+        """The support sets of a job's few-shot evaluations."""
+        tasks = [evaluation for evaluation, protocol in job.tasks if protocol == "few_shot"]
+        return [f"results/folds/{evaluation}/{job.dataset}.parquet" for evaluation in tasks]
 
 
-def unique(subjects: Iterable[Subject]) -> list[Subject]:
-    """``subjects`` without repeats, in their order."""
-    return list(dict.fromkeys(subjects))
+def unique(items: Iterable[Item]) -> list[Item]:
+    """``items`` without repeats, in their order."""
+    return list(dict.fromkeys(items))

@@ -13,19 +13,35 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from nicheclip.runtime.locks import lock
 from nicheclip.slurm import jobs as slurm_jobs
-from nicheclip.slurm.driver import INTERRUPTED, QUERY_OF_STATES, identity
+from nicheclip.slurm.driver import FOLDER, INTERRUPTED, QUERY_OF_STATES, identity
 
 WRAPPERS = Path(__file__).parents[3] / "workflow/slurm"
 PAUSE = 5.0  # seconds between attempts
 SUBMIT_FOR = 24 * 3600.0  # seconds; then the job fails
 ANSWER_WITHIN = 45.0  # seconds; the plugin gives a query 60 and then asks again
 interrupted: list[int] = []  # signals that came
+
+
+def patient_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables by which a driver submits and watches jobs through this module.
+
+    Args:
+        own: the driver's environment.
+    """
+    return {
+        "PATH": os.pathsep.join([str(WRAPPERS), own["PATH"]]),
+        # The log of a job that is requeued keeps what its earlier starts said.
+        "SBATCH_OPEN_MODE": own.get("SBATCH_OPEN_MODE", "append"),
+        "NICHECLIP_PYTHON": sys.executable,
+        "NICHECLIP_DRIVER": identity(os.getpid()),
+        "NICHECLIP_DRIVER_FOLDER": str(FOLDER.resolve()),
+    }
 
 
 def real(command: str) -> str | None:

@@ -17,6 +17,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from types import FrameType
 
+from nicheclip.runtime.driver_lock import RunKind
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.locks import LockedError, lock
 from nicheclip.slurm import jobs as slurm_jobs
@@ -68,6 +69,21 @@ def hold(folder: Path = FOLDER) -> int:
         raise InputError(TWO_DRIVERS.format(who=who))
     (folder / "lock").write_text(f"process {os.getpid()} on {socket.gethostname()}")
     (folder / INTERRUPTED).unlink(missing_ok=True)
+    return held
+
+
+def hold_for(kind: RunKind, folder: Path = FOLDER) -> int | None:
+    """Go on only if no jobs of a dead driver are left, and for SLURM jobs if no driver lives.
+
+    Returns:
+        The lock of a driver of SLURM jobs, which ends with this process.
+
+    Raises:
+        InputError: as ``hold`` and ``ensure_no_jobs_of_a_dead_driver``.
+    """
+    held = hold(folder) if kind == "slurm" else None
+    if kind == "slurm" or not is_held(folder):
+        ensure_no_jobs_of_a_dead_driver(folder)
     return held
 
 

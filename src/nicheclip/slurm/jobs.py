@@ -1,6 +1,6 @@
 """What SLURM's answers mean. Text in, facts out: nothing here runs a command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 STATES = "%i|%T|%k"  # squeue's format for number, state and comment, which names the rule
@@ -139,3 +139,26 @@ def above_limits(
             return []
         lines += exceeded
     return lines
+
+
+def impossible_requests(
+    requests: Iterable[tuple[str, Mapping[str, object]]],
+    partitions: Mapping[str, Mapping[str, float]],
+) -> dict[str, list[str]]:
+    """For each rule with a job that no partition takes, which resource is above which limit.
+
+    Args:
+        requests: of each job, with the name of its rule; what is not a number has no limit, but
+            ``slurm_partition`` names the partition that a job must have.
+        partitions: as ``above_limits`` takes them.
+    """
+    found: dict[str, list[str]] = {}
+    for rule, asked in requests:
+        numbers = {
+            resource: value for resource, value in asked.items() if isinstance(value, int | float)
+        }
+        named = asked.get("slurm_partition")
+        able = {name: limits for name, limits in partitions.items() if named in (None, "", name)}
+        if lines := above_limits(numbers, able):
+            found.setdefault(rule, lines)
+    return found

@@ -1,0 +1,50 @@
+"""What jobs ask a scheduler for: more with more input, twice as much in each further attempt."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Input(Protocol):
+    """The input files of a job, as Snakemake gives them."""
+
+    @property
+    def size_mb(self) -> float:
+        """Of all files together."""
+        ...
+
+
+#: (wildcards, input, attempt) to a number; Snakemake finds the arguments by these names
+Resource = Callable[[Any, Input, int], int]
+
+
+def memory(base_mb: float, per_input_mb: float = 0.0) -> Resource:
+    """MB from the input's size."""
+
+    def of_attempt(wildcards: Any, input: Input, attempt: int) -> int:
+        del wildcards
+        return int(grown(base_mb + per_input_mb * input.size_mb, attempt))
+
+    return of_attempt
+
+
+def minutes(base: float, per_input_mb: float = 0.0) -> Resource:
+    """Minutes from the input's size."""
+
+    def of_attempt(wildcards: Any, input: Input, attempt: int) -> int:
+        del wildcards
+        return math.ceil(grown(base + per_input_mb * input.size_mb, attempt))
+
+    return of_attempt
+
+
+def grown(value: float, attempt: int) -> float:
+    """``value`` in the first attempt, twice as much in each further one."""
+    return value * float(2 ** (attempt - 1))
+
+
+def training_memory(processes: int, weights_mb: float, workers: int, attempt: int) -> int:
+    """MB of a node: for each process room for the weights, their gradients and AdamW's two moments,
+    a checkpoint, and the workers that decode images.
+    """
+    return int(grown(processes * (4000 + 8 * weights_mb + 500 * workers), attempt))

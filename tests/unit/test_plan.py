@@ -1,0 +1,210 @@
+"""Who is judged, by what, and from which files."""
+
+import copy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from nicheclip.config.workflow import parse_config
+from nicheclip.plan.cells import Cell
+from nicheclip.plan.plan import COLOUR_HISTOGRAM, Plan
+from nicheclip.plan.resources import memory, minutes, training_memory
+from nicheclip.runtime.caches import cache_folders
+from nicheclip.runtime.driver_lock import take_over
+from nicheclip.slurm.jobs import impossible_requests
+from nicheclip.subjects import Subject
+
+ROOT = Path(__file__).parents[2]
+REGISTRY = ROOT / "workflow/registry"
+
+CONFIG = yaml.safe_load("""
+datasets:
+  fish: {source: {kind: folder, path: fish}, shards: 2}
+  birds: {source: {kind: table, path: birds.csv}}
+  worms: {source: {kind: registry, name: eurosat}}
+  spores:
+    source: {kind: synthetic, world: {name: fungi}}
+    split: {method: given, val: 0.3}
+    captions: words
+captions:
+  words: {dataset: spores, backend: {kind: template, grammar: fungi}}
+  said: {dataset: fish, backend: {kind: ollama, model: m, prompt: fungi}}
+  given: {dataset: fish, backend: {kind: replay, path: given.jsonl}}
+models:
+  small: {architecture: nicheclip-small}
+  clip: {architecture: ViT-B-32, pretrained: openai}
+training:
+  own: &run
+    dataset: fish
+    model: small
+    recipe: {kind: contrastive}
+    texts: {types: {com: 1}}
+    epochs: 1
+    batch_size: 8
+    seeds: [3, 5]
+  tuned: {<<: *run, model: clip}
+  other: {<<: *run, dataset: birds}
+evaluation:
+  e:
+    dataset: fish
+    protocols: [zero_shot, few_shot]
+  elsewhere:
+    dataset: [birds, fish]
+    runs: [own]
+    models: [clip, small]
+    baseline: false
+    class_texts: {kind: templates, templates: photo}
+""")
+
+
+@pytest.fixture
+def plan():
+    return Plan(parse_config(copy.deepcopy(CONFIG)), REGISTRY)
+
+
+def names(subjects):
+    return [str(subject) for subject in subjects]
+
+
+def test_an_evaluation_judges_each_run_of_its_data_and_what_it_started_from(plan):
+    assert names(plan.subjects("e", "fish")) == [
+        "start/small/seed3",
+        "start/small/seed5",
+        "trained/own/seed3",
+        "trained/own/seed5",
+        "start/clip/pretrained",
+        "trained/tuned/seed3",
+        "trained/tuned/seed5",
+    ]
+    cells = plan.cells("e")
+    assert len(cells) == 7 * 2 + 1
+    assert cells[-1] == Cell(COLOUR_HISTOGRAM, "e", "fish", "test", "colour_histogram")
+
+
+def test_runs_of_other_data_and_models_without_training_are_judged_on_request(plan):
+    for dataset in ("birds", "fish"):
+        assert names(plan.subjects("elsewhere", dataset)) == [
+            "start/small/seed3",
+            "start/small/seed5",
+            "trained/own/seed3",
+            "trained/own/seed5",
+            "start/clip/pretrained",
+            "start/small/seed0",
+        ]
+    assert {cell.dataset for cell in plan.cells("elsewhere")} == {"birds", "fish"}
+
+
+def test_one_job_judges_the_variants_of_a_subject_by_all_that_asks_for_it(plan):
+    job = plan.subject_job("fish", "test", "start", "small")
+    assert job.folder == "results/evaluate/fish/test/start/small"
+    assert job.features == "results/features/fish/test/start/small/manifest.json"
+    assert job.variants == ["seed3", "seed5", "seed0"]
+    assert job.evaluations == ["e", "elsewhere"]
+    assert job.protocols == ["few_shot", "zero_shot"]
+    assert plan.folds(job) == ["results/folds/e/fish.parquet"]
+    assert plan.text_files(job) == [str(REGISTRY / "prompts/photo.yaml")]
+    assert plan.subject_job("birds", "test", "trained", "other").cells == ()
+    assert len(plan.all_cells()) == sum(len(job.cells) for job in plan.subject_jobs.values())
+
+
+def test_paths_of_subjects_and_cells_are_the_contract():
+    subject = Subject(kind="trained", name="run", variant="seed7")
+    assert subject.folder == "results/models/trained/run/seed7"
+    assert subject.files() == [
+        "results/models/trained/run/seed7/open_clip_config.json",
+        "results/models/trained/run/seed7/open_clip_model.safetensors",
+    ]
+    assert subject.seed == 7
+    assert Subject(kind="start", name="clip", variant="pretrained").seed is None
+    cell = Cell(subject, "e", "fish", "test", "zero_shot")
+    assert cell.metrics == ("results/evaluate/fish/test/trained/run/seed7/e/zero_shot/metrics.json")
+
+
+def test_what_makes_a_data_set_stale_and_who_reads_it(plan):
+    assert plan.source_files("fish") == []
+    assert plan.source_files("birds") == ["birds.csv"]
+    assert plan.source_files("worms") == [str(REGISTRY / "datasets/eurosat.yaml")]
+    assert plan.source_modules("fish") == ["nicheclip.data.sources.folder"]
+    entry = yaml.safe_load((REGISTRY / "datasets/eurosat.yaml").read_text())
+    assert plan.source_modules("worms") == [f"nicheclip.data.sources.{entry['source']['kind']}"]
+    assert plan.source_modules("spores") == [
+        "nicheclip.data.sources.synthetic",
+        "nicheclip.synthetic.fungi_world",
+    ]
+
+
+def test_shares_of_a_split_that_nobody_draws_change_nothing(plan):
+    assert plan.config.datasets["spores"].determines()["split"] == {"method": "given"}
+    assert "captions" not in plan.config.datasets["spores"].determines()
+    assert plan.config.datasets["fish"].determines()["split"]["val"] == 0.1
+
+
+def test_captions_know_their_file_module_and_memory(plan):
+    assert plan.caption_source("words") == str(REGISTRY / "prompts/fungi.yaml")
+    assert plan.caption_source("given") == "given.jsonl"
+    backends = {name: captions.backend for name, captions in plan.config.captions.items()}
+    assert [backend.starts_server for backend in backends.values()] == [False, True, False]
+    assert backends["said"].module == "nicheclip.captions.ollama"
+    assert (plan.caption_memory("words"), plan.caption_memory("said")) == (4_000, 16_000)
+    assert plan.dataset_captions("spores") == ["results/captions/words/captions.parquet"]
+    assert plan.dataset_captions("fish") == []
+
+
+def test_a_start_model_is_made_of_our_file_or_of_a_checkpoint(tmp_path):
+    weights = tmp_path / "weights.pt"
+    weights.touch()
+    config = copy.deepcopy(CONFIG)
+    config["models"]["clip"]["pretrained"] = str(weights)
+    plan = Plan(parse_config(config), REGISTRY)
+    assert plan.model_sources("small") == [str(REGISTRY / "models/nicheclip-small.json")]
+    assert plan.model_sources("clip") == [str(weights)]
+
+
+def test_resources_grow_with_input_and_attempt():
+    asked = SimpleNamespace(size_mb=1000)
+    assert memory(1500, 2)(None, asked, 1) == 3500
+    assert memory(1500, 2)(None, asked, 3) == 14_000
+    assert minutes(60, 0.0011)(None, asked, 1) == 62
+    # two processes of 4000 + 8 x 605 + 500 x 3 MB each
+    assert training_memory(2, 605, 3, 1) == 2 * 10_340
+    assert training_memory(2, 605, 3, 2) == 4 * 10_340
+
+
+def test_caches_lie_in_the_working_folder_unless_the_user_says_otherwise():
+    found = cache_folders({"TORCH_HOME": "/t"}, Path("/w"), Path("/home/u"))
+    assert found == {
+        "XDG_CACHE_HOME": "/w/.cache",
+        "HF_HOME": "/w/.cache/huggingface",
+        "HF_TOKEN_PATH": "/home/u/.cache/huggingface/token",
+        "TORCH_HOME": "/t",
+        "MPLCONFIGDIR": "/w/.cache/matplotlib",
+    }
+    chosen = cache_folders({"XDG_CACHE_HOME": "/x", "HF_HOME": "/h"}, Path("/w"), Path("/home/u"))
+    assert (chosen["HF_HOME"], chosen["HF_TOKEN_PATH"]) == ("/h", "/h/token")
+    assert chosen["MPLCONFIGDIR"] == "/x/matplotlib"
+
+
+@pytest.mark.parametrize(("before", "left"), [("local", 0), ("slurm", 0), ("cluster", 1), ("", 1)])
+def test_lock_files_of_a_killed_driver_are_removed_where_no_job_can_be_left(tmp_path, before, left):
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks/0.input.lock").touch()
+    (tmp_path / "driver.lock").write_text(before)
+    take_over("local", tmp_path)
+    assert len(list((tmp_path / "locks").glob("*.lock"))) == left
+    assert (tmp_path / "driver.lock").read_text() == (before if left else "local")
+
+
+def test_requests_that_no_partition_takes_are_named_by_rule():
+    limits = {"cpu": {"max_mem_mb": 1000, "max_gpu": 0}, "gpu": {"max_mem_mb": 500}}
+    requests = [
+        ("small", {"mem_mb": 900, "threads": 1}),
+        ("large", {"mem_mb": 2000, "mpi": "srun"}),
+        ("large", {"mem_mb": 3000}),
+        ("named", {"mem_mb": 900, "slurm_partition": "gpu"}),
+    ]
+    found = impossible_requests(requests, limits)
+    assert list(found) == ["large", "named"]
+    assert found["named"] == ["mem_mb 900 is above max_mem_mb 500 of gpu"]
+    assert len(found["large"]) == 2  # of its first job: a line for each partition
