@@ -180,6 +180,11 @@ class Plan:
                 files.append(str(self.registry / "prompts" / f"{texts.templates}.yaml"))
         return unique(files)
 
+    def image_features(self, dataset: str, split: str, subject: Subject) -> str:
+        """The file of a subject's image features, beside the manifest of its job."""
+        manifest = Path(self.subject_job(dataset, split, subject.kind, subject.name).features)
+        return (manifest.parent / subject.variant / "images.safetensors").as_posix()
+
     def folds(self, job: SubjectJob) -> list[str]:
         """The support sets of a job's few-shot evaluations."""
         tasks = [evaluation for evaluation, protocol in job.tasks if protocol == "few_shot"]
