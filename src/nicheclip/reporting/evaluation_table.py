@@ -1,65 +1,54 @@
-"""Everything that one evaluation judges, as a table: a row for each model, seeds together."""
+"""Everything that one evaluation judges, as a table: a row for each subject, seeds together."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
+from collections.abc import Iterator, Sequence
 
-from nicheclip.evaluation.metrics import CellMetrics, read_metrics
-from nicheclip.reporting.over_seeds import over_seeds
-from nicheclip.reporting.table import Column, Content, Measured, Number, Table
+import polars as pl
 
-STATES = {"models": "before training", "train": "trained", "baseline": "baseline"}
+from nicheclip.reporting.measure_index import FACETS, SEED
+from nicheclip.reporting.over_seeds import SeedMeasure, over_seeds
+from nicheclip.reporting.scale import Scale
+from nicheclip.reporting.table import Column, Content, Number, Table
+from nicheclip.subjects import STATES
 
-NAMES = {
-    "recall_at_1_class": "Recall@1 by class",
-    "recall_at_1_item": "Recall@1 by item",
-}
-
-#: the numbers of each protocol that the table shows
+#: the measures of each protocol that the table shows; of other protocols all
 SHOWN = {
     "zero_shot": ("top1", "top5"),
-    "retrieval": ("recall_at_1_class", "recall_at_1_item"),
-    "few_shot": (),  # whatever numbers of shots there are
-    "text_types": (),  # top-1 of whatever text types and groups there are
+    "retrieval": ("recall_at_1",),
+    "few_shot": ("top1",),
+    "text_types": ("top1",),
     "colour_histogram": ("top1", "top5"),
 }
 
 
-def evaluation_table(
-    evaluation: str, metrics: Sequence[Path], *, scale: Literal["demo", "paper", "own"]
-) -> Table:
-    """One row for each model, protocol and measure of ``evaluation``.
+def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> Table:
+    """One row for each subject, protocol and measure of ``evaluation``.
 
     Args:
-        evaluation: its name, for the title.
-        metrics: the ``metrics.json`` of all its cells.
+        evaluation: its name.
+        frame: of ``evaluation.frame.read_cells``: its cells; several data sets have a column.
         scale: of the config; the demo's tables say so.
     """
-    groups: dict[tuple[str, str, str], list[Path]] = {}
-    cells: dict[tuple[str, str, str], CellMetrics] = {}
-    for path in metrics:
-        cell = read_metrics(path)
-        key = (cell.protocol, cell.model.origin, cell.model.name)
-        groups.setdefault(key, []).append(path)
-        cells[key] = cell
-    rows = [
-        (measure, row) for key, paths in groups.items() for measure, row in _rows(cells[key], paths)
+    rows = [row for _, cells in _subjects(frame) for row in _rows(cells)]
+    order = {label: place for place, label in enumerate(dict.fromkeys(row[0] for row in rows))}
+    rows.sort(key=lambda row: order[row[0]])
+    columns = [
+        Column("measure", "Measure"),
+        Column("dataset", "Data set"),
+        Column("model", "Model"),
+        Column("state", "State"),
+        Column("value", "Value", interval=True),
+        Column("chance", "Chance"),
+        Column("n", "n"),
+        Column("classes", "Classes"),
+        Column("seeds", "Seeds"),
     ]
-    order = {measure: place for place, measure in enumerate(dict.fromkeys(m for m, _ in rows))}
-    rows.sort(key=lambda item: order[item[0]])
+    if frame["dataset"].n_unique() == 1:
+        columns.pop(1)
+        rows = [(row[0], *row[2:]) for row in rows]
     return Table(
         title=f"Evaluation {evaluation}" + (" (demo scale)" if scale == "demo" else ""),
-        columns=(
-            Column("measure", "Measure"),
-            Column("model", "Model"),
-            Column("state", "State"),
-            Column("value", "Value", interval=True),
-            Column("chance", "Chance"),
-            Column("n", "n"),
-            Column("classes", "Classes"),
-            Column("seeds", "Seeds"),
-        ),
-        rows=tuple(row for _, row in rows),
+        columns=tuple(columns),
+        rows=tuple(rows),
         notes=(
             "Several seeds: mean ± standard deviation with Student's interval of the mean; one: "
             "bootstrap interval over images, or, by text type, over classes. n: images; of "
@@ -70,36 +59,59 @@ def evaluation_table(
     )
 
 
-def _rows(cell: CellMetrics, paths: list[Path]) -> list[tuple[str, tuple[Content, ...]]]:
-    groups = {f"top1/{entry.text_type}/{entry.group}": entry.classes for entry in cell.groups}
-    shown = SHOWN[cell.protocol] or (*groups, *cell.extra)
+def _subjects(frame: pl.DataFrame) -> Iterator[tuple[object, pl.DataFrame]]:
+    """The cells of each subject by each protocol, in the order of the frame."""
+    keys = ["dataset", "protocol", "kind", "name"]
+    return iter(frame.partition_by(keys, maintain_order=True, as_dict=True).items())
+
+
+def _rows(cells: pl.DataFrame) -> list[tuple[Content, ...]]:
+    """The rows of one subject by one protocol."""
+    first = cells.row(0, named=True)
+    measures = cells.filter(pl.col("class_id").is_null())
+    if shown := SHOWN.get(first["protocol"]):
+        measures = measures.filter(pl.col("measure").is_in(shown))
+    keys = ["measure", *FACETS]
     rows = []
-    for measure in shown:
-        first = cell.measure(measure)
-        if first is None:
-            continue
-        value: Measured = over_seeds(paths, measure)
-        label = _label(cell.protocol, measure)
-        row: tuple[Content, ...] = (
-            label,
-            cell.model.name,
-            STATES[cell.model.origin],
-            value,
-            None if first.chance is None else Number(first.chance),
-            Number(first.n, digits=0),
-            Number(groups.get(measure, cell.classes), digits=0),
-            Number(len(paths), digits=0),
+    for key, found in measures.partition_by(keys, maintain_order=True, as_dict=True).items():
+        seeds = [SeedMeasure(*row) for row in found.select(SEED).iter_rows()]
+        rows.append(
+            (
+                _label(dict(zip(keys, key, strict=True))),
+                first["dataset"],
+                first["name"],
+                STATES[first["kind"]],
+                over_seeds(seeds),
+                *_counts(seeds),
+            )
         )
-        rows.append((label, row))
     return rows
 
 
-def _label(protocol: str, measure: str) -> str:
-    if protocol in ("zero_shot", "colour_histogram"):
-        return "top-1 accuracy" if measure == "top1" else "top-5 accuracy"
-    if protocol == "text_types":
-        _, text_type, group = measure.split("/")
-        return f"top-1, {text_type}, {group.replace('_', ' ')}"
-    if measure.startswith("shots_"):
-        return f"{measure.removeprefix('shots_')}-shot accuracy"
-    return NAMES[measure]
+def _counts(seeds: Sequence[SeedMeasure]) -> tuple[Content, ...]:
+    first = seeds[0]
+    classes = first.cell_classes if first.classes is None else first.classes
+    return (
+        None if first.chance is None else Number(first.chance),
+        Number(first.n, digits=0),
+        Number(classes, digits=0),
+        Number(len(seeds), digits=0),
+    )
+
+
+def _label(key: dict[str, object]) -> str:
+    """Such as `5-shot accuracy`, `top-1, sci, unseen new genus`, `Recall@1 by class`."""
+    if key["shots"] is not None:
+        return f"{key['shots']}-shot accuracy"
+    name = str(key["measure"])
+    if name == "recall_at_1":
+        return f"Recall@1 by {key['by']}"
+    if name.startswith("top"):
+        name = f"top-{name.removeprefix('top')}"
+    facets = [str(key[facet]).replace("_", " ") for facet in FACETS if key[facet] is not None]
+    if not facets:
+        return f"{name} accuracy" if name.startswith("top-") else name.replace("_", " ")
+    # text types keep their own names
+    if key["text_type"] is not None:
+        facets[0] = str(key["text_type"])
+    return ", ".join([name, *facets])

@@ -1,54 +1,64 @@
-"""One measure of one model over its seeds."""
+"""One measure of one subject over its seeds."""
 
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 from scipy import stats
 
-from nicheclip.evaluation.metrics import CellMetrics, Measure, read_metrics
 from nicheclip.reporting.table import Measured
 from nicheclip.runtime.errors import InputError
 
 
-def over_seeds(paths: Sequence[Path], name: str) -> Measured:
+@dataclass(frozen=True)
+class SeedMeasure:
+    """A row of the frame of cells: what one seed measured."""
+
+    source: str
+    """The metrics file."""
+    value: float
+    n: int
+    """Images, or folds."""
+    classes: int | None
+    low: float | None
+    high: float | None
+    confidence: float | None
+    std: float | None
+    chance: float | None
+    shots: int | None
+    """Of a few-shot accuracy."""
+    cell_n: int
+    """Images of the cell."""
+    cell_classes: int
+
+
+def over_seeds(seeds: Sequence[SeedMeasure]) -> Measured:
     """Mean and standard deviation over seeds, with Student's interval of the mean.
 
-    A single file keeps its own interval over images, or its own spread over folds.
+    A single seed keeps its own interval over images, or its own spread over folds.
 
     Args:
-        paths: the ``metrics.json`` of each seed.
-        name: of the measure, as ``CellMetrics.measure`` has it.
+        seeds: of one measure, at least one.
 
     Raises:
-        InputError: a file lacks the measure, or the seeds were not judged on as many images.
+        InputError: the seeds were not judged on as many images.
     """
-    cells = [read_metrics(path) for path in paths]
-    if len({cell.n for cell in cells}) > 1:
+    first = seeds[0]
+    if len({seed.cell_n for seed in seeds}) > 1:
         raise InputError(
-            f"{paths[0]} and {paths[-1]}: not judged on the same number of images "
-            f"({sorted({cell.n for cell in cells})}). Run the evaluate stage again."
+            f"{first.source} and {seeds[-1].source}: not judged on the same number of images "
+            f"({sorted({seed.cell_n for seed in seeds})}). Run the evaluate stage again."
         )
-    return mean_over_seeds(
-        [_measure(cell, name, path) for cell, path in zip(cells, paths, strict=True)], paths
-    )
+    sources = tuple(seed.source for seed in seeds)
+    if len(seeds) == 1:
+        return Measured(first.value, sources, spread=first.std, low=first.low, high=first.high)
+    values = [seed.value for seed in seeds]
+    return over_values(values, sources, first.confidence or 0.95)
 
 
-def mean_over_seeds(measures: Sequence[Measure], paths: Sequence[Path]) -> Measured:
-    """``over_seeds`` of the same measure of each seed, which stood in ``paths``."""
-    sources = tuple(path.as_posix() for path in paths)
-    first = measures[0]
-    if len(measures) == 1:
-        return Measured(
-            first.value,
-            sources,
-            spread=first.std,
-            low=first.interval.low if first.interval else None,
-            high=first.interval.high if first.interval else None,
-        )
-    values = [measure.value for measure in measures]
+def over_values(values: Sequence[float], sources: tuple[str, ...], confidence: float) -> Measured:
+    """``over_seeds`` of two values or more."""
     mean, spread = statistics.fmean(values), statistics.stdev(values)
-    confidence = first.interval.confidence if first.interval else 0.95
     quantile = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1))
     reach = quantile * spread / len(values) ** 0.5
     return Measured(
@@ -56,11 +66,19 @@ def mean_over_seeds(measures: Sequence[Measure], paths: Sequence[Path]) -> Measu
     )
 
 
-def _measure(cell: CellMetrics, name: str, path: Path) -> Measure:
-    measure = cell.measure(name)
-    if measure is None:
-        raise InputError(
-            f"{path}: has no {name} (its protocol is {cell.protocol}). Delete the file and run the "
-            "evaluate stage again, or change the protocols of the evaluation."
-        )
-    return measure
+def mean_of_entries(entries: Sequence[Sequence[SeedMeasure]]) -> Measured:
+    """The mean of several entries of a row, such as one for each data set.
+
+    Where all have the same number of seeds, it is the mean of each seed, over the seeds; else, and
+    with one seed, it has no spread.
+
+    Args:
+        entries: the seeds of each entry; none is empty.
+    """
+    sources = tuple(dict.fromkeys(seed.source for entry in entries for seed in entry))
+    counts = {len(entry) for entry in entries}
+    if counts != {1} and len(counts) == 1:
+        by_seed = [statistics.fmean(s.value for s in seeds) for seeds in zip(*entries, strict=True)]
+        return over_values(by_seed, sources, entries[0][0].confidence or 0.95)
+    means = [statistics.fmean(seed.value for seed in entry) for entry in entries]
+    return Measured(statistics.fmean(means), sources)

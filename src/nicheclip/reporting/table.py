@@ -7,11 +7,14 @@ measured number with the files it came from, or None where nothing ran.
 import csv
 import html
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from nicheclip.runtime.files import write_text
+
+Emphasis = Literal["bold", "underline"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Measured:
     digits: int = 3
     signed: bool = False
     """Show a plus: the number is a difference."""
+    emphasis: Emphasis | None = None
+    """Of the best values of a column; the CSV file has none."""
 
 
 Content = str | Number | Measured | None
@@ -73,6 +78,12 @@ class Table:
                 raise ValueError(f"a row has {len(row)} cells for {len(self.columns)} columns")
 
 
+def rows_by_key(table: Table) -> list[dict[str, Content]]:
+    """The rows as mappings from the columns' keys."""
+    keys = [column.key for column in table.columns]
+    return [dict(zip(keys, row, strict=True)) for row in table.rows]
+
+
 def write_table(table: Table, folder: Path, name: str) -> list[Path]:
     """Write ``<name>.md``, ``.csv``, ``.tex``, ``.html`` and ``.sources.csv`` to ``folder``.
 
@@ -96,7 +107,10 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
 def to_markdown(table: Table) -> str:
     """Title, table and notes; numbers are right-aligned, pipes in texts are escaped."""
     header = [column.label.replace("|", r"\|") for column in table.columns]
-    body = [[_plain(cell).replace("|", r"\|") for cell in row] for row in table.rows]
+    body = [
+        [_emphasised(_plain(cell).replace("|", r"\|"), cell, _MARKDOWN) for cell in row]
+        for row in table.rows
+    ]
     widths = [max(3, *(len(row[i]) for row in [header, *body])) for i in range(len(header))]
     lines = [f"**{table.title}**", "", _markdown_row(header, widths)]
     lines.append(_markdown_row(["-" * widths[0], *("-" * (w - 1) + ":" for w in widths[1:])]))
@@ -200,7 +214,7 @@ _STYLE = (
 def _html_cell(cell: Content) -> str:
     sources = "\n".join(cell.sources) if isinstance(cell, Measured) else ""
     title = f' title="{html.escape(sources)}"' if sources else ""
-    return f"<td{title}>{html.escape(_plain(cell))}</td>"
+    return f"<td{title}>{_emphasised(html.escape(_plain(cell)), cell, _HTML)}</td>"
 
 
 _LATEX = str.maketrans(
@@ -232,7 +246,18 @@ def _escaped(text: str) -> str:
 def _latex_cell(cell: Content) -> str:
     # at the start of a row these would be read as arguments of the row before
     guard = str.maketrans({"[": "{[}", "]": "{]}", "*": "{*}"})
-    return _escaped(_plain(cell)).translate(guard)
+    return _emphasised(_escaped(_plain(cell)).translate(guard), cell, _LATEX_MARKS)
+
+
+_MARKDOWN = {"bold": "**{}**", "underline": "<u>{}</u>"}
+_HTML = {"bold": "<b>{}</b>", "underline": "<u>{}</u>"}
+_LATEX_MARKS = {"bold": r"\textbf{{{}}}", "underline": r"\underline{{{}}}"}
+
+
+def _emphasised(text: str, cell: Content, marks: Mapping[str, str]) -> str:
+    if isinstance(cell, Measured) and cell.emphasis:
+        return marks[cell.emphasis].format(text)
+    return text
 
 
 def _plain(cell: Content) -> str:

@@ -1,0 +1,310 @@
+"""A paper's table as a file: `workflow/registry/tables/<paper>/<table>.yaml`.
+
+The rows are each combination of the values of some axes. A column shows one thing of each row. What
+an entry measures is said once for the table (`entry`); an axis value, then a column, may change
+it. `$name` stands for the key `name` of the paper's section in the config.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from nicheclip.config.base import ConfigModel
+from nicheclip.config.explain import explain, suggestion
+from nicheclip.runtime.errors import InputError
+from nicheclip.subjects import Kind
+
+AxisName = Literal[
+    "run", "evaluation", "dataset", "state", "text_type", "group", "rank", "shots", "comparison"
+]
+
+Show = Literal[
+    "value",
+    "chance",
+    "images",
+    "n",
+    "classes",
+    "seeds",
+    "published",
+    "difference",
+    "p",
+    "code",
+]
+
+Read = Literal["cells", "features", "catalog", "classes", "shards"]
+
+#: an axis value that stands for all that the evaluation has
+EACH = "each"
+
+
+class EntryKeys(ConfigModel):
+    """What an entry measures; a key that is left out is taken from the table's `entry`."""
+
+    evaluation: str | None = None
+    dataset: str | None = None
+    """Needed where the evaluation has several."""
+    protocol: str | None = None
+    measure: str | None = None
+    """As `metrics.json` has it: top1, recall_at_1, rank_accuracy, ..."""
+    run: str | None = None
+    state: Kind | None = None
+    """`trained` (the default), `start` (before training) or `baseline`."""
+    seeds: Literal["all", "first"] | None = None
+    text_type: str | None = None
+    group: str | None = None
+    rank: str | None = None
+    shots: int | None = None
+    by: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The keys that the file has; null takes a key away."""
+        return {key: getattr(self, key) for key in self.model_fields_set & set(ENTRY_KEYS)}
+
+
+ENTRY_KEYS = tuple(EntryKeys.model_fields)
+
+
+class AxisValue(EntryKeys):
+    """One value of an axis; it may change what the entries of its rows measure."""
+
+    value: str | int
+    label: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_value_alone(cls, given: Any) -> Any:
+        return given if isinstance(given, dict) else {"value": given}
+
+
+class Axis(ConfigModel):
+    """What the rows, or columns with `each`, go through."""
+
+    axis: AxisName
+    of: str | None = None
+    """`$key`: the runs by label, evaluations, or pairs of runs that the config has there."""
+    among: str | None = None
+    """Of the axis `comparison`: `$key` with the runs by label."""
+    values: list[AxisValue] = Field(default=[AxisValue(value=EACH)], min_length=1)
+    """`each` stands for all: the runs, data sets, text types or shots of the evaluation, ..."""
+    labels: Literal["text_types"] | None = None
+    """The labels of the runs are the text types that they were trained on: they are shown in
+    words, and a run is tested with its own unless the table says otherwise."""
+
+
+class Column(EntryKeys):
+    """One column; with `each`, one for each value of an axis."""
+
+    key: str = ""
+    """Its name in the CSV file; with `each`, `{}` is the value."""
+    label: str
+    """Its heading; `{}` likewise."""
+    text: str | None = None
+    """A text: `{run}`, `{text_type}`, ... are the row's."""
+    show: Show = "value"
+    """`value`; `chance`, `images`, `n`, `classes`, `seeds` of the row's first value, or of what the
+    column itself names; `published`; `difference` (measured less published, at the paper's scale);
+    `p` of the comparison; `code`: what the table's code gives."""
+    interval: bool = False
+    """Show the interval and the spread."""
+    optional: bool = False
+    """Empty where there is no such cell or measure."""
+    each: AxisName | None = None
+    mean_of: list[str] = Field(default=[])
+    """The mean of these columns' values, or of all columns that an axis made, by its name."""
+    of: str | None = None
+    """With `each`, as an axis has it. Of `p` and `difference`: the column that is meant; the first
+    value without it."""
+    arm: Literal["first", "second"] | None = None
+    """The run on this side of the row's comparison."""
+    published: str | None = None
+    """The column of the published CSV file, where it is not the table's."""
+
+    @model_validator(mode="after")
+    def _has_a_name(self) -> Self:
+        if not self.key and not self.each:
+            raise ValueError(f"the column {self.label!r} needs a key: its name in the CSV file")
+        return self
+
+
+class Published(ConfigModel):
+    """Where the paper's own numbers are."""
+
+    csv: str
+    """A file in `workflow/registry/published/`, with the column `source`."""
+    row: dict[str, str] = Field(min_length=1)
+    """The text of each of the table's text columns: a fixed one, or `{column}` of the CSV file."""
+    value: str
+    """The column of the CSV file with the number."""
+
+
+class Compare(ConfigModel):
+    """A paired test of each row against one: do they differ by more than chance?"""
+
+    row: dict[str, str] = Field(min_length=1)
+    """Texts of the row that the others are compared with; other text columns must be the same."""
+    over: Literal["images", "classes"] = "images"
+    """What is exchanged between the two: single images, or all images of a class together."""
+    correct: Literal["holm", "none"] = "holm"
+    """For the number of comparisons in the table."""
+    resamples: Annotated[int, Field(ge=100)] = 10_000
+
+
+class Mark(ConfigModel):
+    """Emphasis of the highest measured value of a column."""
+
+    best: Literal["bold"] | None = "bold"
+    second: Literal["underline"] | None = None
+    columns: list[str] = Field(min_length=1)
+    """By key, or all that an axis made, by its name."""
+
+
+class DotsFigure(ConfigModel):
+    """Values with intervals as dots; a line for each text of `lines`, panels side by side."""
+
+    kind: Literal["dots"]
+    lines: str
+    """The text column that names the lines."""
+    value: str
+    panels: str
+    """The text column that names the panels."""
+    shown: list[str] = Field(default=[])
+    """The panels that are drawn, in order; all without it."""
+    heading: str = "{}"
+    """Of a panel."""
+    models: str | None = None
+    """The text column with a series for each of its texts."""
+    before: str | None = None
+    """The column of the same before training."""
+    chance: str | None = None
+    measure: str | None = None
+    """What the dots are; else the value's label."""
+    zero: bool = False
+    """The numbers are differences: draw a line at 0."""
+
+
+class BesidePublishedFigure(ConfigModel):
+    """One panel: measured beside published values, chance and a baseline."""
+
+    kind: Literal["beside_published"]
+    lines: str
+    value: str
+    published: str = "published"
+    before: str = "before_training"
+    chance: str = "chance"
+    baseline: str = "baseline"
+
+
+class DrawnFigure(ConfigModel):
+    """A figure that has code of its own and no options."""
+
+    kind: Literal["tree", "distances", "probabilities", "pictures"]
+
+
+FigureSpec = Annotated[
+    DotsFigure | BesidePublishedFigure | DrawnFigure, Field(discriminator="kind")
+]
+
+
+class TableSpec(ConfigModel):
+    """A table, a table with a figure, or, without columns, a figure."""
+
+    title: str
+    """`{name}` is the key `name` of the paper's section in the config, in words."""
+    label: str
+    """A short title, for the report."""
+    caption: str
+    """Under the table in the report."""
+    reads: list[Read] = Field(default=["cells"])
+    """What is read: what was judged, image features, catalog, classes, shards."""
+    rows: list[Axis] = Field(default=[])
+    """The rows are each combination of the axes' values, the last axis fastest."""
+    entry: EntryKeys = EntryKeys()
+    columns: list[Column] = Field(default=[])
+    code: Literal["rank_chance", "paired_effect"] | None = None
+    """What no key says: a module of `nicheclip.reporting.row_code`; it fills the columns that show
+    `code`."""
+    unmeasured: Literal["error", "leave_out"] = "error"
+    """A row whose first value was not measured, for example of a group with too few classes."""
+    trained_on: Literal["dataset", "seen_in"] | None = None
+    """The runs must be trained on the data set that is judged, or that decides what is seen."""
+    agree: list[Literal["dataset", "split", "seen_in"]] = Field(default=[])
+    """What all evaluations of the table must have in common."""
+    published: Published | None = None
+    compare: Compare | None = None
+    mark: Mark | None = None
+    notes: list[str] = Field(default=[])
+    figure: FigureSpec | None = None
+
+    @model_validator(mode="after")
+    def _keys_are_there(self) -> Self:
+        if not self.columns and not self.figure:
+            raise ValueError("a table needs columns, and a figure alone needs figure")
+        texts = {column.key for column in self.columns if column.text is not None}
+        keys = {column.key for column in self.columns}
+        axes = {column.each for column in self.columns if column.each}
+        for place, wanted, known in self._column_names():
+            valid: set[str] = texts if known == "text" else keys | set(axes)
+            if wanted not in valid:
+                raise ValueError(
+                    f"{place}: no {known} column is {wanted!r}{suggestion(wanted, valid)}"
+                )
+        if self.columns and not texts:
+            raise ValueError("columns: none has text, so the rows have no names")
+        return self
+
+    def _column_names(self) -> list[tuple[str, str, str]]:
+        """(where, column, text or other) of each column that another key names."""
+        found = []
+        for column in self.columns:
+            found += [(f"columns.{column.key}.mean_of", name, "value") for name in column.mean_of]
+            if column.of and not column.each:
+                found.append((f"columns.{column.key}.of", column.of, "value"))
+        if self.published:
+            found += [("published.row", name, "text") for name in self.published.row]
+        if self.compare:
+            found += [("compare.row", name, "text") for name in self.compare.row]
+        if self.mark:
+            found += [("mark.columns", name, "value") for name in self.mark.columns]
+        figure = self.figure
+        if isinstance(figure, DotsFigure):
+            found += [
+                ("figure.lines", figure.lines, "text"),
+                ("figure.panels", figure.panels, "text"),
+            ]
+            found.append(("figure.value", figure.value, "value"))
+            if figure.models:
+                found.append(("figure.models", figure.models, "text"))
+        if isinstance(figure, BesidePublishedFigure):
+            found.append(("figure.lines", figure.lines, "text"))
+        if isinstance(figure, DotsFigure | BesidePublishedFigure):
+            named = {"before": figure.before, "chance": figure.chance, "value": figure.value}
+            found += [(f"figure.{key}", name, "value") for key, name in named.items() if name]
+        return found
+
+
+def read_table_spec(path: Path) -> TableSpec:
+    """The table at ``path``.
+
+    Raises:
+        InputError: names each wrong key with its line, and the nearest valid key.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected the keys of a table: {', '.join(_KEYS)}.")
+    try:
+        return TableSpec.model_validate(values)
+    except ValidationError as error:
+        schema = TableSpec.model_json_schema()
+        lines = [explain(item, schema, [path], {}) for item in error.errors()]
+        raise InputError("\n  ".join([f"{path}: not a table.", *lines])) from None
+
+
+_KEYS = tuple(TableSpec.model_fields)
+
+#: the axes by name
+AXES: tuple[AxisName, ...] = get_args(AxisName)

@@ -1,0 +1,291 @@
+"""The papers' tables: from their files and the config to what each entry measures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nicheclip.config.tables import AXES, Axis, Column, read_table_spec
+from nicheclip.plan.cells import Cell
+from nicheclip.plan.plan import COLOUR_HISTOGRAM, Plan, unique
+from nicheclip.plan.table_axes import Axes, Setting
+from nicheclip.plan.table_checks import check_agreement, check_planned
+from nicheclip.plan.table_request import Row, Selection, TableColumn, TableRequest
+from nicheclip.subjects import Subject
+
+FACETS = ("text_type", "group", "rank", "shots", "by")
+
+SCALE_MARKS = {
+    "demo": " (demo scale, not comparable with the paper)",
+    "own": " (own data, not comparable with the paper)",
+    "paper": "",
+}
+
+NOTHING = Setting({}, {}, {})
+
+
+class PaperTables:
+    """The tables and figures of the papers that a config has."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Read every table of these papers.
+
+        Raises:
+            InputError: a table's file is not valid, or the config lacks something that it needs.
+        """
+        planned = frozenset(plan.all_cells())
+        papers = plan.config.papers
+        self._tables = {
+            paper: [
+                PaperTable(plan, paper, file, planned)
+                for file in sorted((plan.registry / "tables" / paper).glob("*.yaml"))
+            ]
+            for paper in type(papers).model_fields
+            if getattr(papers, paper) is not None
+        }
+
+    @property
+    def papers(self) -> list[str]:
+        """The papers' names in the config."""
+        return list(self._tables)
+
+    def of(self, paper: str) -> list["PaperTable"]:
+        """The tables and figures of a paper that have something to show."""
+        return [table for table in self._tables[paper] if table.made]
+
+    @property
+    def by_name(self) -> dict[str, "PaperTable"]:
+        """All of them."""
+        return {table.name: table for paper in self.papers for table in self.of(paper)}
+
+
+class PaperTable:
+    """One table of one paper."""
+
+    def __init__(self, plan: Plan, paper: str, file: Path, planned: frozenset[Cell]) -> None:
+        """Read the table and check that its cells are ``planned``.
+
+        Raises:
+            InputError: the file or the config lacks something that the table needs.
+        """
+        self._plan = plan
+        self.paper = paper
+        self.name = f"{paper}_{file.stem}"
+        self.spec = read_table_spec(file)
+        self._file = file
+        self._planned = planned
+        self._axes = Axes(plan, paper, str(file))
+        self._worked_out = self._request()
+
+    @property
+    def made(self) -> bool:
+        """Whether the config has any row of it."""
+        return self._worked_out is not None
+
+    @property
+    def request(self) -> TableRequest:
+        """The table, worked out and checked against the plan."""
+        assert self._worked_out is not None, f"{self.name} has no row"
+        return self._worked_out
+
+    @property
+    def has_figure(self) -> bool:
+        """A figure is drawn from it."""
+        return self.spec.figure is not None
+
+    @property
+    def has_rows(self) -> bool:
+        """It is a table, not a figure alone."""
+        return bool(self.spec.columns)
+
+    @property
+    def outputs(self) -> list[str]:
+        """What its target asks for."""
+        files = []
+        if self.has_rows:
+            files += [f"results/tables/{self.name}.{k}" for k in ("md", "csv", "tex", "html")]
+        return files + [f"results/figures/{self.name}.svg"] * self.has_figure
+
+    @property
+    def inputs(self) -> list[str]:
+        """The files and folders that it is made from."""
+        request, reads = self.request, self.spec.reads
+        files: list[str] = []
+        if "cells" in reads:
+            files += [cell.job for one in request.selections for cell in one.cells]
+        if "features" in reads:
+            files += [str(Path(path).parents[1] / "manifest.json") for path in request.features]
+        for read, name in (("catalog", "catalog.parquet"), ("classes", "classes.parquet")):
+            files += [request.acquired(name)] * (read in reads)
+        if "shards" in reads:
+            files.append(f"results/shards/{request.dataset}/manifest.json")
+        if request.published_file:
+            files.append(request.published_file)
+        return unique(files)
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules of the library that are found by a name in the table's file."""
+        room = "nicheclip.reporting"
+        modules = [f"{room}.row_code.{self.spec.code}"] if self.spec.code else []
+        if self.spec.figure:
+            modules.append(f"{room}.figure_kinds.{self.spec.figure.kind}")
+        return modules
+
+    def _request(self) -> TableRequest | None:
+        spec, config = self.spec, self._plan.config
+        columns = self._columns()
+        settings = self._axes.product(spec.rows, Setting(spec.entry.given(), {}, {}))
+        rows = [self._row(setting, columns) for setting in settings]
+        if not rows:
+            return None
+        first = rows[0].entry
+        task = config.evaluation[first.evaluation]
+        words = self._axes.paper_words() | {"confidence": f"{task.confidence:.0%}"}
+        request = TableRequest(
+            name=self.name,
+            title=self._worded(spec.title, words) + SCALE_MARKS[config.scale],
+            scale=config.scale,
+            seed=config.seed,
+            bootstrap=task.bootstrap,
+            confidence=task.confidence,
+            columns=[column for column, _, _ in columns],
+            rows=rows,
+            code=spec.code,
+            leave_out_unmeasured=spec.unmeasured == "leave_out",
+            published=spec.published,
+            published_file=self._published_file(),
+            compare=spec.compare,
+            mark=spec.mark,
+            notes=[self._worded(note, words) for note in spec.notes],
+            figure=spec.figure,
+            features=self._features(rows),
+            dataset=first.dataset,
+            split=first.split,
+        )
+        check_agreement(self._plan, self.paper, spec, request)
+        return request
+
+    def _columns(self) -> list[tuple[TableColumn, Column, Setting]]:
+        """The columns, their file's sections, and what `each` has settled for them."""
+        found = []
+        for column in self.spec.columns:
+            settings = [(column.key, NOTHING)]
+            if column.each:
+                start = Setting(self.spec.entry.given(), {}, {})
+                axis = Axis(axis=column.each, of=column.of)
+                settings = [
+                    (
+                        str(one.keys[column.each]),
+                        Setting({column.each: one.keys[column.each]}, one.words, {}),
+                    )
+                    for one in self._axes.along(axis, start)
+                ]
+            for value, setting in settings:
+                word = setting.words.get(column.each or "", value)
+                found.append((self._column(column, value, word), column, setting))
+        made = {
+            axis: [column.key for column, source, _ in found if source.each == axis]
+            for axis in AXES
+        }
+        return [
+            (
+                column.model_copy(
+                    update={"mean_of": [k for n in column.mean_of for k in made.get(n) or [n]]}  # type: ignore[call-overload]
+                ),
+                source,
+                setting,
+            )
+            for column, source, setting in found
+        ]
+
+    def _column(self, column: Column, value: str, word: str) -> TableColumn:
+        published = column.published or (self.spec.published and self.spec.published.value)
+        return TableColumn(
+            key=(column.key or "{}").format(value),
+            label=column.label.format(word),
+            text=column.text is not None,
+            show=column.show,
+            interval=column.interval,
+            optional=column.optional,
+            mean_of=column.mean_of,
+            of=None if column.each else column.of,
+            published=published and published.format(value),
+        )
+
+    def _row(self, setting: Setting, columns: Sequence[tuple[TableColumn, Column, Setting]]) -> Row:
+        words = dict(setting.words)
+        if not {"dataset", "classes"} <= words.keys():
+            words = self._axes.evaluation_words(setting) | words
+        texts, entries = {}, {}
+        for column, source, each in columns:
+            if source.text is not None:
+                texts[column.key] = self._worded(source.text, words)
+                continue
+            changes = {**setting.arms.get(source.arm or "", {}), **each.keys, **source.given()}
+            if column.mean_of or (column.show != "value" and not changes):
+                continue
+            selection = self._selection(setting.joined(changes, {}, {}))
+            if self._is_planned(selection, column.optional):
+                entries[column.key] = selection
+        entry = self._selection(setting.joined(setting.arms.get("first", {}), {}, {}))
+        if not entries:
+            self._is_planned(entry, False)
+        label = ", ".join(setting.words[axis.axis] for axis in self.spec.rows)
+        return Row(label=label, texts=texts, entries=entries, entry=entry)
+
+    def _selection(self, setting: Setting) -> Selection:
+        keys = {key: self._axes.resolved(value, setting) for key, value in setting.keys.items()}
+        task, state = self._axes.task(setting), keys.get("state") or "trained"
+        subjects = self._subjects(state, keys.get("run"))
+        if keys.get("seeds") == "first":
+            subjects = subjects[:1]
+        return Selection(
+            kind=state,
+            name=subjects[0].name,
+            variants=[subject.variant for subject in subjects],
+            evaluation=keys["evaluation"],
+            dataset=self._axes.dataset(setting),
+            split=task.split,
+            protocol=keys.get("protocol") or task.protocols[0],
+            measure=keys.get("measure") or "top1",
+            facets={key: keys[key] for key in FACETS if keys.get(key) is not None},
+        )
+
+    def _subjects(self, state: str, run: str | None) -> list[Subject]:
+        if state == "baseline":
+            return [COLOUR_HISTOGRAM]
+        if run is None:
+            raise self._axes.error("entry.run: none is given, and no axis goes through runs")
+        if run not in self._plan.config.training:
+            raise self._axes.error(f"no training run is called {run!r}")
+        return self._plan.trained(run) if state == "trained" else self._plan.starts(run)
+
+    def _is_planned(self, selection: Selection, optional: bool) -> bool:
+        if optional and not self._planned.issuperset(selection.cells):
+            return False
+        check_planned(self._plan, self.paper, self.name, selection, self._planned)
+        return True
+
+    def _features(self, rows: Sequence[Row]) -> list[str]:
+        if "features" not in self.spec.reads:
+            return []
+        return [
+            self._plan.image_features(row.entry.dataset, row.entry.split, cell.subject)
+            for row in rows
+            for cell in row.entry.cells
+        ]
+
+    def _published_file(self) -> str | None:
+        if self.spec.published is None:
+            return None
+        path = self._plan.registry / "published" / self.spec.published.csv
+        if not path.is_file():
+            raise self._axes.error(f"published.csv: there is no file {path}")
+        return str(path)
+
+    def _worded(self, text: str, words: Mapping[str, str]) -> str:
+        try:
+            return text.format_map(words)
+        except (KeyError, ValueError, IndexError) as error:
+            raise self._axes.error(
+                f"{text!r}: no word for {error}; valid: {', '.join(sorted(words))}"
+            ) from error

@@ -1,0 +1,205 @@
+"""From the frame of all cells to a table, as its file describes it."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from nicheclip.plan.table_request import Row, TableColumn, TableRequest
+from nicheclip.reporting.comparisons import exchange_test, holm
+from nicheclip.reporting.judged import predictions_of
+from nicheclip.reporting.marks import marked
+from nicheclip.reporting.measure_index import MeasureIndex, unmeasured
+from nicheclip.reporting.over_seeds import SeedMeasure, mean_of_entries, over_seeds
+from nicheclip.reporting.published import PublishedRow, read_published
+from nicheclip.reporting.table import Column, Content, Measured, Number, Table
+
+Texts = tuple[str, ...]
+Contents = Mapping[str, Content]
+Seeds = Mapping[str, list[SeedMeasure]]
+
+
+def make_table(request: TableRequest, frame: pl.DataFrame) -> Table:
+    """The paper's rows in its order, then the rows that it does not have.
+
+    Args:
+        request: the rows, columns, and what each entry measures.
+        frame: of ``evaluation.frame.read_cells``, with all cells of the request.
+
+    Raises:
+        InputError: a measure is missing, seeds do not belong together, or the file of published
+            numbers is not as expected.
+    """
+    keys = [column.key for column in request.columns if column.text]
+    published = _published(request)
+    papers = {tuple(row.texts.get(key, "") for key in keys): row for row in published}
+    index = MeasureIndex(frame)
+    measured: dict[Texts, tuple[Row, Seeds]] = {}
+    for row in request.rows:
+        seeds = _measured(request, row, index)
+        if seeds is not None:
+            measured[tuple(row.texts[key] for key in keys)] = (row, seeds)
+    tests = _p_values(request, {texts: row for texts, (row, _) in measured.items()})
+    rows = []
+    for texts in dict.fromkeys([*papers, *measured]):
+        contents: dict[str, Content] = dict(zip(keys, texts, strict=True))
+        paper, found = papers.get(texts), measured.get(texts)
+        if found is None:
+            rows.append(contents | dict(_paper_contents(request, paper)))
+            continue
+        code = _code(request, found[0])
+        if code is not None:
+            shown = _contents(request, found[1], paper)
+            rows.append(contents | dict(shown) | dict(code) | dict(tests.get(texts, {})))
+    shown_columns = tuple(Column(c.key, c.label, c.interval) for c in request.columns)
+    return Table(
+        title=request.title,
+        columns=shown_columns,
+        rows=tuple(tuple(row.get(c.key) for c in request.columns) for row in marked(request, rows)),
+        notes=(*request.notes, *_test_note(request, tests), *_published_note(published)),
+        constants=(("scale", request.scale),),
+    )
+
+
+def _measured(request: TableRequest, row: Row, index: MeasureIndex) -> Seeds | None:
+    """The seeds of each entry of a row; None where the row is left out."""
+    seeds = {key: index.find(selection) for key, selection in row.entries.items()}
+    values = [c for c in request.value_columns() if c.key in row.entries]
+    if request.leave_out_unmeasured and not seeds[values[0].key]:
+        return None
+    for column in values:
+        if not seeds[column.key] and not column.optional:
+            raise unmeasured(row.entries[column.key])
+    return {key: found for key, found in seeds.items() if found}
+
+
+def _contents(request: TableRequest, seeds: Seeds, paper: PublishedRow | None) -> Contents:
+    """What is shown of a row that was measured."""
+    first = next(c.key for c in request.value_columns() if c.key in seeds)
+    values: dict[str, Content] = dict(_paper_contents(request, paper))
+    for column in request.columns:
+        if column.mean_of:
+            if all(key in seeds for key in column.mean_of):
+                mean = mean_of_entries([seeds[key] for key in column.mean_of])
+                values[column.key] = _with_interval(mean, column)
+        elif column.show == "difference":
+            values[column.key] = _difference(request, seeds[column.of or first], column, paper)
+        elif column.show == "value" and column.key in seeds:
+            values[column.key] = _with_interval(over_seeds(seeds[column.key]), column)
+        elif column.show in FACTS:
+            values[column.key] = _fact(column.show, seeds.get(column.key) or seeds[first])
+    return values
+
+
+def _with_interval(measured: Measured, column: TableColumn) -> Measured:
+    if column.interval:
+        return measured
+    return Measured(measured.value, measured.sources)
+
+
+FACTS = ("chance", "images", "n", "classes", "seeds")
+
+
+def _fact(show: str, seeds: Sequence[SeedMeasure]) -> Content:
+    """What is the same for all seeds, from the first."""
+    first = seeds[0]
+    if show == "chance":
+        return None if first.chance is None else Number(first.chance)
+    count = {
+        "n": first.n,
+        # of few-shot accuracy, n counts folds
+        "images": first.n if first.shots is None else first.cell_n,
+        "classes": first.cell_classes if first.classes is None else first.classes,
+        "seeds": len(seeds),
+    }[show]
+    return Number(count, digits=0)
+
+
+def _difference(
+    request: TableRequest,
+    seeds: Sequence[SeedMeasure],
+    column: TableColumn,
+    paper: PublishedRow | None,
+) -> Content:
+    """Measured less published, at the paper's scale alone."""
+    value = paper.values.get(column.published or "") if paper else None
+    if value is None or request.scale != "paper":
+        return None
+    measured = over_seeds(seeds)
+    return Measured(measured.value - value, measured.sources, signed=True)
+
+
+def _paper_contents(request: TableRequest, paper: PublishedRow | None) -> Contents:
+    """The published numbers of a row."""
+    if paper is None:
+        return {}
+    return {
+        column.key: Number(paper.values[column.published])
+        for column in request.columns
+        if column.show == "published" and column.published in paper.values
+    }
+
+
+def _published(request: TableRequest) -> list[PublishedRow]:
+    if request.published is None or request.published_file is None:
+        return []
+    shown = [c for c in request.columns if c.show in ("published", "difference")]
+    values = list(dict.fromkeys(c.published for c in shown if c.published))
+    return read_published(request.published_file, request.published.row, values)
+
+
+def _published_note(published: Sequence[PublishedRow]) -> list[str]:
+    sources = sorted({row.source for row in published})
+    return [f"Published: {'; '.join(sources)}."] if sources else []
+
+
+def _code(request: TableRequest, row: Row) -> Contents | None:
+    """What the table's code gives for a row; None leaves the row out."""
+    if request.code is None:
+        return {}
+    module = importlib.import_module(f"nicheclip.reporting.row_code.{request.code}")
+    found: Contents | None = module.entries(request, row)
+    return found
+
+
+def _p_values(request: TableRequest, rows: Mapping[Texts, Row]) -> dict[Texts, Contents]:
+    """The p-values of each row against the one that the others are compared with."""
+    if request.compare is None:
+        return {}
+    compare, first = request.compare, request.value_columns()[0].key
+    places, values = [], []
+    for texts, row in rows.items():
+        wanted = row.texts | compare.row
+        other = next((one for one in rows.values() if one.texts == wanted), None)
+        for column in request.columns:
+            key = column.of or first
+            if column.show != "p" or other is None or other is row or key not in row.entries:
+                continue
+            p = exchange_test(
+                predictions_of(row.entries[key]),
+                predictions_of(other.entries[key]),
+                over=compare.over,
+                resamples=compare.resamples,
+                seed=request.seed,
+            )
+            places.append((texts, column.key))
+            values.append(p)
+    found: dict[Texts, dict[str, Content]] = {}
+    for (texts, key), p in zip(
+        places, holm(values) if compare.correct == "holm" else values, strict=True
+    ):
+        found.setdefault(texts, {})[key] = Number(p, digits=4)
+    return {**found}
+
+
+def _test_note(request: TableRequest, tests: Mapping[Texts, Contents]) -> list[str]:
+    compare, count = request.compare, sum(map(len, tests.values()))
+    if compare is None or not count:
+        return []
+    corrected = f", corrected for {count} comparisons by Holm's method" * (
+        compare.correct == "holm"
+    )
+    return [
+        f"p: of a permutation test over {compare.over} against {', '.join(compare.row.values())}"
+        f"{corrected}."
+    ]
