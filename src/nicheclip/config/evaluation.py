@@ -1,6 +1,7 @@
 """Config of evaluations."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -29,6 +30,15 @@ class CaptionTexts(ConfigModel):
 
 
 Protocol = Literal["zero_shot", "retrieval", "few_shot", "text_types"]
+
+#: the keys of an evaluation that change what a protocol measures
+PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
+    "zero_shot": ("class_texts", "classes", "seen_in", "bootstrap", "confidence"),
+    "retrieval": ("bootstrap", "confidence"),
+    "few_shot": ("classes", "seen_in", "shots", "folds"),
+    "text_types": ("text_types", "class_texts", "seen_in", "bootstrap", "confidence"),
+    "colour_histogram": ("classes", "seen_in", "bootstrap", "confidence"),
+}
 
 
 class EvaluationConfig(ConfigModel):
@@ -66,6 +76,26 @@ class EvaluationConfig(ConfigModel):
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     baseline: bool = True
     """Judge the colour histogram by the same task, learnt from the train split."""
+
+    def options(self, protocol: str) -> dict[str, Any]:
+        """What ``protocol`` uses of this evaluation, as plain data.
+
+        ``seen_in`` is there just where it decides something.
+        """
+        options = self.model_dump(mode="json", include=set(PROTOCOL_OPTIONS[protocol]))
+        if protocol != "text_types" and self.classes == "all":
+            options.pop("seen_in", None)
+        return options
+
+    @classmethod
+    def from_options(
+        cls, protocol: str, options: Mapping[str, Any], *, dataset: str, split: str
+    ) -> "EvaluationConfig":
+        """The evaluation with the ``options`` of one protocol, and defaults elsewhere."""
+        baseline = protocol == "colour_histogram"
+        protocols = [] if baseline else [protocol]
+        facts = {"dataset": dataset, "split": split, "baseline": baseline}
+        return cls.model_validate(facts | {"protocols": protocols or ["zero_shot"]} | dict(options))
 
     @field_validator("text_types")
     @classmethod
