@@ -16,7 +16,14 @@ def write_record(path: Path | str, record: BaseModel) -> None:
     write_json(path, record.model_dump(mode="json"))
 
 
-def read_record(path: Path | str, kind: type[AnyRecord], *, name: str, stage: str) -> AnyRecord:
+def read_record(
+    path: Path | str,
+    kind: type[AnyRecord],
+    *,
+    name: str,
+    stage: str = "",
+    remedy: str = "",
+) -> AnyRecord:
     """The record of type ``kind`` at ``path``.
 
     Args:
@@ -24,6 +31,7 @@ def read_record(path: Path | str, kind: type[AnyRecord], *, name: str, stage: st
         kind: of record.
         name: of its content, for the error message.
         stage: of the workflow that writes it, for the error message.
+        remedy: what to do, where deleting the file and running the stage is not enough.
 
     Raises:
         InputError: absent, or written by another version.
@@ -31,7 +39,7 @@ def read_record(path: Path | str, kind: type[AnyRecord], *, name: str, stage: st
     try:
         return kind.model_validate(read_json(path))
     except (OSError, ValueError) as error:
+        remedy = remedy or f"Delete the file and run the {stage} stage again."
         raise InputError(
-            f"{path}: no {name} that this version can read ({error}). Delete the file and run "
-            f"the {stage} stage again."
+            f"{path}: no {name} that this version can read ({error}). {remedy}"
         ) from error
