@@ -37,7 +37,7 @@ def judge_subjects(
 
     Args:
         subjects: the variants of one subject.
-        requests: what each is judged by.
+        requests: what they are judged by, each by those that name it.
         dataset: its name.
         split: its name.
         features: folder of the features of the variants.
@@ -54,6 +54,8 @@ def judge_subjects(
             image_file(features, subject.variant), catalog, classes, split
         )
         for request in requests:
+            if subject.variant not in request.variants:
+                continue
             start = time.monotonic()
             task = Task(
                 options=request.options,

@@ -13,16 +13,19 @@ class Request:
 
     evaluation: str
     protocol: str
+    variants: frozenset[str]
+    """The subject's variants that are judged by it."""
     options: EvaluationConfig
     """Of the evaluation; those that the protocol uses are set."""
 
 
 def read_requests(cells: Iterable[Mapping[str, Any]], *, dataset: str, split: str) -> list[Request]:
-    """Requests from plain data with ``evaluation``, ``protocol`` and ``options`` each."""
+    """Requests from plain values: ``evaluation``, ``protocol``, ``variants``, ``options`` each."""
     return [
         Request(
             cell["evaluation"],
             cell["protocol"],
+            frozenset(cell["variants"]),
             EvaluationConfig.from_options(
                 cell["protocol"], cell["options"], dataset=dataset, split=split
             ),
