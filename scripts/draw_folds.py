@@ -4,25 +4,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.config.evaluation import EvaluationConfig
-from nicheclip.evaluation.image_cells import make_folds
-from nicheclip.evaluation.standing import read_judged_classes
+from nicheclip.evaluation.folds import make_folds
+from nicheclip.evaluation.seen_classes import ClassGroups, seen_files
 from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    config = EvaluationConfig.model_validate(snakemake.params.config)
+    options = EvaluationConfig.from_options(
+        "few_shot",
+        snakemake.params.options,
+        dataset=snakemake.wildcards.dataset,
+        split=snakemake.params.split,
+    )
+    groups = ClassGroups(
+        Path(snakemake.input.classes),
+        seen_files(snakemake.input.seen_catalogs, snakemake.input.seen_classes),
+    )
     make_folds(
-        config,
+        options,
         catalog=Path(snakemake.input.catalog),
-        class_ids=read_judged_classes(
-            config.classes,
-            snakemake.input.classes,
-            seen_catalog=snakemake.input.seen_catalog,
-            seen_classes=snakemake.input.seen_classes,
-        ),
-        split=config.split,
+        groups=groups.by(options.seen_in),
         seed=snakemake.params.seed,
-        folds=Path(snakemake.output.folds),
+        path=Path(snakemake.output.folds),
     )

@@ -19,7 +19,7 @@ inherited = dict(os.environ).get("PYTHONPATH")
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited])))
 
 from nicheclip.config.workflow import parse_config
-from nicheclip.plan.plan import Plan
+from nicheclip.plan.plan import COLOUR_HISTOGRAM, Plan
 from nicheclip.plan.resources import memory, minutes, training_memory
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.code_digest import code_digest

@@ -9,7 +9,21 @@ texts, and `judge` all protocols of all evaluations, without torch.
 
 
 def subject_job(w):
+    """The cells of a job, from its wildcards."""
     return PLAN.subject_job(w.dataset, w.split, w.kind, w.name)
+
+
+def seen_files(file):
+    """A file of each data set that decides which classes are seen, for a job that judges."""
+    return lambda w: PLAN.seen_files(
+        [request["options"] for request in PLAN.requests(subject_job(w))], file
+    )
+
+
+def seen_files_of_folds(file):
+    return lambda w: PLAN.seen_files(
+        [PLAN.options(w.evaluation, w.dataset, "few_shot")], file
+    )
 
 
 rule encode:
@@ -17,9 +31,9 @@ rule encode:
         models=lambda w: subject_job(w).model_files,
         shards="results/shards/{dataset}/manifest.json",
         catalog="results/acquire/{dataset}/catalog.parquet",
-        classes="results/acquire/{dataset}/classes.parquet",
         texts="results/taxonomy/{dataset}/texts.parquet",
-        class_texts=lambda w: PLAN.text_files(subject_job(w)),
+        templates=lambda w: PLAN.template_files(subject_job(w)),
+        captions=lambda w: PLAN.caption_files(subject_job(w)),
     output:
         manifest="results/features/{dataset}/{split}/{kind}/{name}/manifest.json",
     log:
@@ -35,7 +49,7 @@ rule encode:
         in_turn=1,
     params:
         variants=lambda w: subject_job(w).variants,
-        text_sets=lambda w: PLAN.text_sets(subject_job(w)),
+        text_sets=lambda w: [settings(one) for one in PLAN.text_sets(subject_job(w))],
         batch_size=CONFIG.encoding.batch_size,
         gpu=CONFIG.encoding.gpu,
         code=code("encode.py"),
@@ -49,7 +63,8 @@ rule draw_folds:
     input:
         catalog="results/acquire/{dataset}/catalog.parquet",
         classes="results/acquire/{dataset}/classes.parquet",
-        seen=lambda w: PLAN.seen_files_of(w.evaluation),
+        seen_catalogs=seen_files_of_folds("catalog.parquet"),
+        seen_classes=seen_files_of_folds("classes.parquet"),
     output:
         folds="results/folds/{evaluation}/{dataset}.parquet",
     log:
@@ -60,7 +75,7 @@ rule draw_folds:
         mem_mb=memory(1000, 10),
         runtime=minutes(15),
     params:
-        options=lambda w: CONFIG.evaluation[w.evaluation].options("few_shot"),
+        options=lambda w: PLAN.options(w.evaluation, w.dataset, "few_shot"),
         split=lambda w: CONFIG.evaluation[w.evaluation].split,
         seed=CONFIG.seed,
         code=code("draw_folds.py"),
@@ -68,3 +83,60 @@ rule draw_folds:
         "Drawing the support sets of {wildcards.evaluation} on {wildcards.dataset}"
     script:
         "../../scripts/draw_folds.py"
+
+
+rule judge:
+    input:
+        features="results/features/{dataset}/{split}/{kind}/{name}/manifest.json",
+        catalog="results/acquire/{dataset}/catalog.parquet",
+        classes="results/acquire/{dataset}/classes.parquet",
+        seen_catalogs=seen_files("catalog.parquet"),
+        seen_classes=seen_files("classes.parquet"),
+        folds=lambda w: PLAN.folds(subject_job(w)),
+    output:
+        directory("results/evaluate/{dataset}/{split}/{kind}/{name}"),
+    log:
+        "results/logs/evaluate/{dataset}/{split}/{kind}/{name}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=memory(2000, 2),
+        runtime=minutes(60, 0.1),
+        in_turn=1,
+    params:
+        variants=lambda w: subject_job(w).variants,
+        cells=lambda w: PLAN.requests(subject_job(w)),
+        seed=CONFIG.seed,
+        code=lambda w: code("judge.py", *PLAN.protocol_modules(subject_job(w))),
+    message:
+        "Judging {wildcards.kind}/{wildcards.name} on {wildcards.dataset}/{wildcards.split}"
+    script:
+        "../../scripts/judge.py"
+
+
+rule judge_colour_histogram:
+    input:
+        shards="results/shards/{dataset}/manifest.json",
+        classes="results/acquire/{dataset}/classes.parquet",
+        seen_catalogs=seen_files("catalog.parquet"),
+        seen_classes=seen_files("classes.parquet"),
+    output:
+        directory("results/evaluate/{dataset}/{split}/{kind}/{name}"),
+    wildcard_constraints:
+        kind=COLOUR_HISTOGRAM.kind,
+        name=COLOUR_HISTOGRAM.name,
+    log:
+        "results/logs/evaluate/{dataset}/{split}/{kind}/{name}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=memory(2000, 1),
+        runtime=minutes(30, 0.1),
+    params:
+        cells=lambda w: PLAN.requests(subject_job(w)),
+        seed=CONFIG.seed,
+        code=code("judge_colour_histogram.py"),
+    message:
+        "Judging the colour histogram on {wildcards.dataset}/{wildcards.split}"
+    script:
+        "../../scripts/judge_colour_histogram.py"

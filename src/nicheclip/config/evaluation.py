@@ -1,6 +1,7 @@
 """Config of evaluations."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -33,6 +34,15 @@ class CaptionTexts(ConfigModel):
 
 
 Protocol = Literal["zero_shot", "retrieval", "few_shot", "text_types"]
+
+#: the keys of an evaluation that change what a protocol measures
+PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
+    "zero_shot": ("class_texts", "classes", "seen_in", "bootstrap", "confidence"),
+    "retrieval": ("bootstrap", "confidence"),
+    "few_shot": ("classes", "seen_in", "shots", "folds"),
+    "text_types": ("text_types", "class_texts", "seen_in", "bootstrap", "confidence"),
+    "colour_histogram": ("classes", "seen_in", "bootstrap", "confidence"),
+}
 
 
 class EvaluationConfig(GridModel):
@@ -79,12 +89,39 @@ class EvaluationConfig(GridModel):
         """The data sets that are judged."""
         return [self.dataset] if isinstance(self.dataset, str) else self.dataset
 
+    def on(self, dataset: str) -> "EvaluationConfig":
+        """The same task on ``dataset`` alone, one of ``datasets``."""
+        texts = self.class_texts
+        if isinstance(texts, CaptionTexts):
+            texts = texts.model_copy(update={"captions": texts.of(dataset)})
+        return self.model_copy(update={"dataset": dataset, "class_texts": texts})
+
     @field_validator("dataset")
     @classmethod
     def _datasets_differ(cls, dataset: str | list[str]) -> str | list[str]:
         if isinstance(dataset, list) and len(set(dataset)) < len(dataset):
             raise ValueError(f"data sets repeat: {dataset}")
         return dataset
+
+    def options(self, protocol: str) -> dict[str, Any]:
+        """What ``protocol`` uses of this evaluation, as plain data.
+
+        ``seen_in`` is there just where it decides something.
+        """
+        options = self.model_dump(mode="json", include=set(PROTOCOL_OPTIONS[protocol]))
+        if protocol != "text_types" and self.classes == "all":
+            options.pop("seen_in", None)
+        return options
+
+    @classmethod
+    def from_options(
+        cls, protocol: str, options: Mapping[str, Any], *, dataset: str, split: str
+    ) -> "EvaluationConfig":
+        """The evaluation with the ``options`` of one protocol, and defaults elsewhere."""
+        baseline = protocol == "colour_histogram"
+        protocols = [] if baseline else [protocol]
+        facts = {"dataset": dataset, "split": split, "baseline": baseline}
+        return cls.model_validate(facts | {"protocols": protocols or ["zero_shot"]} | dict(options))
 
     @field_validator("text_types")
     @classmethod

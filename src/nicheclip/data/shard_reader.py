@@ -75,6 +75,19 @@ class ShardSet:
             texts=description["texts"],
         )
 
+    def read_texts(self, index: int) -> dict[str, str]:
+        """The texts of sample number ``index``, by text type; its image is not read."""
+        _, _, offset, size = (int(n) for n in self._places[index])
+        texts: dict[str, str] = json.loads(self._bytes(int(self._shards[index]), offset, size))[
+            "texts"
+        ]
+        return texts
+
+    @property
+    def jpg_sizes(self) -> list[int]:
+        """Bytes of each sample's image."""
+        return [int(size) for size in self._places[:, 1]]
+
     def _bytes(self, shard: int, offset: int, size: int) -> bytes:
         if shard not in self._handles:
             self._handles[shard] = os.open(self.tars[shard], os.O_RDONLY)

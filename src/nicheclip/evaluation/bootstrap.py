@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
-from scipy import stats
 
 from nicheclip.runtime.seeding import generator
 
@@ -33,18 +32,23 @@ def mean_interval(
     if np.all(values == values[0]):  # every resample has the same mean
         low = high = float(values[0])
     else:
-        result = stats.bootstrap(
-            (values,),
-            np.mean,
-            n_resamples=resamples,
-            confidence_level=confidence,
-            method="percentile",
-            vectorized=True,
-            batch=max(1, NUMBERS_AT_ONCE // len(values)),
-            rng=generator("bootstrap", seed),
-        )
-        low, high = (float(end) for end in result.confidence_interval)
+        means = _resampled_means(values, resamples, seed)
+        tail = (1 - confidence) / 2
+        low, high = (float(np.percentile(means, 100 * share)) for share in (tail, 1 - tail))
     return Interval(low=low, high=high, confidence=confidence, method="bootstrap")
+
+
+def _resampled_means(
+    values: npt.NDArray[np.float64], resamples: int, seed: int
+) -> npt.NDArray[np.float64]:
+    """[resamples]; the draws are those of ``scipy.stats.bootstrap``, which is slow to import."""
+    draw = generator("bootstrap", seed)
+    block = max(1, NUMBERS_AT_ONCE // len(values))
+    means = []
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        means.append(values[draw.integers(0, len(values), (rows, len(values)))].mean(axis=1))
+    return np.concatenate(means)
 
 
 def share_interval(
@@ -52,6 +56,8 @@ def share_interval(
 ) -> Interval:
     """``mean_interval`` of credits between 0 and 1, and Wilson's when all are 0 or all are 1."""
     if np.all(credit == 0) or np.all(credit == 1):
+        from scipy import stats  # takes a second to import, and few jobs come here
+
         test = stats.binomtest(int(credit.sum()), len(credit))
         low, high = test.proportion_ci(confidence_level=confidence, method="wilson")
         return Interval(low=float(low), high=float(high), confidence=confidence, method="wilson")
@@ -108,6 +114,8 @@ def wilson(share: float, n: int, confidence: float) -> tuple[float, float]:
 
     Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212.
     """
+    from scipy import stats  # takes a second to import, and few jobs come here
+
     z2 = float(stats.norm.ppf((1 + confidence) / 2)) ** 2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     reach = (z2 * (share * (1 - share) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)

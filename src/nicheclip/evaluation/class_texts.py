@@ -1,32 +1,13 @@
-"""The text side of zero-shot classification: one embedding per class."""
+"""The texts of each class: names in templates, or captions."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import yaml
 
-from nicheclip.models.features import Array, l2_normalise
 from nicheclip.runtime.errors import InputError
 from nicheclip.schemas import CAPTIONS, EVERY_SPLIT, TEXTS, read_table
-
-#: texts to features [n, d] of length 1
-TextEncoder = Callable[[Sequence[str]], Array]
-
-#: texts encoded before they are added up, so that memory does not grow with classes x templates
-CHUNK = 16_384
-
-
-@dataclass(frozen=True)
-class ClassEmbeddings:
-    """One vector per class."""
-
-    class_ids: list[str]
-    """C ids, sorted."""
-    embeddings: Array
-    """[C, d], each row of length 1."""
 
 
 def read_templates(path: Path | str) -> list[str]:
@@ -76,37 +57,3 @@ def caption_texts(captions: Path | str, split: str) -> dict[str, list[str]]:
         str(class_id): part["text"].to_list()
         for (class_id,), part in grouped.group_by("class_id", maintain_order=True)
     }
-
-
-def class_embeddings(
-    class_ids: Sequence[str], texts: Mapping[str, Sequence[str]], encode: TextEncoder
-) -> ClassEmbeddings:
-    """Normalise each text's feature, average by class, normalise again.
-
-    Args:
-        class_ids: the classes to choose from.
-        texts: at least one text for each of them; other classes' texts are ignored.
-        encode: gives features of length 1.
-
-    Raises:
-        InputError: a class has no text.
-    """
-    ordered = sorted(class_ids)
-    missing = [class_id for class_id in ordered if not texts.get(class_id)]
-    if missing:
-        raise InputError(
-            f"class texts: {len(missing)} of {len(ordered)} classes have none: "
-            f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}. Give them a name of "
-            "the text type that the evaluation uses, or captions that pass the gates."
-        )
-    pairs = [(row, text) for row, class_id in enumerate(ordered) for text in texts[class_id]]
-    sums = None
-    for start in range(0, len(pairs), CHUNK):
-        chunk = pairs[start : start + CHUNK]
-        features = l2_normalise(encode([text for _, text in chunk]))
-        if sums is None:
-            sums = np.zeros((len(ordered), features.shape[1]))
-        np.add.at(sums, [row for row, _ in chunk], features)
-    if sums is None:
-        raise InputError("class texts: there is no class. Check the data set's classes table.")
-    return ClassEmbeddings(ordered, l2_normalise(sums))

@@ -4,8 +4,10 @@ It sees no shape and no text. A model that does not beat it may have learnt colo
 """
 
 import io
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +15,20 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.evaluation.predictions import TOP, Predictions, make_predictions
-from nicheclip.evaluation.ranking import rank
+from nicheclip.evaluation.accuracy import accuracy_measures
+from nicheclip.evaluation.cell_files import write_cell
+from nicheclip.evaluation.measures import CellMetrics, measure_cost
+from nicheclip.evaluation.predictions import TOP, Predictions, make_predictions, read_classes
+from nicheclip.evaluation.ranking import order_by_score
+from nicheclip.evaluation.requests import Request
+from nicheclip.evaluation.seen_classes import ClassGroups, choose_classes
+from nicheclip.evaluation.task import Judged
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import generator
+from nicheclip.subjects import Subject
+
+COLOUR_HISTOGRAM = Subject(kind="baseline", name="colour_histogram", variant="default")
 
 #: bins of each of red, green and blue
 BINS = 8
@@ -50,8 +61,23 @@ def colour_histogram(image: bytes) -> npt.NDArray[np.float32]:
     return histogram
 
 
+class Histograms:
+    """The colour histograms of a split, made when they are asked for, and once."""
+
+    def __init__(self, shards: ShardSet) -> None:
+        self.shards = shards
+        self._known: dict[int, npt.NDArray[np.float32]] = {}
+
+    def rows(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        """[n, 512] of the images with these numbers."""
+        new = [row for row in rows.tolist() if row not in self._known]
+        for row in progress(new, label="colour histograms", total=len(new)):
+            self._known[row] = colour_histogram(self.shards.read(row).jpg)
+        return np.stack([self._known[row] for row in rows.tolist()])
+
+
 def judge_colour_histogram(
-    train: ShardSet, judged: ShardSet, class_ids: Collection[str], *, seed: int
+    train: Histograms, judged: Histograms, class_ids: Collection[str], *, seed: int
 ) -> HistogramResult:
     """Learn from ``train``, predict ``judged``; scores are the classifier's probabilities.
 
@@ -64,36 +90,90 @@ def judge_colour_histogram(
     Raises:
         InputError: the train split has fewer than two classes.
     """
-    rows, judged_rows = _rows_among(train, class_ids), _rows_among(judged, class_ids)
-    learnt = {train.class_ids[row] for row in rows}
+    rows = _rows_among(train.shards, class_ids)
+    judged_rows = _rows_among(judged.shards, class_ids)
+    learnt = {train.shards.class_ids[row] for row in rows}
     if len(learnt) < 2:
         raise InputError(
-            f"{train.folder}: the colour histogram needs two classes to learn from, there are "
-            f"{len(learnt)}. Set baseline: false for this evaluation."
+            f"{train.shards.folder}: the colour histogram needs two classes to learn from, there "
+            f"are {len(learnt)}. Set baseline: false for this evaluation."
         )
     if len(rows) > MOST_TRAINING_IMAGES:
         draw = generator("colour histogram", seed)
         rows = rows[np.sort(draw.choice(len(rows), size=MOST_TRAINING_IMAGES, replace=False))]
     classifier = LogisticRegression(C=10.0, max_iter=1000)
-    classifier.fit(_histograms(train, rows), [train.class_ids[row] for row in rows])
-    probabilities = classifier.predict_proba(_histograms(judged, judged_rows))
+    classifier.fit(train.rows(rows), [train.shards.class_ids[row] for row in rows])
+    probabilities = classifier.predict_proba(judged.rows(judged_rows))
     columns = [str(class_id) for class_id in classifier.classes_]
-    image_ids = [judged.image_ids[row] for row in judged_rows]
+    image_ids = [judged.shards.image_ids[row] for row in judged_rows]
     predictions = make_predictions(
         image_ids,
-        [judged.class_ids[row] for row in judged_rows],
+        [judged.shards.class_ids[row] for row in judged_rows],
         columns,
-        rank(probabilities, image_ids, TOP),
+        order_by_score(probabilities, image_ids, TOP),
         probabilities,
     )
     return HistogramResult(predictions, columns, len(rows))
 
 
+def judge_baseline(
+    requests: Sequence[Request],
+    *,
+    dataset: str,
+    split: str,
+    train: ShardSet,
+    judged: ShardSet,
+    classes: Path,
+    groups: ClassGroups,
+    seed: int,
+    job: Path,
+) -> list[CellMetrics]:
+    """Judge the colour histogram by each evaluation; writes the cells into ``job``.
+
+    Evaluations that choose the same classes share what is learnt.
+
+    Args:
+        requests: the evaluations.
+        dataset: its name.
+        split: name of the judged split.
+        train: the train split.
+        judged: the judged split.
+        classes: schema ``CLASSES``, for the ranks.
+        groups: of the classes.
+        seed: of the bootstrap, and of the sample of a large train split.
+        job: the folder of the job.
+    """
+    learnt_from, judged_on = Histograms(train), Histograms(judged)
+    table = read_classes(classes)
+    known: dict[tuple[str, ...], HistogramResult] = {}
+    written = []
+    for request in requests:
+        start, options = time.monotonic(), request.options
+        chosen = choose_classes(
+            options.classes, groups.by(options.seen_in), seen_in=options.seen_in
+        )
+        if tuple(chosen) not in known:
+            known[tuple(chosen)] = judge_colour_histogram(learnt_from, judged_on, chosen, seed=seed)
+        found = known[tuple(chosen)]
+        n, count = len(found.predictions.image_ids), len(found.class_ids)
+        counts = {"training_images": found.training_images}
+        if options.classes != "all":
+            counts["images_of_other_classes"] = len(judged) - n
+        scored = Judged(
+            n=n,
+            classes=count,
+            measures=accuracy_measures(found.predictions, count, table, options, seed),
+            predictions=found.predictions,
+            counts=counts,
+        )
+        cost = measure_cost(time.monotonic() - start)
+        names = (request.evaluation, request.protocol)
+        written.append(
+            write_cell(job, COLOUR_HISTOGRAM, *names, scored, cost, dataset=dataset, split=split)
+        )
+    return written
+
+
 def _rows_among(shards: ShardSet, class_ids: Collection[str]) -> npt.NDArray[np.intp]:
     chosen = set(class_ids)
     return np.flatnonzero([class_id in chosen for class_id in shards.class_ids])
-
-
-def _histograms(shards: ShardSet, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-    steps = progress(rows, label="colour histograms", total=len(rows))
-    return np.stack([colour_histogram(shards.read(int(row)).jpg) for row in steps])

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nicheclip.evaluation.bootstrap import NUMBERS_AT_ONCE, Interval, class_weights
-from nicheclip.evaluation.metrics import Record
+from nicheclip.evaluation.measures import Record
 from nicheclip.evaluation.paired import FEWEST_CLASSES
 from nicheclip.evaluation.tree_distance import ClassDistances
 from nicheclip.runtime.manifest import Dropped

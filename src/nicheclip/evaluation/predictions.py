@@ -1,6 +1,6 @@
 """What a model said of each image: made, written, read, compared with the truth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,16 @@ def make_predictions(
         labels=labels,
         classes=[[class_ids[column] for column in row] for row in order],
         scores=[[float(score) for score in row] for row in kept],
+    )
+
+
+def join_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """The predictions of all ``parts``, in their order."""
+    return Predictions(
+        image_ids=[x for part in parts for x in part.image_ids],
+        labels=[x for part in parts for x in part.labels],
+        classes=[x for part in parts for x in part.classes],
+        scores=[x for part in parts for x in part.scores],
     )
 
 

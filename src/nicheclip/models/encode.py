@@ -3,28 +3,45 @@
 import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.models.features import Array, ImageFeatures, l2_normalise
+from nicheclip.models.features import ImageFeatures, TextFeatures, l2_normalise
 from nicheclip.models.openclip import Clip, open_clip
 from nicheclip.runtime.progress import progress
 
 Preprocess = Callable[[Image.Image], torch.Tensor]
 
 
-@dataclass(frozen=True)
-class TextFeatures:
-    """Features of n texts."""
+class ClipEncoder:
+    """A model with how it encodes: images and texts to features."""
 
-    features: Array
-    """[n, d], float32, each row of length 1."""
-    cut: int
-    """How many of the texts were longer than the model's context and lost their end."""
+    def __init__(self, clip: Clip, *, batch_size: int, device: str, threads: int = 1) -> None:
+        self._clip, self._batch_size, self._device = clip, batch_size, device
+        self._threads = threads
+
+    @property
+    def logit_scale(self) -> float:
+        """The factor between cosine similarity and logit."""
+        return self._clip.logit_scale
+
+    def images(self, shards: ShardSet) -> ImageFeatures:
+        """Features of all images of ``shards``, in their order."""
+        return encode_images(
+            self._clip,
+            shards,
+            batch_size=self._batch_size,
+            device=self._device,
+            threads=self._threads,
+        )
+
+    def texts(self, texts: Sequence[str]) -> TextFeatures:
+        """Features of ``texts``, in their order."""
+        return encode_texts(self._clip, texts, batch_size=self._batch_size, device=self._device)
 
 
 def evaluation_transform(clip: Clip) -> Preprocess:
@@ -88,21 +105,22 @@ def _image_batches(
 def encode_texts(
     clip: Clip, texts: Sequence[str], *, batch_size: int, device: str = "cpu"
 ) -> TextFeatures:
-    """Features of ``texts``; tokens beyond the model's context are cut, and such texts counted."""
+    """Features of ``texts``; tokens beyond the model's context are cut, and such texts marked."""
     model = clip.model.to(device).eval()
-    parts, cut = [], 0
+    parts, cut = [], []
     starts = range(0, len(texts), batch_size)
     for start in progress(starts, label="encode texts (batches)", total=len(starts)):
         batch = list(texts[start : start + batch_size])
-        cut += _count_cut(clip, batch)
+        cut.append(_are_cut(clip, batch))
         features = model.encode_text(clip.tokenizer(batch).to(device))
         parts.append(features.float().cpu().numpy())
     stacked = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
-    return TextFeatures(l2_normalise(stacked), cut)
+    return TextFeatures(l2_normalise(stacked), np.concatenate(cut) if cut else np.zeros(0, bool))
 
 
-def _count_cut(clip: Clip, texts: list[str]) -> int:
-    """Texts that fill one position more than the context, had they been given it."""
+def _are_cut(clip: Clip, texts: list[str]) -> npt.NDArray[np.bool_]:
+    """The texts that fill one position more than the context, had they been given it."""
     longer = clip.tokenizer(texts, context_length=clip.context_length + 1)
     padding = getattr(getattr(clip.tokenizer, "tokenizer", None), "pad_token_id", 0)
-    return int((longer[:, -1] != padding).sum())
+    marked: npt.NDArray[np.bool_] = (longer[:, -1] != padding).numpy()
+    return marked

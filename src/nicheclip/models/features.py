@@ -1,4 +1,4 @@
-"""Image features as arrays and as files; needs no torch."""
+"""Features as arrays, and image features as files; needs no torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path
@@ -43,14 +43,30 @@ class ImageFeatures:
         return self.features[[place[image_id] for image_id in image_ids]]
 
 
+@dataclass(frozen=True)
+class TextFeatures:
+    """Features of n texts."""
+
+    features: Array
+    """[n, d], float32, each row of length 1."""
+    cut: npt.NDArray[np.bool_]
+    """[n]: longer than the model's context, so that the end was lost."""
+
+
 def l2_normalise(vectors: npt.NDArray[Any]) -> Array:
     """Rows of ``vectors`` [n, d] divided by their Euclidean length; rows of zeros stay zero."""
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     return (vectors / np.where(lengths == 0, 1, lengths)[:, None]).astype(np.float32)
 
 
-def write_features(path: Path | str, images: ImageFeatures) -> None:
-    """Write ``features`` [n, d] and ``image_ids`` uint8 [n, 16] (ASCII) as safetensors."""
+def write_features(path: Path | str, images: ImageFeatures, key: str | None = None) -> None:
+    """Write ``features`` [n, d] and ``image_ids`` uint8 [n, 16] (ASCII) as safetensors.
+
+    Args:
+        path: written.
+        images: what is written.
+        key: of everything that the features follow from; ``read_key`` reads it.
+    """
     wrong = [i for i in images.image_ids if len(i) != ID_LENGTH or not i.isascii()]
     if wrong:
         raise InputError(f"{path}: image id {wrong[0]!r} is not {ID_LENGTH} hex digits.")
@@ -60,7 +76,16 @@ def write_features(path: Path | str, images: ImageFeatures) -> None:
         "image_ids": ids.reshape(-1, ID_LENGTH).copy(),
     }
     with atomic_path(path) as temporary:
-        safetensors.numpy.save_file(tensors, temporary)
+        safetensors.numpy.save_file(tensors, temporary, metadata={"key": key} if key else None)
+
+
+def read_key(path: Path | str) -> str | None:
+    """The key of a features file; None where there is no readable file or no key in it."""
+    try:
+        with safe_open(path, framework="np") as opened:
+            return (opened.metadata() or {}).get("key")
+    except (OSError, SafetensorError):
+        return None
 
 
 def read_features(path: Path | str) -> ImageFeatures:

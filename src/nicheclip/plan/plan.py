@@ -1,11 +1,11 @@
 """The plan: built once from the config; rules ask who is judged, by what, from which files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
+from nicheclip.config.text_sets import CaptionSet, TemplateSet, TextSet, text_sets
 from nicheclip.config.workflow import Config
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
@@ -159,26 +159,57 @@ class Plan:
         empty = SubjectJob(dataset, split, kind, name, ())
         return self.subject_jobs.get(empty.folder, empty)
 
-    def tasks(self, job: SubjectJob) -> list[tuple[str, EvaluationConfig]]:
-        """The evaluations of a job, with their config."""
-        return [(name, self.config.evaluation[name]) for name in job.evaluations]
+    def options(self, evaluation: str, dataset: str, protocol: str) -> dict[str, Any]:
+        """What a protocol uses of an evaluation on ``dataset``, as plain values."""
+        return self.config.evaluation[evaluation].on(dataset).options(protocol)
 
-    def seen_files(self, job: SubjectJob, kind: str) -> list[str]:
-        """The acquire output ``kind`` of the data sets that decide which classes are seen."""
-        datasets = unique(task.seen_in for _, task in self.tasks(job) if task.seen_in)
+    def requests(self, job: SubjectJob) -> list[dict[str, Any]]:
+        """What a job is to judge, as plain values: see ``evaluation.requests``."""
+        variants: dict[tuple[str, str], list[str]] = {}
+        for cell in job.cells:
+            variants.setdefault((cell.evaluation, cell.protocol), []).append(cell.subject.variant)
+        return [
+            {
+                "evaluation": evaluation,
+                "protocol": protocol,
+                "variants": judged,
+                "options": self.options(evaluation, job.dataset, protocol),
+            }
+            for (evaluation, protocol), judged in variants.items()
+        ]
+
+    def seen_files(self, options: Iterable[Mapping[str, Any]], kind: str) -> list[str]:
+        """The acquire output ``kind`` of the data sets that decide which classes are seen.
+
+        Args:
+            options: of protocols.
+            kind: a file's name.
+        """
+        datasets = unique(one["seen_in"] for one in options if one.get("seen_in"))
         return [f"results/acquire/{dataset}/{kind}" for dataset in datasets]
 
-    def text_files(self, job: SubjectJob) -> list[str]:
-        """The captions and templates that the class texts of a job's evaluations come from."""
-        files = []
-        for _, task in self.tasks(job):
-            texts = task.class_texts
-            if isinstance(texts, CaptionTexts):
-                captions = texts.of(job.dataset)
-                files.append(f"results/captions/{captions}/captions.parquet")
-            else:
-                files.append(str(self.registry / "prompts" / f"{texts.templates}.yaml"))
-        return unique(files)
+    def text_sets(self, job: SubjectJob) -> list[TextSet]:
+        """What a job's protocols need of the text side."""
+        return unique(
+            one
+            for evaluation, protocol in job.tasks
+            for one in text_sets(protocol, self.config.evaluation[evaluation].on(job.dataset))
+        )
+
+    def template_files(self, job: SubjectJob) -> list[str]:
+        """The templates of a job's text sets."""
+        sets = self.text_sets(job)
+        names = unique(one.templates for one in sets if isinstance(one, TemplateSet))
+        return [str(self.registry / "prompts" / f"{name}.yaml") for name in names]
+
+    def caption_files(self, job: SubjectJob) -> list[str]:
+        """The captions of a job's text sets."""
+        names = unique(one.captions for one in self.text_sets(job) if isinstance(one, CaptionSet))
+        return [f"results/captions/{name}/captions.parquet" for name in names]
+
+    def protocol_modules(self, job: SubjectJob) -> list[str]:
+        """The modules of the library that a job finds by the names of its protocols."""
+        return [f"nicheclip.evaluation.protocols.{protocol}" for protocol in job.protocols]
 
     def image_features(self, dataset: str, split: str, subject: Subject) -> str:
         """The file of a subject's image features, beside the manifest of its job."""

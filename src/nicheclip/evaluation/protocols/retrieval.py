@@ -6,26 +6,48 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nicheclip.evaluation.predictions import TOP, Predictions, make_predictions
-from nicheclip.evaluation.ranking import TIE, rank
+from nicheclip.evaluation.accuracy import accuracy_measures, image_interval, measure_share
+from nicheclip.evaluation.gallery import Gallery
+from nicheclip.evaluation.measures import Measure
+from nicheclip.evaluation.predictions import TOP, Predictions, join_predictions, make_predictions
+from nicheclip.evaluation.ranking import TIE, order_by_score
+from nicheclip.evaluation.task import Judged, Task
 from nicheclip.models.features import Array
+from nicheclip.runtime.manifest import Dropped
 
 #: images compared with the whole gallery at once
 CHUNK = 1_024
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """The texts to choose from: each (class, text) pair of the split's items once.
-
-    A text that items of two classes share is two entries; their scores are equal, so either
-    class gets half of the credit.
-    """
-
-    class_ids: list[str]
-    """Class of each entry; sorted."""
-    texts: list[str]
-    """Text of each entry."""
+def judge(task: Task) -> Judged:
+    """Judge which captions the images find; images without a caption are left out and listed."""
+    found = task.gallery()
+    items = found.items
+    result = retrieve(
+        items.image_ids,
+        task.whole.images.rows(items.image_ids),
+        items.labels,
+        items.texts,
+        items.gallery,
+        found.embeddings,
+    )
+    count = len(set(items.gallery.class_ids))
+    measures = accuracy_measures(
+        result.predictions, count, task.whole.classes, task.options, task.seed
+    )
+    with_caption = set(items.image_ids)
+    return Judged(
+        n=len(items.image_ids),
+        classes=count,
+        measures=[*measures, *_recalls(result, task)],
+        predictions=result.predictions,
+        counts={"gallery": len(items.gallery.texts), "texts_cut": found.cut},
+        excluded=[
+            Dropped(key=image_id, reason="no caption")
+            for image_id in task.whole.images.image_ids
+            if image_id not in with_caption
+        ],
+    )
 
 
 @dataclass(frozen=True)
@@ -44,10 +66,21 @@ class RetrievalResult:
     """Expected mean of ``by_item`` for a random order of the gallery."""
 
 
-def make_gallery(labels: Sequence[str], texts: Sequence[str]) -> Gallery:
-    """The unique (class, text) pairs of the items."""
-    entries = sorted(set(zip(labels, texts, strict=True)))
-    return Gallery([label for label, _ in entries], [text for _, text in entries])
+def _recalls(result: "RetrievalResult", task: Task) -> list[Measure]:
+    credits = {
+        "class": (result.by_class, result.chance_by_class),
+        "item": (result.by_item, result.chance_by_item),
+    }
+    return [
+        measure_share(
+            "recall_at_1",
+            credit,
+            image_interval(credit, task.options, task.seed),
+            chance=chance,
+            facets={"by": by},
+        )
+        for by, (credit, chance) in credits.items()
+    ]
 
 
 def retrieve(
@@ -95,17 +128,12 @@ def retrieve(
         chance_item.append(same_text.mean(axis=1))
         best = np.maximum.reduceat(cosines, first_entry, axis=1)
         ids = list(image_ids[part])
-        order = rank(best, ids, TOP)
+        order = order_by_score(best, ids, TOP)
         predictions.append(
             make_predictions(ids, list(labels[part]), class_ids.tolist(), order, best)
         )
     return RetrievalResult(
-        predictions=Predictions(
-            image_ids=[x for p in predictions for x in p.image_ids],
-            labels=[x for p in predictions for x in p.labels],
-            classes=[x for p in predictions for x in p.classes],
-            scores=[x for p in predictions for x in p.scores],
-        ),
+        predictions=join_predictions(predictions),
         by_class=np.concatenate(by_class),
         by_item=np.concatenate(by_item),
         chance_by_class=float(np.concatenate(chance_class).mean()),

@@ -1,6 +1,7 @@
 """Which classes were seen in training, and how near to those the others are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,12 +12,12 @@ from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.lineage import Lineage
 from nicheclip.terms import RANKS
 
-Group = Literal["all", "seen", "unseen", "unseen_known_genus", "unseen_new_genus"]
+ClassGroup = Literal["all", "seen", "unseen", "unseen_known_genus", "unseen_new_genus"]
 
-GROUPS: tuple[Group, ...] = get_args(Group)
+GROUPS: tuple[ClassGroup, ...] = get_args(ClassGroup)
 
 
-def class_groups(classes: pl.DataFrame, seen_classes: pl.DataFrame) -> dict[Group, list[str]]:
+def class_groups(classes: pl.DataFrame, seen_classes: pl.DataFrame) -> dict[ClassGroup, list[str]]:
     """The class ids of each group, sorted; empty groups are left out.
 
     A class is seen when one of ``seen_classes`` is the same species: kingdom, genus and epithet, as
@@ -31,7 +32,7 @@ def class_groups(classes: pl.DataFrame, seen_classes: pl.DataFrame) -> dict[Grou
     seen = [(row["class_id"], Lineage.from_ranks(row)) for row in _rows(seen_classes)]
     species = {_species(class_id, lineage) for class_id, lineage in seen}
     genera = {(lineage.kingdom, lineage.genus) for _, lineage in seen if lineage.genus}
-    groups: dict[Group, list[str]] = {group: [] for group in GROUPS}
+    groups: dict[ClassGroup, list[str]] = {group: [] for group in GROUPS}
     for row in _rows(classes):
         class_id, lineage = row["class_id"], Lineage.from_ranks(row)
         groups["all"].append(class_id)
@@ -47,7 +48,7 @@ def class_groups(classes: pl.DataFrame, seen_classes: pl.DataFrame) -> dict[Grou
 
 def read_class_groups(
     classes: Path | str, *, seen_catalog: Path | str, seen_classes: Path | str
-) -> dict[Group, list[str]]:
+) -> dict[ClassGroup, list[str]]:
     """``class_groups`` of a file of schema ``CLASSES``.
 
     Args:
@@ -60,36 +61,70 @@ def read_class_groups(
     return class_groups(read_classes(classes), table)
 
 
-def read_judged_classes(
+def choose_classes(
     choice: Literal["all", "seen", "unseen"],
-    classes: Path | str,
+    groups: Mapping[ClassGroup, Sequence[str]],
     *,
-    seen_catalog: Sequence[str],
-    seen_classes: Sequence[str],
+    seen_in: str | None,
 ) -> list[str]:
     """The class ids that an evaluation with ``classes: choice`` judges, sorted.
 
     Args:
         choice: of the evaluation.
-        classes: file of schema ``CLASSES`` of the judged data set.
-        seen_catalog: the path of a catalog as in ``read_class_groups``; empty when ``choice`` needs
-            none.
-        seen_classes: the path of its classes, likewise.
+        groups: class ids of each group.
+        seen_in: the data set that decides which classes are seen, for the error message.
 
     Raises:
         InputError: seen or unseen classes are wanted and there are fewer than two.
     """
-    if choice == "all":
-        return read_classes(classes)["class_id"].to_list()
-    groups = read_class_groups(classes, seen_catalog=seen_catalog[0], seen_classes=seen_classes[0])
-    chosen = groups.get(choice, [])
-    if len(chosen) < 2:
+    chosen = list(groups.get(choice, []))
+    if choice != "all" and len(chosen) < 2:
         raise InputError(
-            f"{classes}: {len(chosen)} of {len(groups.get('all', []))} classes are {choice} in the "
-            f"train split of {seen_catalog[0]}; expected two or more to choose from. Set classes: "
-            "all, or another seen_in."
+            f"evaluation: {len(chosen)} of {len(groups.get('all', []))} classes are {choice} in "
+            f"the train split of {seen_in}; expected two or more to choose from. Set classes: all, "
+            "or another seen_in."
         )
     return chosen
+
+
+@dataclass(frozen=True)
+class SeenFiles:
+    """A data set whose train split decides which classes are seen."""
+
+    catalog: Path
+    """Schema ``CATALOG``."""
+    classes: Path
+    """Schema ``CLASSES``."""
+
+
+def seen_files(catalogs: Sequence[str], classes: Sequence[str]) -> dict[str, SeenFiles]:
+    """The files by data set, which is the name of their folder; in the same order each."""
+    return {
+        Path(catalog).parent.name: SeenFiles(Path(catalog), Path(table))
+        for catalog, table in zip(catalogs, classes, strict=True)
+    }
+
+
+class ClassGroups:
+    """The groups of a data set's classes, found once for each ``seen_in``."""
+
+    def __init__(self, classes: Path, seen: Mapping[str, SeenFiles]) -> None:
+        self._classes, self._seen = classes, seen
+        self._known: dict[str | None, dict[ClassGroup, list[str]]] = {}
+
+    def by(self, seen_in: str | None) -> dict[ClassGroup, list[str]]:
+        """The class ids of each group; without ``seen_in`` just those of all classes."""
+        if seen_in not in self._known:
+            self._known[seen_in] = self._read(seen_in)
+        return self._known[seen_in]
+
+    def _read(self, seen_in: str | None) -> dict[ClassGroup, list[str]]:
+        if seen_in is None:
+            return {"all": read_classes(self._classes)["class_id"].to_list()}
+        seen = self._seen[seen_in]
+        return read_class_groups(
+            self._classes, seen_catalog=seen.catalog, seen_classes=seen.classes
+        )
 
 
 def _rows(classes: pl.DataFrame) -> list[dict[str, str]]:

@@ -12,8 +12,8 @@ from nicheclip.runtime.errors import InputError
 
 
 @dataclass(frozen=True)
-class JudgedSplit:
-    """What a cell judges."""
+class EvaluationSplit:
+    """What a cell judges: all of a split, or the images of some classes."""
 
     images: ImageFeatures
     labels: dict[str, str]
@@ -21,19 +21,23 @@ class JudgedSplit:
     classes: pl.DataFrame
     """Schema ``CLASSES``, sorted by class id."""
 
-    def among(self, class_ids: Sequence[str]) -> "JudgedSplit":
+    def among(self, class_ids: Sequence[str]) -> "EvaluationSplit":
         """Those of the classes and their images alone."""
         chosen = set(class_ids)
+        if chosen.issuperset(self.classes["class_id"]):
+            return self
         rows = [r for r, i in enumerate(self.images.image_ids) if self.labels[i] in chosen]
         ids = [self.images.image_ids[row] for row in rows]
-        return JudgedSplit(
+        return EvaluationSplit(
             ImageFeatures(self.images.features[rows], ids),
             {image_id: self.labels[image_id] for image_id in ids},
             self.classes.filter(pl.col("class_id").is_in(chosen)),
         )
 
 
-def read_judged_split(features: Path, catalog: Path, classes: Path, split: str) -> JudgedSplit:
+def read_evaluation_split(
+    features: Path, catalog: Path, classes: Path, split: str
+) -> EvaluationSplit:
     """All images and classes of a split.
 
     Args:
@@ -53,4 +57,4 @@ def read_judged_split(features: Path, catalog: Path, classes: Path, split: str) 
             + (f"; image {missing[0]} is not in it" if missing else "")
             + ". Encode the split again."
         )
-    return JudgedSplit(images, labels, read_classes(classes))
+    return EvaluationSplit(images, labels, read_classes(classes))

@@ -1,0 +1,71 @@
+"""Encode a split, and the text sets that its protocols need, with the variants of a subject."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from nicheclip.config.text_sets import TextSet
+from nicheclip.data.shard_reader import ShardSet
+from nicheclip.evaluation import text_sets
+from nicheclip.evaluation.encoding import EncodingJob, Method, TextSources
+from nicheclip.models import encode
+from nicheclip.models.devices import check_gpus
+from nicheclip.models.openclip import load
+from nicheclip.runtime.code_digest import code_digest
+from nicheclip.runtime.job import job
+from nicheclip.runtime.manifest import Dropped, ManifestWriter
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    check_gpus(snakemake.params.gpu)
+    batch_size, device = snakemake.params.batch_size, "cuda" if snakemake.params.gpu else "cpu"
+    wanted = TypeAdapter(list[TextSet]).validate_python(snakemake.params.text_sets)
+    manifest = Path(snakemake.output.manifest)
+    settings = {
+        "variants": list(snakemake.params.variants),
+        "text_sets": [one.name for one in wanted],
+        "batch_size": batch_size,
+        "device": device,
+    }
+    writer = ManifestWriter("encode", config=settings, code=snakemake.params.code)
+    encoding = EncodingJob(
+        manifest.parent,
+        shards=ShardSet(Path(snakemake.input.shards).parent / snakemake.wildcards.split),
+        catalog=Path(snakemake.input.catalog),
+        text_sets=wanted,
+        sources=TextSources(
+            texts=Path(snakemake.input.texts),
+            templates={Path(path).stem: Path(path) for path in snakemake.input.templates},
+            captions={Path(path).parent.name: Path(path) for path in snakemake.input.captions},
+        ),
+        method=Method(
+            batch_size=batch_size,
+            device=device,
+            # not the whole script's code: new code of text sets leaves the images' features alone
+            image_code=code_digest(encode.__file__),
+            text_code=code_digest(text_sets.__file__, "nicheclip.models.encode"),
+        ),
+        open_encoder=lambda folder: encode.ClipEncoder(
+            load(folder), batch_size=batch_size, device=device, threads=snakemake.threads
+        ),
+    )
+    folders = {Path(path).parent.name: Path(path).parent for path in snakemake.input.models}
+    files = encoding.run({variant: folders[variant] for variant in snakemake.params.variants})
+    settings["keys"] = {str(file.path.relative_to(manifest.parent)): file.key for file in files}
+    writer.write(
+        manifest,
+        outputs=[file.path for file in files],
+        counts={
+            "files": len(files),
+            "reused": sum(file.reused for file in files),
+            "encoded": sum(file.items for file in files if not file.reused),
+        },
+        noted=[
+            Dropped(key=file.path.relative_to(manifest.parent).as_posix(), reason="reused")
+            for file in files
+            if file.reused
+        ],
+    )

@@ -1,0 +1,30 @@
+"""Judge the colour histogram, a baseline that sees no shapes, by each evaluation of a split."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nicheclip.data.shard_reader import ShardSet
+from nicheclip.evaluation.colour_histogram import judge_baseline
+from nicheclip.evaluation.requests import read_requests
+from nicheclip.evaluation.seen_classes import ClassGroups, seen_files
+from nicheclip.runtime.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    wildcards = snakemake.wildcards
+    classes, shards = Path(snakemake.input.classes), Path(snakemake.input.shards).parent
+    judge_baseline(
+        read_requests(snakemake.params.cells, dataset=wildcards.dataset, split=wildcards.split),
+        dataset=wildcards.dataset,
+        split=wildcards.split,
+        train=ShardSet(shards / "train"),
+        judged=ShardSet(shards / wildcards.split),
+        classes=classes,
+        groups=ClassGroups(
+            classes, seen_files(snakemake.input.seen_catalogs, snakemake.input.seen_classes)
+        ),
+        seed=snakemake.params.seed,
+        job=Path(snakemake.output[0]),
+    )

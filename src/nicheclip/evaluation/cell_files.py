@@ -1,0 +1,58 @@
+"""The files of a judged cell."""
+
+from pathlib import Path
+
+from nicheclip.evaluation.measures import CellMetrics, Cost, write_metrics
+from nicheclip.evaluation.predictions import (
+    Predictions,
+    write_group_predictions,
+    write_predictions,
+)
+from nicheclip.evaluation.task import Judged
+from nicheclip.subjects import Subject
+
+
+def write_cell(
+    job: Path,
+    subject: Subject,
+    evaluation: str,
+    protocol: str,
+    judged: Judged,
+    cost: Cost,
+    *,
+    dataset: str,
+    split: str,
+) -> CellMetrics:
+    """Write ``metrics.json``, and ``predictions.parquet`` where there are any.
+
+    Args:
+        job: the folder of the job; the cell's is ``<variant>/<evaluation>/<protocol>`` in it.
+        subject: what was judged.
+        evaluation: its name.
+        protocol: its name.
+        judged: the result.
+        cost: of judging.
+        dataset: its name.
+        split: its name.
+    """
+    folder = job / subject.variant / evaluation / protocol
+    metrics = CellMetrics(
+        subject=subject,
+        evaluation=evaluation,
+        dataset=dataset,
+        split=split,
+        protocol=protocol,
+        n=judged.n,
+        classes=judged.classes,
+        measures=judged.measures,
+        counts=judged.counts,
+        excluded=judged.excluded,
+        cost=cost,
+    )
+    predictions = judged.predictions
+    if isinstance(predictions, Predictions):
+        write_predictions(folder / "predictions.parquet", predictions)
+    elif predictions is not None:
+        write_group_predictions(folder / "predictions.parquet", predictions)
+    write_metrics(folder / "metrics.json", metrics)
+    return metrics

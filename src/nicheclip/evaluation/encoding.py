@@ -1,0 +1,214 @@
+"""Both sides of a subject on a split: image features and text sets of its variants.
+
+A file is kept as long as what it follows from is the same: its key, a digest of the model, of what
+is encoded and of how, is in its metadata. A changed template encodes texts only, an added seed
+just that seed, and a job that was killed goes on where it was. No torch here: the model comes as an
+``Encoder``.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet
+from nicheclip.data.shard_reader import ShardSet
+from nicheclip.evaluation.class_texts import caption_texts, read_templates, template_texts
+from nicheclip.evaluation.feature_files import image_file, text_file
+from nicheclip.evaluation.gallery import GalleryItems, read_gallery
+from nicheclip.evaluation.text_sets import (
+    encode_classes,
+    encode_gallery,
+    write_class_embeddings,
+    write_gallery_embeddings,
+)
+from nicheclip.models.features import ImageFeatures, TextFeatures, read_key, write_features
+from nicheclip.runtime.files import sha256_file
+from nicheclip.schemas import CATALOG, read_table
+from nicheclip.subjects import MODEL_FILES
+
+
+class Encoder(Protocol):
+    """A loaded model."""
+
+    @property
+    def logit_scale(self) -> float:
+        """The factor between cosine similarity and logit."""
+
+    def images(self, shards: ShardSet) -> ImageFeatures:
+        """Features of all images, in their order."""
+
+    def texts(self, texts: Sequence[str]) -> TextFeatures:
+        """Features of the texts, in their order."""
+
+
+@dataclass(frozen=True)
+class TextSources:
+    """The files that texts come from."""
+
+    texts: Path
+    """Schema ``TEXTS``."""
+    templates: Mapping[str, Path]
+    """Files of templates, by name."""
+    captions: Mapping[str, Path]
+    """Files of schema ``CAPTIONS``, by the name of the caption set."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """How features are made, beside the model: part of every key."""
+
+    batch_size: int
+    device: str
+    image_code: str
+    """Digest of the code that encodes images."""
+    text_code: str
+    """Digest of the code that makes text sets."""
+
+
+@dataclass(frozen=True)
+class EncodedFile:
+    """One file of features."""
+
+    path: Path
+    key: str
+    items: int
+    """Images or texts that it holds."""
+    reused: bool
+
+
+class EncodingJob:
+    """Encodes a split, and its text sets, with the variants of a subject."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        shards: ShardSet,
+        catalog: Path,
+        text_sets: Sequence[TextSet],
+        sources: TextSources,
+        method: Method,
+        open_encoder: Callable[[Path], Encoder],
+    ) -> None:
+        """Read what is to be encoded.
+
+        Args:
+            folder: where the files go.
+            shards: the images of the split.
+            catalog: schema ``CATALOG``, for the images' content.
+            text_sets: what is encoded of texts.
+            sources: where their texts are.
+            method: how.
+            open_encoder: loads the model in a folder; called just where something is to encode.
+
+        Raises:
+            InputError: a source is missing or broken.
+        """
+        self._folder, self._shards, self._method = folder, shards, method
+        self._open_encoder = open_encoder
+        self._texts = {one.name: _read_texts(one, sources, shards) for one in text_sets}
+        self._image_key = _digest(_image_content(shards, catalog))
+        self._text_keys = {name: _digest(_text_content(t)) for name, t in self._texts.items()}
+
+    def run(self, models: Mapping[str, Path]) -> list[EncodedFile]:
+        """Write the files of each variant; remove those of variants and sets not asked for.
+
+        Args:
+            models: the model folder of each variant.
+        """
+        found = [file for variant in models for file in self._encode(variant, models[variant])]
+        self._remove_all_but({file.path for file in found})
+        return found
+
+    def _encode(self, variant: str, model: Path) -> list[EncodedFile]:
+        weights = [sha256_file(model / name) for name in MODEL_FILES]
+        how = [*weights, self._method.batch_size, self._method.device]
+        loaded: list[Encoder] = []
+
+        def encoder() -> Encoder:
+            if not loaded:
+                loaded.append(self._open_encoder(model))
+            return loaded[0]
+
+        path = image_file(self._folder, variant)
+        key = _digest(["images", self._method.image_code, *how, self._image_key])
+        reused = read_key(path) == key
+        if not reused:
+            write_features(path, encoder().images(self._shards), key)
+        files = [EncodedFile(path, key, len(self._shards), reused)]
+        for name, texts in self._texts.items():
+            path = text_file(self._folder, variant, name)
+            key = _digest(["texts", self._method.text_code, *how, self._text_keys[name]])
+            reused = read_key(path) == key
+            if not reused:
+                _write_texts(path, texts, encoder(), key)
+            files.append(EncodedFile(path, key, _count(texts), reused))
+        return files
+
+    def _remove_all_but(self, kept: set[Path]) -> None:
+        for pattern in ("*/images.safetensors", "*/texts/*.safetensors"):
+            for path in self._folder.glob(pattern):
+                if path not in kept:
+                    path.unlink()
+        for pattern in ("*/texts", "*"):
+            for folder in self._folder.glob(pattern):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+_Texts = GalleryItems | dict[str, list[str]]
+
+
+def _read_texts(wanted: TextSet, sources: TextSources, shards: ShardSet) -> _Texts:
+    match wanted:
+        case TemplateSet():
+            templates = read_templates(sources.templates[wanted.templates])
+            return template_texts(sources.texts, wanted.text_type, templates)
+        case CaptionSet():
+            return caption_texts(sources.captions[wanted.captions], wanted.split)
+        case GallerySet():
+            return read_gallery(shards)
+
+
+def _write_texts(path: Path, texts: _Texts, encoder: Encoder, key: str) -> None:
+    scale = encoder.logit_scale
+    if isinstance(texts, GalleryItems):
+        gallery = encode_gallery(texts, encoder.texts, logit_scale=scale)
+        write_gallery_embeddings(path, gallery, key)
+    else:
+        write_class_embeddings(path, encode_classes(texts, encoder.texts, logit_scale=scale), key)
+
+
+def _count(texts: _Texts) -> int:
+    if isinstance(texts, GalleryItems):
+        return len(texts.gallery.texts)
+    return sum(map(len, texts.values()))
+
+
+def _image_content(shards: ShardSet, catalog: Path) -> list[list[object]]:
+    """What the pixels follow from: ids, stored sizes, and the sources' bytes.
+
+    The tars themselves change with the texts in them.
+    """
+    table = pl.from_arrow(read_table(catalog, CATALOG))
+    assert isinstance(table, pl.DataFrame)
+    facts = table.select("image_id", "sha256", "width", "height")
+    images = pl.DataFrame({"image_id": shards.image_ids, "size": shards.jpg_sizes})
+    joined = images.join(facts, on="image_id", how="left", maintain_order="left")
+    return [column.to_list() for column in joined.get_columns()]
+
+
+def _text_content(texts: _Texts) -> list[object]:
+    if isinstance(texts, GalleryItems):
+        gallery = texts.gallery
+        return [gallery.class_ids, gallery.texts, texts.image_ids, texts.entries.tolist()]
+    return [[class_id, texts[class_id]] for class_id in sorted(texts)]
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

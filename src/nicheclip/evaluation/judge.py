@@ -1,0 +1,75 @@
+"""All cells of a job: the variants of a subject, judged by each protocol on one split."""
+
+import time
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from nicheclip.evaluation.cell_files import write_cell
+from nicheclip.evaluation.evaluation_split import read_evaluation_split
+from nicheclip.evaluation.feature_files import image_file
+from nicheclip.evaluation.measures import CellMetrics, measure_cost
+from nicheclip.evaluation.requests import Request
+from nicheclip.evaluation.seen_classes import ClassGroups
+from nicheclip.evaluation.task import Judged, Task
+from nicheclip.runtime.progress import progress
+from nicheclip.subjects import Subject
+
+#: the package of the protocols; the file of each has its name
+PROTOCOLS = "nicheclip.evaluation.protocols"
+
+
+def judge_subjects(
+    subjects: Sequence[Subject],
+    requests: Sequence[Request],
+    *,
+    dataset: str,
+    split: str,
+    features: Path,
+    catalog: Path,
+    classes: Path,
+    groups: ClassGroups,
+    folds: Mapping[str, Path],
+    seed: int,
+    job: Path,
+) -> list[CellMetrics]:
+    """Judge each variant by each request; writes the cells into ``job``.
+
+    Args:
+        subjects: the variants of one subject.
+        requests: what they are judged by, each by those that name it.
+        dataset: its name.
+        split: its name.
+        features: folder of the features of the variants.
+        catalog: schema ``CATALOG``, for the labels.
+        classes: schema ``CLASSES``.
+        groups: of the classes.
+        folds: files of support sets, by evaluation.
+        seed: of the bootstrap.
+        job: the folder of the job.
+    """
+    written = []
+    for subject in progress(subjects, label="judge (variants)", total=len(subjects)):
+        whole = read_evaluation_split(
+            image_file(features, subject.variant), catalog, classes, split
+        )
+        for request in requests:
+            if subject.variant not in request.variants:
+                continue
+            start = time.monotonic()
+            task = Task(
+                options=request.options,
+                whole=whole,
+                groups=groups.by(request.options.seen_in),
+                features=features,
+                variant=subject.variant,
+                seed=seed,
+                folds=folds.get(request.evaluation),
+            )
+            judged: Judged = import_module(f"{PROTOCOLS}.{request.protocol}").judge(task)
+            cost = measure_cost(time.monotonic() - start)
+            names = (request.evaluation, request.protocol)
+            written.append(
+                write_cell(job, subject, *names, judged, cost, dataset=dataset, split=split)
+            )
+    return written

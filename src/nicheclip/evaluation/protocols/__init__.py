@@ -1,0 +1,1 @@
+"""One file for each protocol, called by its name: ``judge(task) -> Judged``."""

@@ -1,0 +1,133 @@
+"""SimpleShot few-shot classification (Wang et al., arXiv 1911.04623), the CL2N variant.
+
+Features of length 1 are centred on the mean of the support set and scaled to length 1 again; an
+image belongs to the class whose centroid of support features is nearest.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nicheclip.evaluation.folds import read_folds
+from nicheclip.evaluation.measures import Measure
+from nicheclip.evaluation.ranking import order_by_score
+from nicheclip.evaluation.task import Judged, Task
+from nicheclip.models.features import Array, ImageFeatures, l2_normalise
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
+
+#: query images compared with all centroids at once
+CHUNK = 4_096
+
+
+def judge(task: Task) -> Judged:
+    """Judge SimpleShot on stored support sets: mean and spread over folds.
+
+    An image is a query in several folds, so there are no predictions of the cell as a whole.
+    """
+    split = task.split()
+    supports = read_folds(task.folds_file())
+    accuracies = few_shot(task.whole.images, task.whole.labels, supports)
+    judged = set(split.labels.values())
+    measures, excluded = [], []
+    for shots, values in accuracies.items():
+        classes = {task.whole.labels[image_id] for image_id in supports[shots, 0]}
+        measures.append(
+            Measure(
+                name="top1",
+                facets={"shots": str(shots)},
+                value=float(values.mean()),
+                n=len(values),
+                classes=len(classes),
+                std=float(values.std(ddof=1)) if len(values) > 1 else None,
+                chance=1 / len(classes),
+            )
+        )
+        excluded += [
+            Dropped(key=c, reason=f"fewer than {shots + 1} images, {shots}-shot")
+            for c in sorted(judged - classes)
+        ]
+    return Judged(
+        n=len(split.labels),
+        classes=len(judged),
+        measures=measures,
+        counts=task.left_out(split),
+        excluded=excluded,
+    )
+
+
+def nearest_centroid(
+    support: Array,
+    support_labels: Sequence[str] | npt.NDArray[np.str_],
+    query: Array,
+    query_ids: Sequence[str],
+) -> list[str]:
+    """The class of each query image by SimpleShot CL2N.
+
+    Args:
+        support: features [s, d] of length 1.
+        support_labels: their s classes.
+        query: features [q, d] of length 1.
+        query_ids: q image ids; they settle equal distances (``ranking.order_by_score``).
+    """
+    centre = support.mean(axis=0, keepdims=True, dtype=np.float64)
+    centred = l2_normalise(support - centre)
+    class_ids, rows = np.unique(np.asarray(support_labels), return_inverse=True)
+    centroids = np.zeros((len(class_ids), support.shape[1]))
+    np.add.at(centroids, rows, centred)
+    centroids /= np.bincount(rows)[:, None]
+    best: list[str] = []
+    for start in range(0, len(query), CHUNK):
+        part = l2_normalise(query[start : start + CHUNK] - centre)
+        # |q - c|^2 = |q|^2 - 2 (q.c - |c|^2 / 2): the nearest centroid has the largest bracket
+        scores = part @ centroids.T - (centroids**2).sum(axis=1) / 2
+        order = order_by_score(scores, query_ids[start : start + CHUNK], 1)[:, 0]
+        best += class_ids[order].tolist()
+    return best
+
+
+def few_shot(
+    images: ImageFeatures,
+    labels: Mapping[str, str],
+    folds: Mapping[tuple[int, int], Sequence[str]],
+) -> dict[int, npt.NDArray[np.float64]]:
+    """Accuracy of each fold, by number of shots.
+
+    Each fold is judged on all images of its classes that do not support it.
+
+    Raises:
+        InputError: a support image is not of this split, or a class lacks support.
+    """
+    place = {image_id: row for row, image_id in enumerate(images.image_ids)}
+    ids = np.asarray(images.image_ids)
+    truth = np.asarray([labels[image_id] for image_id in images.image_ids])
+    accuracies: dict[int, list[float]] = defaultdict(list)
+    for (shots, fold), support_ids in sorted(folds.items()):
+        _check(shots, fold, support_ids, labels)
+        support = np.asarray([place[image_id] for image_id in support_ids])
+        asked = np.isin(truth, truth[support])
+        asked[support] = False
+        predicted = nearest_centroid(
+            images.features[support], truth[support], images.features[asked], ids[asked].tolist()
+        )
+        accuracies[shots].append(float(np.mean(truth[asked] == np.asarray(predicted))))
+    return {shots: np.asarray(values) for shots, values in accuracies.items()}
+
+
+def _check(shots: int, fold: int, support_ids: Sequence[str], labels: Mapping[str, str]) -> None:
+    unknown = [image_id for image_id in support_ids if image_id not in labels]
+    if unknown:
+        raise InputError(
+            f"folds, {shots}-shot, fold {fold}: image {unknown[0]} is not in the split. Delete "
+            "the folds file and draw it again."
+        )
+    uneven = [
+        c for c, n in Counter(labels[image_id] for image_id in support_ids).items() if n != shots
+    ]
+    if uneven:
+        raise InputError(
+            f"folds, {shots}-shot, fold {fold}: class {uneven[0]} does not have {shots} "
+            "support images. Delete the folds file and draw it again."
+        )
