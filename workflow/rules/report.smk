@@ -1,17 +1,64 @@
-"""Report: metrics and predictions become tables, figures and one page with all of them.
+"""Report: measures and predictions become tables, figures and one page with all of them.
 
-Inputs:  results/evaluate/..., results/train/..., workflow/registry/tables/
-Outputs: results/tables/<name>.{md,csv,tex,sources.csv}, results/figures/<name>.{svg,png},
+Inputs:  results/evaluate/..., results/features/..., results/models/trained/.../history.csv,
+         workflow/registry/tables/<paper>/<table>.yaml, workflow/registry/published/
+Outputs: results/tables/<name>.{md,html,csv,tex,sources.csv}, results/figures/<name>.{svg,png},
          results/report.html
+A paper's table is a file: it says what the rows, columns and entries are, and which figure is drawn.
 """
+
+from nicheclip.plan.figures import confusion_figures, embedding_figures, inputs_of
+from nicheclip.plan.tables import PaperTables
+
+try:
+    TABLES = PaperTables(PLAN)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+CONFUSIONS, EMBEDDINGS = confusion_figures(PLAN), embedding_figures(PLAN)
+
+
+def figure(path, **report_options):
+    """A figure's two files; the SVG goes into the report."""
+    return {
+        "svg": report(f"results/figures/{path}.svg", **report_options),
+        "png": f"results/figures/{path}.png",
+    }
+
+
+def table(path, **report_options):
+    """A table's five files; the page goes into the report."""
+    base = f"results/tables/{path}"
+    return {
+        "md": f"{base}.md",
+        "html": report(f"{base}.html", **report_options),
+        "csv": f"{base}.csv",
+        "tex": f"{base}.tex",
+        "sources": f"{base}.sources.csv",
+    }
+
+
+def in_paper(suffix=""):
+    """Where a paper's table or figure stands in the report."""
+    return {
+        "category": lambda w: TABLES.by_name[w.table].title,
+        "caption": "../report/table.rst",
+        "labels": lambda w: {"result": TABLES.by_name[w.table].label + suffix},
+    }
+
+
+def names(tables, figures):
+    """A pattern for the tables that have rows, a figure, or both."""
+    return any_of(
+        name
+        for name, one in TABLES.by_name.items()
+        if (one.has_rows, one.has_figure) == (tables, figures)
+    )
 
 
 rule plot_training:
     input:
-        lambda w: [
-            f"results/train/{w.run}/seed{seed}/history.csv"
-            for seed in CONFIG.training[w.run].seeds
-        ],
+        lambda w: [f"{subject.folder}/history.csv" for subject in PLAN.trained(w.run)],
     output:
         **figure(
             "training/{run}",
@@ -33,93 +80,128 @@ rule plot_training:
         "../../scripts/plot_training.py"
 
 
-rule plot_confusion:
+rule plot_models:
     input:
-        predictions="results/evaluate/{evaluation}/train/{run}/seed{seed}/zero_shot/predictions.parquet",
-        classes=evaluated_data("results/acquire/{dataset}/classes.parquet"),
+        inputs_of(CONFUSIONS, EMBEDDINGS),
     output:
-        **figure(
-            "confusion/{evaluation}/{run}-seed{seed}",
-            category="Evaluation",
-            caption="../report/confusion.rst",
-            labels={
-                "run": "{run}, seed {seed}",
-                "figure": "confusion, {evaluation}",
-            },
-        ),
+        [
+            report(
+                f"results/figures/{one.path}.svg",
+                category="Evaluation",
+                caption="../report/confusion.rst",
+                labels={"run": one.title, "figure": "confusion"},
+            )
+            for one in CONFUSIONS
+        ],
+        [
+            report(
+                f"results/figures/{one.path}.svg",
+                category="Evaluation",
+                caption="../report/embedding.rst",
+                labels={"run": one.title, "figure": "embedding"},
+            )
+            for one in EMBEDDINGS
+        ],
+        [f"results/figures/{one.path}.png" for one in [*CONFUSIONS, *EMBEDDINGS]],
     log:
-        "results/logs/figures/confusion/{evaluation}/{run}-seed{seed}.log",
+        "results/logs/figures/models.log",
     localrule: True
     conda:
         "../../envs/evaluate.yaml"
     params:
-        code=code("plot_confusion.py"),
+        confusions=[settings(one) for one in CONFUSIONS],
+        embeddings=[settings(one) for one in EMBEDDINGS],
+        code=code("plot_models.py"),
     message:
-        "Confusion matrix of {wildcards.run} (seed {wildcards.seed}), {wildcards.evaluation}"
+        "Confusion matrices and embeddings of all models"
     script:
-        "../../scripts/plot_confusion.py"
+        "../../scripts/plot_models.py"
 
 
-rule plot_embedding:
+rule tabulate_evaluations:
     input:
-        features="results/features/{dataset}/{split}/{origin}/{name}/{initial}/features.safetensors",
-        catalog=rules.acquire_dataset.output.catalog,
-        classes=rules.acquire_dataset.output.classes,
+        list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),
     output:
-        **figure(
-            "embedding/{dataset}/{split}/{origin}-{name}-{initial}",
-            category="Evaluation",
-            caption="../report/embedding.rst",
-            labels={
-                "run": "{origin}, {name}, {initial}",
-                "figure": "embedding, {dataset}/{split}",
-            },
-        ),
+        *[
+            file
+            for evaluation in CONFIG.evaluation
+            for file in table(
+                f"evaluation/{evaluation}",
+                category="Evaluation",
+                caption="../report/evaluation.rst",
+                labels={"run": "all", "figure": f"table, {evaluation}"},
+            ).values()
+        ],
     log:
-        "results/logs/figures/embedding/{dataset}/{split}/{origin}-{name}-{initial}.log",
+        "results/logs/tables/evaluation.log",
     localrule: True
     conda:
         "../../envs/evaluate.yaml"
     params:
-        code=code("plot_embedding.py"),
-    message:
-        "Embedding of {wildcards.dataset}/{wildcards.split} by {wildcards.name} ({wildcards.origin})"
-    script:
-        "../../scripts/plot_embedding.py"
-
-
-rule tabulate_cells:
-    input:
-        metrics=lambda w: evaluation_cells(w.evaluation),
-    output:
-        **table(
-            "evaluation/{evaluation}",
-            category="Evaluation",
-            caption="../report/evaluation.rst",
-            labels={"run": "all", "figure": "table, {evaluation}"},
-        ),
-    log:
-        "results/logs/tables/evaluation/{evaluation}.log",
-    localrule: True
-    conda:
-        "../../envs/evaluate.yaml"
-    params:
+        metrics={
+            evaluation: [cell.metrics for cell in PLAN.cells(evaluation)]
+            for evaluation in CONFIG.evaluation
+        },
         scale=CONFIG.scale,
-        code=code("tabulate_cells.py"),
+        code=code("tabulate_evaluations.py"),
     message:
-        "Table of everything that {wildcards.evaluation} judges"
+        "Tables of everything that the evaluations judge"
     script:
-        "../../scripts/tabulate_cells.py"
+        "../../scripts/tabulate_evaluations.py"
 
 
-if CONFIG.papers.fungalzsl:
+rule make_table:
+    input:
+        lambda w: TABLES.by_name[w.table].inputs,
+    output:
+        **table("{table}", **in_paper()),
+        **figure("{table}", **in_paper(", as a figure")),
+    log:
+        "results/logs/tables/{table}.log",
+    wildcard_constraints:
+        table=names(tables=True, figures=True),
+    localrule: True
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        request=lambda w: settings(TABLES.by_name[w.table].request),
+        caption=lambda w: TABLES.by_name[w.table].caption,
+        scale=CONFIG.scale,
+        code=lambda w: code("make_table.py", *TABLES.by_name[w.table].modules),
+    message:
+        "Table {wildcards.table}"
+    script:
+        "../../scripts/make_table.py"
 
-    include: "fungalzsl.smk"
+
+use rule make_table as make_table_alone with:
+    output:
+        **table("{table}", **in_paper()),
+    wildcard_constraints:
+        table=names(tables=True, figures=False),
 
 
-if CONFIG.papers.bioclip:
+use rule make_table as make_figure with:
+    output:
+        **figure("{table}", **in_paper()),
+        json="results/figures/{table}.json",
+    log:
+        "results/logs/figures/{table}.log",
+    wildcard_constraints:
+        table=names(tables=False, figures=True),
+    message:
+        "Figure {wildcards.table}"
 
-    include: "bioclip.smk"
+
+# one target for each paper that the config has
+for paper in TABLES.papers:
+
+    rule:
+        name:
+            paper
+        input:
+            [file for one in TABLES.of(paper) for file in one.outputs],
+        localrule: True
 
 
 rule write_config:
@@ -137,6 +219,21 @@ rule write_config:
         "The config of this run"
     script:
         "../../scripts/write_config.py"
+
+
+def reported_tables():
+    """Every table that the config asks for, and the figures of the papers."""
+    return [
+        f"results/tables/evaluation/{evaluation}.html"
+        for evaluation in CONFIG.evaluation
+    ] + [file for one in TABLES.by_name.values() for file in one.outputs]
+
+
+def reported_figures():
+    """The curves of every run, and the figures of every zero-shot evaluation."""
+    shown = [f"training/{run}" for run in CONFIG.training]
+    shown += [one.path for one in [*CONFUSIONS, *EMBEDDINGS]]
+    return [f"results/figures/{path}.svg" for path in shown]
 
 
 rule write_report:

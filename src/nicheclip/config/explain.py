@@ -65,6 +65,8 @@ def _children(node: Schema, part: str, schema: Schema) -> list[Schema]:
             found.append(option["additionalProperties"])
         elif isinstance(option.get("patternProperties"), dict):
             found += option["patternProperties"].values()
+        elif part.isdigit() and isinstance(option.get("items"), dict):
+            found.append(option["items"])
         elif option.get("properties", {}).get("kind", {}).get("const") == part:
             found.append(option)  # pydantic puts a union's tag into the path
     return found
@@ -74,7 +76,8 @@ def _options(node: Schema, schema: Schema) -> list[Schema]:
     if "$ref" in node:
         return _options(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
     unions = [*node.get("anyOf", []), *node.get("oneOf", [])]
-    return [o for union in unions for o in _options(union, schema)] if unions else [node]
+    found = [option for union in unions for option in _options(union, schema)]
+    return found if unions and "properties" not in node else [node, *found]
 
 
 def _without_tags(path: list[str], schema: Schema) -> list[str]:

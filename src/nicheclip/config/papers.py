@@ -1,6 +1,7 @@
 """Config of the papers' tables: which run fills which row."""
 
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,8 +9,34 @@ from nicheclip.config.base import ConfigModel
 from nicheclip.terms import TextType
 
 
-class FungalzslConfig(ConfigModel):
+class PaperConfig(ConfigModel):
+    """Which evaluations and training runs a paper's tables show."""
+
+    title: ClassVar[str]
+    """As the report has it."""
+    evaluations: ClassVar[tuple[str, ...]]
+    """The keys that name evaluations: one, or a list."""
+    runs: ClassVar[tuple[str, ...]]
+    """The keys that name training runs: one, or runs by label."""
+
+    def references(self) -> Iterator[tuple[str, str, str]]:
+        """(key, name, section) of every name that must be in another section of the config."""
+        for section, keys in (("evaluation", self.evaluations), ("training", self.runs)):
+            for key in keys:
+                found = getattr(self, key)
+                if isinstance(found, Mapping):
+                    yield from ((f"{key}.{label}", name, section) for label, name in found.items())
+                else:
+                    names = [found] if isinstance(found, str) else found
+                    yield from ((key, name, section) for name in names)
+
+
+class FungalzslConfig(PaperConfig):
     """FungalZSL, Table 1 and figures 4 and 5."""
+
+    title = "FungalZSL"
+    evaluations = ("evaluation", "caption_sources")
+    runs = ("rows", "figures_from")
 
     rows: dict[str, str] = Field(min_length=1)
     """Row label of Table 1 (`RN50`, ... or the demo's own) and the training run that fills it."""
@@ -25,8 +52,12 @@ class FungalzslConfig(ConfigModel):
 TrainedOn = TextType | Literal["mixed"]
 
 
-class BioclipConfig(ConfigModel):
+class BioclipConfig(PaperConfig):
     """BioCLIP: taxonomy as text, judged on species that training saw and on others."""
+
+    title = "BioCLIP"
+    evaluations = ("evaluation", "few_shot")
+    runs = ("rows", "ablation", "figures_from")
 
     rows: dict[str, str] = Field(min_length=1)
     """Row label of the tables and the training run that fills it; trained on mixed text types."""
@@ -44,10 +75,6 @@ class BioclipConfig(ConfigModel):
     text type that it was trained on, and `mixed` with `text_type`."""
     figures_from: str
     """The training run, by name, whose first seed the figures of the tree show."""
-
-    def tested_with(self, label: TrainedOn) -> TextType:
-        """The text type that the run of ``ablation`` is tested with in `comparisons`."""
-        return self.text_type if label == "mixed" else label
 
     @model_validator(mode="after")
     def _comparisons_are_of_the_ablation(self) -> "BioclipConfig":

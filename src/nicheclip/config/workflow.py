@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.data import DatasetConfig
-from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig, Protocol
+from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
 from nicheclip.config.explain import explain, suggestion
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.papers import PapersConfig
@@ -82,21 +82,10 @@ class Config(ConfigModel):
                     captions_name = task.class_texts.of(dataset_name)
                     if captions_name is not None:
                         yield f"evaluation.{name}.class_texts", captions_name, "captions"
-        if paper := self.papers.fungalzsl:
-            yield "papers.fungalzsl.evaluation", paper.evaluation, "evaluation"
-            yield "papers.fungalzsl.figures_from", paper.figures_from, "training"
-            for row, run_name in paper.rows.items():
-                yield f"papers.fungalzsl.rows.{row}", run_name, "training"
-            for source in paper.caption_sources:
-                yield "papers.fungalzsl.caption_sources", source, "evaluation"
-        if bioclip := self.papers.bioclip:
-            yield "papers.bioclip.evaluation", bioclip.evaluation, "evaluation"
-            yield "papers.bioclip.figures_from", bioclip.figures_from, "training"
-            for source in bioclip.few_shot:
-                yield "papers.bioclip.few_shot", source, "evaluation"
-            for section in ("rows", "ablation"):
-                for row, run_name in getattr(bioclip, section).items():
-                    yield f"papers.bioclip.{section}.{row}", run_name, "training"
+        for paper in type(self.papers).model_fields:
+            if settings := getattr(self.papers, paper):
+                for key, name, section in settings.references():
+                    yield f"papers.{paper}.{key}", name, section
 
     @model_validator(mode="after")
     def _evaluations_can_run(self) -> "Config":
@@ -123,63 +112,6 @@ class Config(ConfigModel):
                     f"{where}.class_texts: {captions!r} describes the data set "
                     f"{described!r}, not {dataset!r}"
                 )
-
-    @model_validator(mode="after")
-    def _fungalzsl_can_be_made(self) -> "Config":
-        paper = self.papers.fungalzsl
-        if paper is None:
-            return self
-        self._protocols_are_there("fungalzsl", paper.evaluation, {"retrieval", "zero_shot"})
-        for source in paper.caption_sources:
-            self._protocols_are_there("fungalzsl", source, {"zero_shot"})
-        dataset = self.evaluation[paper.evaluation].dataset
-        for run in (*paper.rows.values(), paper.figures_from):
-            if self.training[run].dataset != dataset:
-                raise ValueError(
-                    f"papers.fungalzsl: the run {run!r} is trained on "
-                    f"{self.training[run].dataset!r}, the evaluation is of {dataset!r}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _bioclip_can_be_made(self) -> "Config":
-        paper = self.papers.bioclip
-        if paper is None:
-            return self
-        self._protocols_are_there("bioclip", paper.evaluation, {"text_types"})
-        task = self.evaluation[paper.evaluation]
-        tested = {paper.text_type, *map(paper.tested_with, paper.ablation)}
-        if missing := sorted(tested - set(task.text_types)):
-            raise ValueError(
-                f"papers.bioclip: the evaluation {paper.evaluation!r} does not test the text type "
-                f"{', '.join(missing)}; add it to evaluation.{paper.evaluation}.text_types"
-            )
-        for name in paper.few_shot:
-            self._protocols_are_there("bioclip", name, {"few_shot"})
-            other = self.evaluation[name]
-            for key in ("dataset", "split", "seen_in"):
-                # without seen_in the few-shot classes are all, whichever were seen
-                if getattr(other, key) not in {getattr(task, key), None}:
-                    raise ValueError(
-                        f"papers.bioclip.few_shot: {name!r} and the evaluation "
-                        f"{paper.evaluation!r} do not have the same {key}; zero-shot and few-shot "
-                        "accuracies stand side by side"
-                    )
-        for run in (*paper.rows.values(), *paper.ablation.values(), paper.figures_from):
-            if task.seen_in != self.training[run].dataset:
-                raise ValueError(
-                    f"papers.bioclip: the run {run!r} is trained on "
-                    f"{self.training[run].dataset!r}, but the evaluation {paper.evaluation!r} "
-                    f"counts species as seen in {task.seen_in!r}"
-                )
-        return self
-
-    def _protocols_are_there(self, paper: str, evaluation: str, needed: set[Protocol]) -> None:
-        if missing := sorted(needed - set(self.evaluation[evaluation].protocols)):
-            raise ValueError(
-                f"papers.{paper}: the evaluation {evaluation!r} lacks the protocol "
-                f"{', '.join(missing)}"
-            )
 
     @model_validator(mode="after")
     def _captions_match_their_data(self) -> "Config":

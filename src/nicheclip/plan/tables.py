@@ -1,6 +1,7 @@
 """The papers' tables: from their files and the config to what each entry measures."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from nicheclip.config.tables import AXES, Axis, Column, read_table_spec
@@ -51,7 +52,7 @@ class PaperTables:
         """The tables and figures of a paper that have something to show."""
         return [table for table in self._tables[paper] if table.made]
 
-    @property
+    @cached_property
     def by_name(self) -> dict[str, "PaperTable"]:
         """All of them."""
         return {table.name: table for paper in self.papers for table in self.of(paper)}
@@ -85,6 +86,22 @@ class PaperTable:
         """The table, worked out and checked against the plan."""
         assert self._worked_out is not None, f"{self.name} has no row"
         return self._worked_out
+
+    @property
+    def title(self) -> str:
+        """Of the paper."""
+        title: str = getattr(self._plan.config.papers, self.paper).title
+        return title
+
+    @property
+    def label(self) -> str:
+        """A short title."""
+        return self.spec.label
+
+    @property
+    def caption(self) -> str:
+        """Under the table in the report."""
+        return self.spec.caption
 
     @property
     def has_figure(self) -> bool:

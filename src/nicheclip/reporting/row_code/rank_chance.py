@@ -6,7 +6,7 @@ from functools import cache
 
 import polars as pl
 
-from nicheclip.evaluation.metrics import rank_accuracies
+from nicheclip.evaluation.accuracy import rank_accuracies
 from nicheclip.evaluation.predictions import Predictions, read_classes
 from nicheclip.plan.table_request import Row, TableRequest
 from nicheclip.reporting.judged import predictions_of
@@ -47,7 +47,7 @@ def rank_chances(labels: Sequence[str], classes: pl.DataFrame) -> dict[str, floa
             classes=[[guess] for guess in guesses],
             scores=[[1.0]] * len(guesses),
         )
-        for entry in rank_accuracies(every_answer, classes) or []:
-            right[entry.rank] += count * entry.accuracy
-            judged[entry.rank] += count
+        for measure in rank_accuracies(every_answer, classes):
+            right[measure.facets["rank"]] += count * measure.value
+            judged[measure.facets["rank"]] += count
     return {rank: right[rank] / judged[rank] for rank in judged}
