@@ -23,9 +23,7 @@ def read_requests(cells: Iterable[Mapping[str, Any]], *, dataset: str, split: st
         Request(
             cell["evaluation"],
             cell["protocol"],
-            EvaluationConfig.from_options(
-                cell["protocol"], cell["options"], dataset=dataset, split=split
-            ),
+            EvaluationConfig.from_options(cell["options"], dataset=dataset, split=split),
         )
         for cell in cells
     ]
