@@ -148,11 +148,8 @@ def tiny_clip(folder: Path, *, context: int = 12, size: int = 32):
 
 def sources(folder: Path) -> TextSources:
     """The files of texts in ``folder``: templates ``photo``, captions ``c``."""
-    return TextSources(
-        texts=folder / "texts.parquet",
-        templates={"photo": folder / "photo.yaml"},
-        captions={"c": folder / "captions.parquet"},
-    )
+    captions = folder / "captions.parquet"
+    return TextSources(folder / "texts.parquet", {"photo": folder / "photo.yaml"}, {"c": captions})
 
 
 def encode_all(

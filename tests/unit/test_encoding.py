@@ -6,10 +6,12 @@ import pytest
 
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet
 from nicheclip.data.shard_reader import ShardSet
+from nicheclip.evaluation.encoding import write_manifest
 from nicheclip.evaluation.feature_files import image_file, text_file
 from nicheclip.evaluation.text_sets import read_class_embeddings
 from nicheclip.models.features import ImageFeatures, TextFeatures, l2_normalise, read_features
-from nicheclip.runtime.files import write_parquet
+from nicheclip.runtime.files import read_json, sha256_file, write_parquet
+from nicheclip.runtime.manifest import ManifestWriter
 from nicheclip.schemas import CATALOG
 from small_evaluation import (
     encode_all,
@@ -84,6 +86,22 @@ def test_a_second_run_encodes_nothing_and_opens_no_model(world):
     assert len(before) == 4
     assert encode() == []
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_the_manifest_lists_every_file_and_which_were_kept(world):
+    folder, encode = world
+    encode()
+    models = {"seed0": folder / "seed0", "seed1": folder / "seed1"}
+    files = encode_all(folder, "test", SETS, lambda f: FakeEncoder(f, []), models)
+    path = folder / "features" / "manifest.json"
+    write_manifest(ManifestWriter("encode", config={}, code="c"), path, files)
+    manifest = read_json(path)
+    assert len(manifest["outputs"]) == 8
+    first = image_file(folder / "features", "seed0")
+    assert manifest["outputs"]["seed0/images.safetensors"] == sha256_file(first)
+    # 9 images, 3 and 3 class texts and 9 captions of the second seed
+    assert manifest["counts"] == {"files": 8, "reused": 4, "encoded": 24}
+    assert {entry["key"].split("/")[0] for entry in manifest["noted"]} == {"seed0"}
 
 
 def test_an_added_seed_is_encoded_alone(world):
