@@ -9,12 +9,12 @@ import yaml
 
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.cells import Cell
-from nicheclip.plan.plan import COLOUR_HISTOGRAM, Plan
+from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import memory, minutes, training_memory
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.driver_lock import take_over
 from nicheclip.slurm.jobs import impossible_requests
-from nicheclip.subjects import Subject
+from nicheclip.subjects import COLOUR_HISTOGRAM, Subject
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = ROOT / "workflow/registry"
