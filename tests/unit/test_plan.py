@@ -104,7 +104,13 @@ def test_one_job_judges_the_variants_of_a_subject_by_all_that_asks_for_it(plan):
     assert job.evaluations == ["e", "elsewhere"]
     assert job.protocols == ["few_shot", "zero_shot"]
     assert plan.folds(job) == ["results/folds/e/fish.parquet"]
-    assert plan.text_files(job) == [str(REGISTRY / "prompts/photo.yaml")]
+    assert plan.template_files(job) == [str(REGISTRY / "prompts/photo.yaml")]
+    assert plan.caption_files(job) == []
+    assert [one.name for one in plan.text_sets(job)] == ["templates.photo.com"]
+    first, *_, last = plan.requests(job)
+    assert (first["evaluation"], first["protocol"]) == ("e", "zero_shot")
+    assert first["variants"] == ["seed3", "seed5"]
+    assert last["variants"] == ["seed3", "seed5", "seed0"]
     assert plan.subject_job("birds", "test", "trained", "other").cells == ()
     assert len(plan.all_cells()) == sum(len(job.cells) for job in plan.subject_jobs.values())
 
