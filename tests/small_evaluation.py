@@ -175,7 +175,9 @@ def judge_one(folder: Path, protocol: str, folds: Path | None = None, **options)
     The classes that have train images in ``folder/seen.parquet`` (or in the catalog) are seen.
     """
     plain = EvaluationConfig(dataset="squares", baseline=False, bootstrap=200, **options)
-    cell = {"evaluation": "task", "protocol": protocol, "options": plain.options(protocol)}
+    options = plain.options(protocol)
+    cell = {"evaluation": "task", "protocol": protocol, "options": options}
+    cell["variants"] = [SUBJECT.variant]
     requests = read_requests([cell], dataset="squares", split="test")
     seen = folder / "seen.parquet"
     catalog, classes = folder / "catalog.parquet", folder / "classes.parquet"

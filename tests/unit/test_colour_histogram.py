@@ -71,9 +71,10 @@ def test_all_evaluations_of_a_split_from_files(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LogisticRegression", fitted := counting(module.LogisticRegression))
     seen = CONFIG.model_copy(update={"classes": "seen", "seen_in": "squares"})
     files = {"squares": SeenFiles(tmp_path / "catalog.parquet", classes)}
+    variants = frozenset(["default"])
     requests = [
-        Request("one", "colour_histogram", CONFIG),
-        Request("two", "colour_histogram", seen),
+        Request("one", "colour_histogram", variants, CONFIG),
+        Request("two", "colour_histogram", variants, seen),
     ]
     metrics, again = judge_baseline(
         requests,
