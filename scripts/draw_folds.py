@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     options = EvaluationConfig.from_options(
-        "few_shot",
         snakemake.params.options,
         dataset=snakemake.wildcards.dataset,
         split=snakemake.params.split,

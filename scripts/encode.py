@@ -8,13 +8,13 @@ from pydantic import TypeAdapter
 from nicheclip.config.text_sets import TextSet
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.evaluation import text_sets
-from nicheclip.evaluation.encoding import EncodingJob, Method, TextSources
+from nicheclip.evaluation.encoding import EncodingJob, Method, TextSources, write_manifest
 from nicheclip.models import encode
 from nicheclip.models.devices import check_gpus
 from nicheclip.models.openclip import load
 from nicheclip.runtime.code_digest import code_digest
 from nicheclip.runtime.job import job
-from nicheclip.runtime.manifest import Dropped, ManifestWriter
+from nicheclip.runtime.manifest import ManifestWriter
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -36,10 +36,8 @@ with job(snakemake.log[0]):
         shards=ShardSet(Path(snakemake.input.shards).parent / snakemake.wildcards.split),
         catalog=Path(snakemake.input.catalog),
         text_sets=wanted,
-        sources=TextSources(
-            texts=Path(snakemake.input.texts),
-            templates={Path(path).stem: Path(path) for path in snakemake.input.templates},
-            captions={Path(path).parent.name: Path(path) for path in snakemake.input.captions},
+        sources=TextSources.of(
+            snakemake.input.texts, snakemake.input.templates, snakemake.input.captions
         ),
         method=Method(
             batch_size=batch_size,
@@ -55,17 +53,4 @@ with job(snakemake.log[0]):
     folders = {Path(path).parent.name: Path(path).parent for path in snakemake.input.models}
     files = encoding.run({variant: folders[variant] for variant in snakemake.params.variants})
     settings["keys"] = {str(file.path.relative_to(manifest.parent)): file.key for file in files}
-    writer.write(
-        manifest,
-        outputs=[file.path for file in files],
-        counts={
-            "files": len(files),
-            "reused": sum(file.reused for file in files),
-            "encoded": sum(file.items for file in files if not file.reused),
-        },
-        noted=[
-            Dropped(key=file.path.relative_to(manifest.parent).as_posix(), reason="reused")
-            for file in files
-            if file.reused
-        ],
-    )
+    write_manifest(writer, manifest, files)

@@ -12,23 +12,23 @@ from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.training import ModelConfig
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.data.shards import ShardInputs, write_part, write_sizes
-from nicheclip.evaluation.metrics import Cell, JudgedModel
+from nicheclip.evaluation.encoding import EncodedFile, EncodingJob, Method, TextSources
+from nicheclip.evaluation.judge import judge_subjects
+from nicheclip.evaluation.measures import CellMetrics
 from nicheclip.evaluation.predictions import Predictions
+from nicheclip.evaluation.requests import read_requests
+from nicheclip.evaluation.seen_classes import ClassGroups, SeenFiles
+from nicheclip.evaluation.text_sets import ClassEmbeddings
 from nicheclip.models.features import ImageFeatures, l2_normalise
 from nicheclip.runtime.files import write_json, write_parquet
 from nicheclip.schemas import CAPTIONS, CATALOG, CLASSES, IMAGES, TEXTS
+from nicheclip.subjects import Subject
 from nicheclip.terms import RANKS
 
 COLOURS = {"a": (200, 40, 40), "b": (40, 200, 40), "c": (40, 40, 200)}
 NAMES = {"a": "Ant", "b": "Bee", "c": "Cat_$1"}
 CONFIG = EvaluationConfig(dataset="squares", bootstrap=200)
-CELL = Cell(
-    evaluation="task",
-    dataset="squares",
-    split="test",
-    model=JudgedModel(origin="train", name="run"),
-    seed=0,
-)
+SUBJECT = Subject(kind="trained", name="run", variant="seed0")
 
 
 def image_id(number: int) -> str:
@@ -144,6 +144,69 @@ def tiny_clip(folder: Path, *, context: int = 12, size: int = 32):
     }
     write_json(folder / "tiny-evaluation.json", settings)
     return create(ModelConfig(architecture="tiny-evaluation"), seed=0, registry=folder)
+
+
+def sources(folder: Path) -> TextSources:
+    """The files of texts in ``folder``: templates ``photo``, captions ``c``."""
+    captions = folder / "captions.parquet"
+    return TextSources(folder / "texts.parquet", {"photo": folder / "photo.yaml"}, {"c": captions})
+
+
+def encode_all(
+    folder: Path, split: str, text_sets, open_encoder, models=None, **method
+) -> list[EncodedFile]:
+    """Encode the split of ``folder`` and the text sets into ``folder/features``."""
+    how = {"batch_size": 4, "device": "cpu", "image_code": "i", "text_code": "t"} | method
+    job = EncodingJob(
+        folder / "features",
+        shards=ShardSet(folder / split),
+        catalog=folder / "catalog.parquet",
+        text_sets=text_sets,
+        sources=sources(folder),
+        method=Method(**how),
+        open_encoder=open_encoder,
+    )
+    return job.run(models or {SUBJECT.variant: folder / "model"})
+
+
+def judge_one(folder: Path, protocol: str, folds: Path | None = None, **options) -> CellMetrics:
+    """Judge the features in ``folder/features`` on the test split; files go to ``folder/out``.
+
+    The classes that have train images in ``folder/seen.parquet`` (or in the catalog) are seen.
+    """
+    plain = EvaluationConfig(dataset="squares", baseline=False, bootstrap=200, **options)
+    options = plain.options(protocol)
+    cell = {"evaluation": "task", "protocol": protocol, "options": options}
+    cell["variants"] = [SUBJECT.variant]
+    requests = read_requests([cell], dataset="squares", split="test")
+    seen = folder / "seen.parquet"
+    catalog, classes = folder / "catalog.parquet", folder / "classes.parquet"
+    files = SeenFiles(seen if seen.is_file() else catalog, classes)
+    found = judge_subjects(
+        [SUBJECT],
+        requests,
+        dataset="squares",
+        split="test",
+        features=folder / "features",
+        catalog=catalog,
+        classes=classes,
+        groups=ClassGroups(classes, {"squares": files}),
+        folds={"task": folds} if folds else {},
+        seed=0,
+        job=folder / "out",
+    )
+    return found[0]
+
+
+def cell_file(folder: Path, protocol: str, name: str) -> Path:
+    """A file of the cell that ``judge_one`` judged."""
+    return folder / "out" / SUBJECT.variant / "task" / protocol / name
+
+
+def embeddings_of(class_ids: list[str], vectors: np.ndarray) -> ClassEmbeddings:
+    """One text for each class, none cut, logit scale 20."""
+    ones = np.ones(len(class_ids), np.int64)
+    return ClassEmbeddings(class_ids, l2_normalise(vectors), ones, 0 * ones, 20.0)
 
 
 def unit_features(rows: np.ndarray) -> ImageFeatures:

@@ -57,3 +57,6 @@ class Subject(BaseModel):
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE)
+
+#: the baseline that sees no shapes
+COLOUR_HISTOGRAM = Subject(kind="baseline", name="colour_histogram", variant="default")

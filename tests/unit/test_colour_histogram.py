@@ -6,17 +6,27 @@ from PIL import Image
 
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.evaluation import colour_histogram as module
-from nicheclip.evaluation.colour_histogram import colour_histogram, judge_colour_histogram
-from nicheclip.evaluation.image_cells import evaluate_colour_histogram
+from nicheclip.evaluation.colour_histogram import (
+    Histograms,
+    colour_histogram,
+    judge_baseline,
+    judge_colour_histogram,
+)
 from nicheclip.evaluation.predictions import read_predictions
+from nicheclip.evaluation.requests import Request
+from nicheclip.evaluation.seen_classes import ClassGroups, SeenFiles
 from nicheclip.runtime.errors import InputError
-from small_evaluation import CELL, CONFIG, small_shards, write_catalog, write_classes, write_shards
+from small_evaluation import CONFIG, small_shards, write_catalog, write_classes, write_shards
 
 
 def png(pixels):
     encoded = io.BytesIO()
     Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(encoded, "PNG")
     return encoded.getvalue()
+
+
+def judge_shards(train, judged):
+    return judge_colour_histogram(Histograms(train), Histograms(judged), "abc", seed=0)
 
 
 def test_bins_by_hand():
@@ -35,7 +45,7 @@ def test_grey_and_transparent_images_count_as_rgb():
 
 def test_coloured_squares_are_told_apart(tmp_path):
     shards = small_shards(tmp_path)
-    result = judge_colour_histogram(shards["train"], shards["test"], "abc", seed=0)
+    result = judge_shards(shards["train"], shards["test"])
     assert result.predictions.correct().mean() == 1.0
     assert result.training_images == 12 and result.class_ids == ["a", "b", "c"]
     np.testing.assert_allclose(np.sum(result.predictions.scores, axis=1), 1, rtol=1e-6)
@@ -44,34 +54,55 @@ def test_coloured_squares_are_told_apart(tmp_path):
 def test_a_large_train_split_is_sampled(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_TRAINING_IMAGES", 10)
     shards = small_shards(tmp_path)
-    assert (
-        judge_colour_histogram(shards["train"], shards["test"], "abc", seed=0).training_images == 10
-    )
+    assert judge_shards(shards["train"], shards["test"]).training_images == 10
 
 
 def test_one_class_cannot_be_learnt(tmp_path):
     catalog = write_catalog(tmp_path / "catalog.parquet", {"train": 1, "test": 3})
     write_shards(tmp_path, catalog, {})
     with pytest.raises(InputError, match="baseline: false"):
-        judge_colour_histogram(
-            ShardSet(tmp_path / "train"), ShardSet(tmp_path / "test"), "abc", seed=0
-        )
+        judge_shards(ShardSet(tmp_path / "train"), ShardSet(tmp_path / "test"))
 
 
-def test_the_whole_cell_from_files(tmp_path):
-    small_shards(tmp_path)
-    write_classes(tmp_path / "classes.parquet")
-    metrics = evaluate_colour_histogram(
-        CELL,
-        CONFIG,
-        train=tmp_path / "train",
-        judged=tmp_path / "test",
-        classes=tmp_path / "classes.parquet",
-        class_ids="abc",
+def test_all_evaluations_of_a_split_from_files(tmp_path, monkeypatch):
+    shards = small_shards(tmp_path)
+    classes = tmp_path / "classes.parquet"
+    write_classes(classes)
+    monkeypatch.setattr(module, "LogisticRegression", fitted := counting(module.LogisticRegression))
+    seen = CONFIG.model_copy(update={"classes": "seen", "seen_in": "squares"})
+    files = {"squares": SeenFiles(tmp_path / "catalog.parquet", classes)}
+    variants = frozenset(["default"])
+    requests = [
+        Request("one", "colour_histogram", variants, CONFIG),
+        Request("two", "colour_histogram", variants, seen),
+    ]
+    metrics, again = judge_baseline(
+        requests,
+        dataset="squares",
+        split="test",
+        train=shards["train"],
+        judged=shards["test"],
+        classes=classes,
+        groups=ClassGroups(classes, files),
         seed=0,
-        predictions=tmp_path / "predictions.parquet",
-        metrics=tmp_path / "metrics.json",
+        job=tmp_path / "job",
     )
-    assert metrics.top1.value == 1.0 and metrics.top1.interval.method == "wilson"
+    assert metrics.find("top1").value == 1.0 and metrics.find("top1").method == "wilson"
     assert metrics.counts == {"training_images": 12}
-    assert len(read_predictions(tmp_path / "predictions.parquet").labels) == 9
+    assert again.counts == {"training_images": 12, "images_of_other_classes": 0}
+    assert fitted.count == 1  # all classes are seen: learnt once
+    for evaluation in ("one", "two"):
+        folder = tmp_path / "job" / "default" / evaluation / "colour_histogram"
+        assert len(read_predictions(folder / "predictions.parquet").labels) == 9
+    assert str(metrics.subject) == "baseline/colour_histogram/default"
+
+
+def counting(kind):
+    class Counting(kind):
+        count = 0
+
+        def fit(self, *data):
+            Counting.count += 1
+            return super().fit(*data)
+
+    return Counting

@@ -44,7 +44,7 @@ def test_texts_beyond_the_context_are_cut_and_counted(clip):
     # the context is 12 tokens: start, ten words, end
     texts = ["a " * 9, "a " * 10, "a " * 11, "a " * 40]
     encoded = encode_texts(clip, texts, batch_size=3)
-    assert encoded.cut == 2
+    assert encoded.cut.tolist() == [False, False, True, True]
     np.testing.assert_allclose(encoded.features[2], encoded.features[3], atol=1e-6)
     assert np.abs(encoded.features[0] - encoded.features[1]).max() > 1e-4
     np.testing.assert_allclose(np.linalg.norm(encoded.features, axis=1), 1, atol=1e-6)

@@ -3,21 +3,26 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.neighbors import NearestCentroid
 
-from nicheclip.evaluation.few_shot import (
-    draw_folds,
-    few_shot,
-    nearest_centroid,
-    read_folds,
-    write_folds,
-)
-from nicheclip.evaluation.image_cells import evaluate_few_shot, make_folds
-from nicheclip.evaluation.metrics import read_metrics
+from nicheclip.evaluation.folds import draw_folds, make_folds, read_folds, write_folds
+from nicheclip.evaluation.measures import read_metrics
+from nicheclip.evaluation.protocols.few_shot import few_shot, nearest_centroid
 from nicheclip.models.features import l2_normalise, write_features
 from nicheclip.runtime.errors import InputError
-from small_evaluation import CELL, CONFIG, image_id, unit_features, write_catalog
+from nicheclip.runtime.files import write_parquet
+from nicheclip.schemas import CATALOG
+from small_evaluation import (
+    CONFIG,
+    cell_file,
+    image_id,
+    judge_one,
+    unit_features,
+    write_catalog,
+    write_classes,
+)
 
 
 def labels_of(sizes):
@@ -109,54 +114,58 @@ def test_folds_of_another_split_are_refused():
         few_shot(images, labels, {(1, 0): [image_id(0), image_id(1), image_id(3)]})
 
 
+def write_cell_files(folder, features):
+    """A test split of 30 images in three classes, and a task's folds of the chosen classes."""
+    write_catalog(folder / "catalog.parquet", {"test": 30})
+    write_classes(folder / "classes.parquet")
+    write_features(folder / "features" / "seed0" / "images.safetensors", unit_features(features))
+
+
 def test_the_whole_cell_from_files(tmp_path):
-    write_catalog(tmp_path / "catalog.parquet", {"test": 30})
-    config = CONFIG.model_copy(update={"shots": [1, 5]})
-    catalog, folds = tmp_path / "catalog.parquet", tmp_path / "folds.parquet"
-    assert (
-        make_folds(config, catalog=catalog, class_ids="abc", split="test", seed=0, folds=folds)
-        == []
-    )
-    assert len(read_folds(folds)) == 10
     rng = np.random.default_rng(0)
     separable = np.eye(3)[np.arange(30) % 3] * 5 + rng.normal(size=(30, 3)) * 0.01
-    write_features(tmp_path / "features", unit_features(separable))
-    metrics = evaluate_few_shot(
-        CELL,
-        config,
-        features=tmp_path / "features",
-        catalog=catalog,
-        class_ids="abc",
-        folds=folds,
-        metrics=tmp_path / "metrics.json",
-    )
-    assert metrics.extra["shots_1"].value == 1.0 and metrics.extra["shots_5"].std == 0.0
-    assert metrics.extra["shots_5"].chance == pytest.approx(1 / 3)
-    assert read_metrics(tmp_path / "metrics.json") == metrics
+    write_cell_files(tmp_path, separable)
+    catalog, folds = tmp_path / "catalog.parquet", tmp_path / "folds.parquet"
+    config = CONFIG.model_copy(update={"shots": [1, 5]})
+    groups = {"all": list("abc")}
+    assert make_folds(config, catalog=catalog, groups=groups, seed=0, path=folds) == []
+    assert len(read_folds(folds)) == 10
+    metrics = judge_one(tmp_path, "few_shot", folds, shots=[1, 5])
+    one, five = (metrics.find("top1", shots=shots) for shots in "15")
+    assert one.value == 1.0 and five.std == 0.0 and one.n == 5
+    assert five.chance == pytest.approx(1 / 3) and five.classes == 3
+    assert read_metrics(cell_file(tmp_path, "few_shot", "metrics.json")) == metrics
+    assert not cell_file(tmp_path, "few_shot", "predictions.parquet").exists()
     drawn = draw_folds({image_id(i): "abc"[i % 3] for i in range(30)}, [1, 5], 5, 0)
     write_folds(tmp_path / "again.parquet", drawn)
     assert (tmp_path / "again.parquet").read_bytes() == folds.read_bytes()
 
 
 def test_folds_and_queries_are_of_the_chosen_classes(tmp_path):
-    write_catalog(tmp_path / "catalog.parquet", {"test": 30})
-    config = CONFIG.model_copy(update={"shots": [1], "classes": "seen", "seen_in": "squares"})
+    write_cell_files(tmp_path, np.eye(3)[np.arange(30) % 3])
+    # a and b alone have train images where seen classes come from
+    seen = [
+        dict.fromkeys(CATALOG.names)
+        | {"image_id": image_id(i), "class_id": c, "split": "train", "part": 0}
+        for i, c in enumerate("ab")
+    ]
+    write_parquet(tmp_path / "seen.parquet", pa.Table.from_pylist(seen, schema=CATALOG))
     catalog, folds = tmp_path / "catalog.parquet", tmp_path / "folds.parquet"
-    make_folds(config, catalog=catalog, class_ids="ab", split="test", seed=0, folds=folds)
+    config = CONFIG.model_copy(update={"shots": [1], "classes": "seen", "seen_in": "squares"})
+    groups = {"all": list("abc"), "seen": list("ab")}
+    make_folds(config, catalog=catalog, groups=groups, seed=0, path=folds)
     assert {int(i, 16) % 3 for ids in read_folds(folds).values() for i in ids} == {0, 1}
-    write_features(tmp_path / "features", unit_features(np.eye(3)[np.arange(30) % 3]))
-    metrics = evaluate_few_shot(
-        CELL,
-        config,
-        features=tmp_path / "features",
-        catalog=catalog,
-        class_ids="ab",
-        folds=folds,
-        metrics=tmp_path / "metrics.json",
-    )
+    metrics = judge_one(tmp_path, "few_shot", folds, shots=[1], classes="seen", seen_in="squares")
     assert (metrics.n, metrics.classes, metrics.excluded) == (20, 2, [])
-    assert metrics.extra["shots_1"].chance == 0.5 and metrics.extra["shots_1"].value == 1.0
+    one = metrics.find("top1", shots="1")
+    assert one.chance == 0.5 and one.value == 1.0
     assert metrics.counts == {"images_of_other_classes": 10}
+
+
+def test_without_folds_there_is_nothing_to_judge(tmp_path):
+    write_cell_files(tmp_path, np.eye(3)[np.arange(30) % 3])
+    with pytest.raises(InputError, match="no folds"):
+        judge_one(tmp_path, "few_shot")
 
 
 def test_nearest_neighbours_of_real_features_agree_with_the_reference():

@@ -9,12 +9,12 @@ import yaml
 
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.cells import Cell
-from nicheclip.plan.plan import COLOUR_HISTOGRAM, Plan
+from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import memory, minutes, training_memory
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.driver_lock import take_over
 from nicheclip.slurm.jobs import impossible_requests
-from nicheclip.subjects import Subject
+from nicheclip.subjects import COLOUR_HISTOGRAM, Subject
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = ROOT / "workflow/registry"
@@ -104,7 +104,13 @@ def test_one_job_judges_the_variants_of_a_subject_by_all_that_asks_for_it(plan):
     assert job.evaluations == ["e", "elsewhere"]
     assert job.protocols == ["few_shot", "zero_shot"]
     assert plan.folds(job) == ["results/folds/e/fish.parquet"]
-    assert plan.text_files(job) == [str(REGISTRY / "prompts/photo.yaml")]
+    assert plan.template_files(job) == [str(REGISTRY / "prompts/photo.yaml")]
+    assert plan.caption_files(job) == []
+    assert [one.name for one in plan.text_sets(job)] == ["templates.photo.com"]
+    first, *_, last = plan.requests(job)
+    assert (first["evaluation"], first["protocol"]) == ("e", "zero_shot")
+    assert first["variants"] == ["seed3", "seed5"]
+    assert last["variants"] == ["seed3", "seed5", "seed0"]
     assert plan.subject_job("birds", "test", "trained", "other").cells == ()
     assert len(plan.all_cells()) == sum(len(job.cells) for job in plan.subject_jobs.values())
 

@@ -3,11 +3,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nicheclip.evaluation import retrieval as module
+from nicheclip.config.text_sets import GallerySet
+from nicheclip.data.shard_reader import ShardSet
+from nicheclip.evaluation.gallery import make_gallery, read_gallery
 from nicheclip.evaluation.predictions import read_predictions
-from nicheclip.evaluation.retrieval import make_gallery, retrieve
-from nicheclip.models.features import l2_normalise
-from small_evaluation import CELL, CONFIG, image_id, small_shards, tiny_clip, write_classes
+from nicheclip.evaluation.protocols import retrieval as module
+from nicheclip.evaluation.protocols.retrieval import retrieve
+from nicheclip.evaluation.text_sets import GalleryEmbeddings, write_gallery_embeddings
+from nicheclip.models.features import l2_normalise, write_features
+from nicheclip.runtime.errors import InputError
+from small_evaluation import (
+    cell_file,
+    encode_all,
+    image_id,
+    judge_one,
+    small_shards,
+    tiny_clip,
+    unit_features,
+    write_catalog,
+    write_classes,
+    write_shards,
+)
 
 
 def judge(images, labels, texts, features_of):
@@ -88,38 +104,65 @@ def test_chunks_do_not_change_the_result(monkeypatch):
 
 
 def test_the_whole_cell_from_files(tmp_path):
-    from nicheclip.evaluation.text_cells import evaluate_retrieval
-    from nicheclip.models.encode import encode_images
-    from nicheclip.models.features import write_features
-    from nicheclip.models.openclip import save
-    from nicheclip.runtime.errors import InputError
+    from nicheclip.models.encode import ClipEncoder
+    from nicheclip.models.openclip import load, save
 
-    shards = small_shards(tmp_path)
-    clip = tiny_clip(tmp_path / "registry")
-    save(clip, tmp_path / "model")
-    write_features(tmp_path / "features", encode_images(clip, shards["test"], batch_size=4))
+    small_shards(tmp_path)
+    save(tiny_clip(tmp_path / "registry"), tmp_path / "model")
     write_classes(tmp_path / "classes.parquet")
 
-    def run(folder):
-        return evaluate_retrieval(
-            CELL,
-            CONFIG,
-            model=tmp_path / "model",
-            features=tmp_path / "features",
-            shards=folder,
-            classes=tmp_path / "classes.parquet",
-            seed=0,
-            batch_size=8,
-            device="cpu",
-            predictions=tmp_path / "out" / "predictions.parquet",
-            metrics=tmp_path / "out" / "metrics.json",
+    def encode(split):
+        return encode_all(
+            tmp_path,
+            split,
+            [GallerySet()],
+            lambda folder: ClipEncoder(load(folder), batch_size=8, device="cpu"),
         )
 
-    metrics = run(tmp_path / "test")
-    assert metrics.counts["gallery"] == 9
-    assert metrics.extra["recall_at_1_class"].chance == pytest.approx(1 / 3)
-    assert metrics.extra["recall_at_1_item"].chance == pytest.approx(1 / 9)
+    encode("test")
+    metrics = judge_one(tmp_path, "retrieval")
+    assert metrics.counts["gallery"] == 9 and metrics.n == 9
+    by_class, by_item = (metrics.find("recall_at_1", by=by) for by in ("class", "item"))
+    assert by_class.chance == pytest.approx(1 / 3)
+    assert by_item.chance == pytest.approx(1 / 9)
     assert metrics.excluded == []
-    assert len(read_predictions(tmp_path / "out" / "predictions.parquet").image_ids) == 9
-    with pytest.raises(InputError, match="have no features"):
-        run(tmp_path / "train")
+    predictions = read_predictions(cell_file(tmp_path, "retrieval", "predictions.parquet"))
+    assert len(predictions.image_ids) == 9
+    assert metrics.find("top1").value == pytest.approx(predictions.correct().mean())
+    encode("train")
+    with pytest.raises(InputError, match="Encode the split again"):
+        judge_one(tmp_path, "retrieval")
+
+
+def test_images_without_a_caption_have_no_place_and_are_listed(tmp_path):
+    catalog = write_catalog(tmp_path / "catalog.parquet", {"test": 6})
+    captions = {image_id(0): "of a", image_id(1): "of b", image_id(3): "of a", image_id(4): "b"}
+    write_shards(tmp_path, catalog, captions)
+    items = read_gallery(ShardSet(tmp_path / "test"))
+    assert (items.gallery.class_ids, items.gallery.texts) == (
+        ["a", "b", "b"],
+        ["of a", "b", "of b"],
+    )
+    own = dict(zip(items.image_ids, zip(items.labels, items.texts, strict=True), strict=True))
+    assert own == {i: ("ab"[int(i, 16) % 3], text) for i, text in captions.items()}
+    vectors = np.eye(3, 4, dtype=np.float32)
+    folder = tmp_path / "features" / "seed0"
+    write_gallery_embeddings(
+        folder / "texts" / "gallery.safetensors", GalleryEmbeddings(items, vectors, 1, 20.0), "k"
+    )
+    # images 0, 1 and 3 find their own text, 4 that of image 1
+    rows = np.eye(4)[[0, 2, 3, 0, 2, 3]]
+    write_features(folder / "images.safetensors", unit_features(rows))
+    write_classes(tmp_path / "classes.parquet")
+    metrics = judge_one(tmp_path, "retrieval")
+    assert [d.key for d in metrics.excluded] == [image_id(2), image_id(5)]
+    assert (metrics.n, metrics.classes) == (4, 2)
+    assert metrics.find("recall_at_1", by="class").value == 1.0
+    assert metrics.find("recall_at_1", by="item").value == 0.75
+    assert metrics.counts == {"gallery": 3, "texts_cut": 1}
+
+
+def test_no_caption_at_all_is_an_error(tmp_path):
+    write_shards(tmp_path, write_catalog(tmp_path / "catalog.parquet", {"test": 3}), {})
+    with pytest.raises(InputError, match="leave out the retrieval protocol"):
+        read_gallery(ShardSet(tmp_path / "test"))

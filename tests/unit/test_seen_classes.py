@@ -1,8 +1,17 @@
+from pathlib import Path
+
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from nicheclip.evaluation.standing import class_groups, read_class_groups, read_judged_classes
+from nicheclip.evaluation.seen_classes import (
+    ClassGroups,
+    SeenFiles,
+    choose_classes,
+    class_groups,
+    read_class_groups,
+    seen_files,
+)
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import write_parquet
 from nicheclip.schemas import CATALOG, CLASSES
@@ -74,9 +83,24 @@ def test_only_train_images_make_a_class_seen(files):
 
 def test_the_choice_of_an_evaluation(files):
     classes, catalog = files
-    seen = {"seen_catalog": [catalog], "seen_classes": [classes]}
-    nothing = {"seen_catalog": [], "seen_classes": []}
-    assert read_judged_classes("all", classes, **nothing) == ["nameless", "s1", "s2"]
-    assert read_judged_classes("unseen", classes, **seen) == ["nameless", "s2"]
-    with pytest.raises(InputError, match="1 of 3 classes are seen"):
-        read_judged_classes("seen", classes, **seen)
+    groups = ClassGroups(classes, {Path(classes).parent.name: SeenFiles(catalog, classes)})
+    everything, by_seen = groups.by(None), groups.by(Path(classes).parent.name)
+    assert everything == {"all": ["nameless", "s1", "s2"]}
+    assert choose_classes("all", everything, seen_in=None) == ["nameless", "s1", "s2"]
+    assert choose_classes("unseen", by_seen, seen_in="d") == ["nameless", "s2"]
+    with pytest.raises(InputError, match=r"1 of 3 classes are seen in the train split of d;"):
+        choose_classes("seen", by_seen, seen_in="d")
+
+
+def test_groups_are_found_once_for_each_data_set(files):
+    classes, catalog = files
+    groups = ClassGroups(classes, {"d": SeenFiles(catalog, classes)})
+    first = groups.by("d")
+    Path(catalog).unlink()
+    assert groups.by("d") is first
+
+
+def test_files_belong_to_the_data_set_of_their_folder():
+    found = seen_files(["r/x/catalog.parquet", "r/y/catalog.parquet"], ["r/x/c", "r/y/c"])
+    assert found["y"] == SeenFiles(Path("r/y/catalog.parquet"), Path("r/y/c"))
+    assert list(found) == ["x", "y"]

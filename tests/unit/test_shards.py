@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import tarfile
 from dataclasses import replace
@@ -72,7 +73,26 @@ def test_random_access_gives_the_bytes_of_the_tar(tmp_path, inputs, images):
         for i, image_id in enumerate(shards.image_ids):
             sample = shards.read(i)
             assert sample.jpg == tar.extractfile(f"{image_id}.jpg").read()
+            assert shards.jpg_sizes[i] == len(sample.jpg)
             assert sample.name == {"a": "Ant", "b": "Bee"}[sample.class_id]
+
+
+def test_texts_are_read_without_the_images(tmp_path, inputs, images, monkeypatch):
+    write_all(images, inputs, tmp_path)
+    shards = ShardSet(tmp_path / "train")
+    expected = [shards.read(i).texts for i in range(len(shards))]
+    read = []
+    pread = os.pread
+
+    def counting(handle, size, offset):
+        read.append(size)
+        return pread(handle, size, offset)
+
+    monkeypatch.setattr(os, "pread", counting)
+    assert [shards.read_texts(i) for i in range(len(shards))] == expected
+    assert {"caption": "An ant.", "com": "a photo of Ant."} in expected
+    # one member each: the JSON, not the image
+    assert len(read) == 7 and not set(read) & set(shards.jpg_sizes)
 
 
 def test_an_empty_split_gives_an_empty_shard(tmp_path, inputs, images):

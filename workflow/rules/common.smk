@@ -19,12 +19,12 @@ inherited = dict(os.environ).get("PYTHONPATH")
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited])))
 
 from nicheclip.config.workflow import parse_config
-from nicheclip.plan.plan import COLOUR_HISTOGRAM, Plan
+from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import memory, minutes, training_memory
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.code_digest import code_digest
 from nicheclip.runtime.errors import InputError
-from nicheclip.subjects import MODEL_FILES, MODEL_KINDS
+from nicheclip.subjects import COLOUR_HISTOGRAM, MODEL_FILES, MODEL_KINDS
 from nicheclip.terms import SPLITS
 
 os.environ.update(cache_folders(dict(os.environ), Path.cwd(), Path.home()))

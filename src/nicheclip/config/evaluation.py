@@ -115,13 +115,11 @@ class EvaluationConfig(GridModel):
 
     @classmethod
     def from_options(
-        cls, protocol: str, options: Mapping[str, Any], *, dataset: str, split: str
+        cls, options: Mapping[str, Any], *, dataset: str, split: str
     ) -> "EvaluationConfig":
         """The evaluation with the ``options`` of one protocol, and defaults elsewhere."""
-        baseline = protocol == "colour_histogram"
-        protocols = [] if baseline else [protocol]
-        facts = {"dataset": dataset, "split": split, "baseline": baseline}
-        return cls.model_validate(facts | {"protocols": protocols or ["zero_shot"]} | dict(options))
+        facts = {"dataset": dataset, "split": split, "baseline": False}
+        return cls.model_validate(facts | dict(options))
 
     @field_validator("text_types")
     @classmethod

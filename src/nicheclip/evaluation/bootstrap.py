@@ -32,9 +32,9 @@ def mean_interval(
     if np.all(values == values[0]):  # every resample has the same mean
         low = high = float(values[0])
     else:
-        means = _resampled_means(values, resamples, seed)
+        means = np.sort(_resampled_means(values, resamples, seed))
         tail = (1 - confidence) / 2
-        low, high = (float(np.percentile(means, 100 * share)) for share in (tail, 1 - tail))
+        low, high = (_quantile(means, share) for share in (tail, 1 - tail))
     return Interval(low=low, high=high, confidence=confidence, method="bootstrap")
 
 
@@ -49,6 +49,15 @@ def _resampled_means(
         rows = min(block, resamples - start)
         means.append(values[draw.integers(0, len(values), (rows, len(values)))].mean(axis=1))
     return np.concatenate(means)
+
+
+def _quantile(ordered: npt.NDArray[np.float64], share: float) -> float:
+    """Linear interpolation in sorted numbers, rounded as in ``scipy.stats.quantile``."""
+    place = share * len(ordered) + (1 - share) - 1
+    below = int(np.floor(place))
+    above = min(below + 1, len(ordered) - 1)
+    part = place % 1
+    return float((1 - part) * ordered[below] + part * ordered[above])
 
 
 def share_interval(

@@ -26,9 +26,7 @@ from nicheclip.evaluation.task import Judged
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import generator
-from nicheclip.subjects import Subject
-
-COLOUR_HISTOGRAM = Subject(kind="baseline", name="colour_histogram", variant="default")
+from nicheclip.subjects import COLOUR_HISTOGRAM
 
 #: bins of each of red, green and blue
 BINS = 8

@@ -28,6 +28,7 @@ from nicheclip.evaluation.text_sets import (
 )
 from nicheclip.models.features import ImageFeatures, TextFeatures, read_key, write_features
 from nicheclip.runtime.files import sha256_file
+from nicheclip.runtime.manifest import Dropped, ManifestWriter
 from nicheclip.schemas import CATALOG, read_table
 from nicheclip.subjects import MODEL_FILES
 
@@ -56,6 +57,15 @@ class TextSources:
     """Files of templates, by name."""
     captions: Mapping[str, Path]
     """Files of schema ``CAPTIONS``, by the name of the caption set."""
+
+    @classmethod
+    def of(cls, texts: str, templates: Sequence[str], captions: Sequence[str]) -> "TextSources":
+        """From paths: ``<templates>.yaml`` and ``<caption set>/captions.parquet``."""
+        return cls(
+            texts=Path(texts),
+            templates={Path(path).stem: Path(path) for path in templates},
+            captions={Path(path).parent.name: Path(path) for path in captions},
+        )
 
 
 @dataclass(frozen=True)
@@ -159,6 +169,21 @@ class EncodingJob:
             for folder in self._folder.glob(pattern):
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
+
+
+def write_manifest(writer: ManifestWriter, path: Path, files: Sequence[EncodedFile]) -> None:
+    """Write the manifest of the files beside it: which there are, and which were kept."""
+    kept = [file.path.relative_to(path.parent).as_posix() for file in files if file.reused]
+    writer.write(
+        path,
+        outputs=[file.path for file in files],
+        counts={
+            "files": len(files),
+            "reused": len(kept),
+            "encoded": sum(file.items for file in files if not file.reused),
+        },
+        noted=[Dropped(key=name, reason="reused") for name in kept],
+    )
 
 
 _Texts = GalleryItems | dict[str, list[str]]

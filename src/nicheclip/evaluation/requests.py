@@ -26,9 +26,7 @@ def read_requests(cells: Iterable[Mapping[str, Any]], *, dataset: str, split: st
             cell["evaluation"],
             cell["protocol"],
             frozenset(cell["variants"]),
-            EvaluationConfig.from_options(
-                cell["protocol"], cell["options"], dataset=dataset, split=split
-            ),
+            EvaluationConfig.from_options(cell["options"], dataset=dataset, split=split),
         )
         for cell in cells
     ]

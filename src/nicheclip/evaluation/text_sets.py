@@ -169,17 +169,18 @@ def read_gallery_embeddings(path: Path | str) -> GalleryEmbeddings:
 def _save(
     path: Path | str, tensors: dict[str, npt.NDArray[Any]], key: str, logit_scale: float
 ) -> None:
-    metadata = {"key": key, "logit_scale": repr(logit_scale)}
+    tensors = tensors | {"logit_scale": np.asarray([logit_scale])}
     with atomic_path(path) as temporary:
-        safetensors.numpy.save_file(tensors, temporary, metadata=metadata)
+        # one entry of metadata: the library writes several in any order
+        safetensors.numpy.save_file(tensors, temporary, metadata={"key": key})
 
 
 def _load(path: Path | str, names: Sequence[str]) -> tuple[dict[str, npt.NDArray[Any]], float]:
     try:
         with safe_open(path, framework="np") as opened:
             tensors = {name: opened.get_tensor(name) for name in names}
-            return tensors, float(opened.metadata()["logit_scale"])
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
+            return tensors, float(opened.get_tensor("logit_scale")[0])
+    except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path}: not a readable text set ({error!r}); expected safetensors with "
             f"{', '.join(names)}. Delete it and encode the split again."

@@ -9,12 +9,10 @@ from nicheclip.config.text_sets import CaptionSet, TemplateSet, TextSet, text_se
 from nicheclip.config.workflow import Config
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
-from nicheclip.subjects import PRETRAINED, Kind, Subject
+from nicheclip.subjects import COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
 from nicheclip.taxonomy.provider_files import provider_files
 
 Item = TypeVar("Item")
-
-COLOUR_HISTOGRAM = Subject(kind="baseline", name="colour_histogram", variant="default")
 
 
 class Plan:

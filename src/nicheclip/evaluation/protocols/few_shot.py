@@ -103,11 +103,12 @@ def few_shot(
     place = {image_id: row for row, image_id in enumerate(images.image_ids)}
     ids = np.asarray(images.image_ids)
     truth = np.asarray([labels[image_id] for image_id in images.image_ids])
+    _, codes = np.unique(truth, return_inverse=True)
     accuracies: dict[int, list[float]] = defaultdict(list)
     for (shots, fold), support_ids in sorted(folds.items()):
         _check(shots, fold, support_ids, labels)
         support = np.asarray([place[image_id] for image_id in support_ids])
-        asked = np.isin(truth, truth[support])
+        asked = np.isin(codes, codes[support])
         asked[support] = False
         predicted = nearest_centroid(
             images.features[support], truth[support], images.features[asked], ids[asked].tolist()
