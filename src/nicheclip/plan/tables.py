@@ -6,11 +6,11 @@ from pathlib import Path
 
 from nicheclip.config.tables import AXES, Axis, Column, read_table_spec
 from nicheclip.plan.cells import Cell
-from nicheclip.plan.plan import COLOUR_HISTOGRAM, Plan, unique
+from nicheclip.plan.plan import Plan, unique
 from nicheclip.plan.table_axes import Axes, Setting
 from nicheclip.plan.table_checks import check_agreement, check_planned
 from nicheclip.plan.table_request import Row, Selection, TableColumn, TableRequest
-from nicheclip.subjects import Subject
+from nicheclip.subjects import COLOUR_HISTOGRAM, Subject
 
 FACETS = ("text_type", "group", "rank", "shots", "by")
 
