@@ -57,3 +57,11 @@ class Subject(BaseModel):
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE)
+
+#: a model folder that holds only what differs from another, its base; see ``models.deltas``
+DELTA_FILE = "changed.safetensors"
+SUBJECT_FILE = "subject.json"
+DELTA_FILES = (CONFIG_FILE, DELTA_FILE, SUBJECT_FILE)
+
+#: beside either: the classes of an adapted model as anchors among the image features
+CLASSIFIER_FILE = "classifier.safetensors"
