@@ -82,8 +82,8 @@ def test_only_plain_data_is_loaded(folder):
         ({"version": 2}, "version of the recipe 1, now 2"),
         ({"format": 3}, "format of the engine 2, now 3"),
         ({"config": dict.fromkeys("stuvw", 1)},
-         "epochs 3, now missing, optimizer.betas [0.9, 0.98], now missing, "
-         "optimizer.lr 0.001, now missing, s missing, now 1 and 4 more"),
+         'epochs 3, now missing, optimizer {"betas": [0.9, 0.98], "lr": 0.001}, now missing, '
+         "s missing, now 1, t missing, now 1 and 3 more"),
     ],
 )  # fmt: skip
 def test_a_checkpoint_of_another_origin_is_not_used_and_the_log_says_why(
