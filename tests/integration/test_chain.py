@@ -42,8 +42,8 @@ def reproducible(folder):
         "captions/**/*.parquet",
         "shards/**/*.tar",
         "shards/**/*.parquet",
-        "train/**/*.safetensors",
-        "train/**/history.csv",
+        "models/trained/**/*.safetensors",
+        "models/trained/**/history.csv",
         "tables/**/*",
         "figures/**/*.svg",
     )
@@ -200,8 +200,8 @@ def start(folder, *arguments):
 
 def test_a_killed_run_goes_on_to_the_same_table(finished, tmp_path):
     """kill -9 of the driver and its jobs, then of the driver alone; each time the same command."""
-    checkpoint = "results/train/fungi-tiny/seed{}/run/checkpoints/*/step-*.json"
-    done = tmp_path / "results/train/fungi-tiny/seed{}/train.json"
+    checkpoint = "results/models/trained/fungi-tiny/seed{}/run/checkpoints/*/step-*.json"
+    done = tmp_path / "results/models/trained/fungi-tiny/seed{}/train.json"
 
     first = start(tmp_path, "tables")
     wait_for(lambda: any(tmp_path.glob(checkpoint.format("*"))), 300, "checkpoint")
@@ -211,7 +211,7 @@ def test_a_killed_run_goes_on_to_the_same_table(finished, tmp_path):
     assert started and not all(Path(str(done).format(seed)).exists() for seed in "01")
 
     second = start(tmp_path, "tables")
-    log = tmp_path / f"results/logs/train/fungi-tiny/seed{started[0]}.log"
+    log = tmp_path / f"results/logs/models/trained/fungi-tiny/seed{started[0]}.log"
     wait_for(
         lambda: log.exists() and "going on after step" in log.read_text(),
         300,
@@ -222,5 +222,5 @@ def test_a_killed_run_goes_on_to_the_same_table(finished, tmp_path):
 
     last = snakemake(tmp_path, "--cores", 2, "tables")
     assert "Acquiring" not in last.stdout
-    for pattern in ("train/**/*.safetensors", "tables/**/*"):
+    for pattern in ("models/trained/**/*.safetensors", "tables/**/*"):
         assert digests(tmp_path, pattern) == digests(finished, pattern)

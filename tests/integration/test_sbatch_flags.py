@@ -28,9 +28,9 @@ MADE = [
     ),
     *(f"results/shards/fungi/{split}/sizes.json" for split in ("train", "val", "test")),
     "results/shards/fungi/manifest.json",
-    "results/models/tiny/seed0/open_clip_config.json",
-    "results/models/tiny/seed0/open_clip_model.safetensors",
-    "results/models/tiny/seed0/manifest.json",
+    "results/models/start/tiny/seed0/open_clip_config.json",
+    "results/models/start/tiny/seed0/open_clip_model.safetensors",
+    "results/models/start/tiny/seed0/manifest.json",
 ]
 CPU_RULE = "rule_generate_captions_wildcards_plain"
 GPU_RULE = "rule_model_on_split_encode_images"
