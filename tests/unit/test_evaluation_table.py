@@ -1,60 +1,36 @@
 import pytest
 
-from nicheclip.evaluation.bootstrap import Interval
-from nicheclip.evaluation.metrics import (
-    CellMetrics,
-    GroupAccuracy,
-    JudgedModel,
-    Measure,
-    measure_cost,
-    write_metrics,
-)
+from nicheclip.evaluation.frame import read_cells
 from nicheclip.reporting.evaluation_table import evaluation_table
+from nicheclip.reporting.table import rows_by_key
+from small_tables import measure, write_cell
 
 
-def measure(value, n=40):
-    interval = Interval(low=value - 0.1, high=value + 0.1, confidence=0.95, method="bootstrap")
-    return Measure(value=value, n=n, interval=interval, chance=0.25)
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
-def cell(path, protocol, origin, name, seed, **measures):
-    write_metrics(
-        path,
-        CellMetrics(
-            evaluation="e",
-            dataset="d",
-            split="test",
-            model=JudgedModel(origin=origin, name=name),
-            seed=seed,
-            protocol=protocol,
-            n=40,
-            classes=4,
-            cost=measure_cost(0.1),
-            **measures,
-        ),
-    )
-    return path
+def cell(subject, protocol, *measures, dataset="d"):
+    return write_cell(subject, "e", protocol, *measures, dataset=dataset)
+
+
+def table(*paths):
+    return evaluation_table("e", read_cells(paths), scale="own")
 
 
 @pytest.fixture
-def rows(tmp_path):
-    metrics = [
-        cell(tmp_path / "a.json", "zero_shot", "models", "vit", 0, top1=measure(0.25)),
-        cell(tmp_path / "b.json", "zero_shot", "train", "run", 0, top1=measure(0.5)),
-        cell(tmp_path / "c.json", "zero_shot", "train", "run", 1, top1=measure(0.7)),
-        cell(
-            tmp_path / "d.json",
-            "few_shot",
-            "train",
-            "run",
-            0,
-            extra={"shots_1": measure(0.4, n=5), "shots_5": measure(0.6, n=5)},
-        ),
-        cell(tmp_path / "e.json", "colour_histogram", "baseline", "hist", None, top1=measure(0.9)),
-    ]
-    table = evaluation_table("e", metrics, scale="own")
-    keys = [column.key for column in table.columns]
-    return [dict(zip(keys, row, strict=True)) for row in table.rows]
+def rows():
+    few_shot = [measure("top1", v, n=5, reach=None, shots=s) for s, v in ((1, 0.4), (5, 0.6))]
+    return rows_by_key(
+        table(
+            cell("start/vit/seed0", "zero_shot", measure("top1", 0.25)),
+            cell("trained/run/seed0", "zero_shot", measure("top1", 0.5)),
+            cell("trained/run/seed1", "zero_shot", measure("top1", 0.7)),
+            cell("trained/run/seed0", "few_shot", *few_shot),
+            cell("baseline/hist/default", "colour_histogram", measure("top1", 0.9)),
+        )
+    )
 
 
 def test_seeds_of_one_model_share_a_row(rows):
@@ -65,7 +41,7 @@ def test_seeds_of_one_model_share_a_row(rows):
     assert len(trained["value"].sources) == trained["seeds"].value == 2
 
 
-def test_rows_of_one_measure_stand_together_with_the_baseline(rows):
+def test_rows_of_one_measure_are_together_with_the_baseline(rows):
     assert [(r["measure"], r["state"]) for r in rows] == [
         ("top-1 accuracy", "before training"),
         ("top-1 accuracy", "trained"),
@@ -73,9 +49,10 @@ def test_rows_of_one_measure_stand_together_with_the_baseline(rows):
         ("1-shot accuracy", "trained"),
         ("5-shot accuracy", "trained"),
     ]
+    assert rows[-1]["n"].value == 5, "folds"
 
 
-def test_a_measure_that_a_cell_has_not_got_has_no_row(rows):
+def test_a_measure_that_a_cell_does_not_have_has_no_row(rows):
     assert not [r for r in rows if r["measure"] == "top-5 accuracy"]
 
 
@@ -83,30 +60,37 @@ def test_one_seed_shows_the_interval_over_images(rows):
     assert (rows[0]["value"].low, rows[0]["value"].high) == pytest.approx((0.15, 0.35))
 
 
-def test_text_types_have_a_row_for_each_group(tmp_path):
-    def entry(text_type, group, classes, value):
-        return GroupAccuracy(
-            text_type=text_type,
-            group=group,
-            classes=classes,
-            top1=measure(value, n=10 * classes),
-            top5=measure(0.9),
-            macro=value,
-            hierarchical=None,
-        )
+def test_text_types_have_a_row_for_each_group():
+    def entries(value):
+        groups = (("all", 4, 0.5), ("unseen_new_genus", 2, value))
+        for group, classes, one in groups:
+            facets = {"text_type": "sci", "group": group}
+            yield measure("top1", one, 10 * classes, classes, **facets)
+            yield measure("top5", 0.9, 10 * classes, classes, **facets)
 
-    paths = [
-        cell(
-            tmp_path / f"{seed}.json",
-            "text_types",
-            "train",
-            "run",
-            seed,
-            groups=[entry("sci", "all", 4, 0.5), entry("sci", "unseen_new_genus", 2, value)],
-        )
-        for seed, value in ((0, 0.6), (1, 0.8))
-    ]
-    rows = evaluation_table("e", paths, scale="own").rows
+    seeds = ((0, 0.6), (1, 0.8))
+    paths = [cell(f"trained/run/seed{s}", "text_types", *entries(v)) for s, v in seeds]
+    rows = table(*paths).rows
     assert [row[0] for row in rows] == ["top-1, sci, all", "top-1, sci, unseen new genus"]
     assert [row[3].value for row in rows] == pytest.approx([0.5, 0.7])
     assert [(row[5].value, row[6].value, row[7].value) for row in rows] == [(40, 4, 2), (20, 2, 2)]
+
+
+def test_retrieval_shows_recall_and_a_new_protocol_all_that_it_measures():
+    recall = [measure("recall_at_1", v, by=by) for by, v in (("class", 0.5), ("item", 0.1))]
+    rows = table(
+        cell("trained/run/seed0", "retrieval", measure("top1", 0.5), *recall),
+        cell("trained/run/seed0", "probe", measure("top1", 0.6), measure("harmonic_mean", 0.4)),
+    ).rows
+    assert [(row[0], row[3].value) for row in rows] == [
+        ("Recall@1 by class", 0.5),
+        ("Recall@1 by item", 0.1),
+        ("top-1 accuracy", 0.6),
+        ("harmonic mean", 0.4),
+    ]
+
+
+def test_several_data_sets_have_a_column():
+    paths = [cell("trained/run/seed0", "zero_shot", measure("top1", 0.5), dataset=d) for d in "ab"]
+    assert [row["dataset"] for row in rows_by_key(table(*paths))] == ["a", "b"]
+    assert "dataset" not in rows_by_key(table(paths[0]))[0]

@@ -6,7 +6,7 @@ it. `$name` stands for the key `name` of the paper's section in the config.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -248,7 +248,7 @@ class TableSpec(ConfigModel):
             valid: set[str] = texts if known == "text" else keys | set(axes)
             if wanted not in valid:
                 raise ValueError(
-                    f"{place}: no {known} column is {wanted!r}{suggestion(wanted, valid)}"
+                    f"{place}: no {known} column is called {wanted!r}{suggestion(wanted, valid)}"
                 )
         if self.columns and not texts:
             raise ValueError("columns: none has text, so the rows have no names")
@@ -305,6 +305,3 @@ def read_table_spec(path: Path) -> TableSpec:
 
 
 _KEYS = tuple(TableSpec.model_fields)
-
-#: the axes by name
-AXES: tuple[AxisName, ...] = get_args(AxisName)

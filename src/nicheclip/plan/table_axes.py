@@ -106,7 +106,7 @@ class Axes:
 
     def _found(self, reference: str, name: str, known: Mapping[str, Any]) -> Any:
         if name not in known:
-            section = "the row" if ".row" in reference else f"papers.{self._name}"
+            section = "the row" if reference.startswith("$row.") else f"papers.{self._name}"
             raise self.error(f"{reference}: {section} has no key {name!r}{suggestion(name, known)}")
         return known[name]
 
@@ -140,11 +140,8 @@ class Axes:
     ) -> Setting:
         if axis.axis == "comparison":
             return self._compared(axis, one, setting)
-        word = value.label or (
-            in_words(
-                "text_type" if axis.labels else axis.axis, label if axis.axis == "run" else one
-            )
-        )
+        shown = label if axis.axis == "run" else one
+        word = value.label or in_words("text_type" if axis.labels else axis.axis, shown)
         words: dict[str, str] = {axis.axis: word}
         keys: dict[str, Any] = {axis.axis: one}
         if axis.axis == "evaluation":
@@ -154,11 +151,14 @@ class Axes:
         return setting.joined({**keys, **value.given()}, words, {})
 
     def evaluation_words(self, setting: Setting) -> dict[str, str]:
-        """The data set, as the registry calls it if it is from there, and which classes."""
-        dataset = self.dataset(setting)
-        source = self._plan.config.datasets[dataset].source
-        name = source.name if source.kind == "registry" else dataset
-        return {"dataset": name, "classes": self.task(setting).classes}
+        """Which classes, and the data set, if it is one, as the registry calls it."""
+        task = self.task(setting)
+        words: dict[str, str] = {"classes": task.classes}
+        if len(task.datasets) == 1 or "dataset" in setting.keys:
+            dataset = self.dataset(setting)
+            source = self._plan.config.datasets[dataset].source
+            words["dataset"] = source.name if source.kind == "registry" else dataset
+        return words
 
     def _compared(self, axis: Axis, pair: Sequence[str], setting: Setting) -> Setting:
         runs = self.resolved(axis.among, setting)

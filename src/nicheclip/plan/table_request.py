@@ -1,12 +1,14 @@
 """A table as the job that makes it is told of it: every row, and what each entry measures."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
 from nicheclip.config.tables import Compare, FigureSpec, Mark, Published, Show
 from nicheclip.plan.cells import Cell
+from nicheclip.plan.words import Scale
 from nicheclip.subjects import Kind, Subject
+
+#: what columns show of a measure beside its value
+FACTS: tuple[Show, ...] = ("chance", "images", "n", "classes", "seeds")
 
 
 class _Plain(BaseModel):
@@ -57,7 +59,7 @@ class Row(_Plain):
     entries: dict[str, Selection]
     """By key of the column; those that are not in the plan and may be empty are left out."""
     entry: Selection
-    """What the table's own `entry` says for this row."""
+    """The first of them; of a figure alone what its `entry` says for this row."""
 
 
 class TableColumn(_Plain):
@@ -81,7 +83,7 @@ class TableRequest(_Plain):
     name: str
     """Of its files."""
     title: str
-    scale: Literal["demo", "paper", "own"]
+    scale: Scale
     seed: int
     """Of the bootstrap, of permutations and of samples."""
     bootstrap: int

@@ -1,26 +1,31 @@
 """The papers' tables: from their files and the config to what each entry measures."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nicheclip.config.tables import AXES, Axis, Column, read_table_spec
+from nicheclip.config.tables import Axis, Column, Mark, read_table_spec
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan, unique
 from nicheclip.plan.table_axes import Axes, Setting
 from nicheclip.plan.table_checks import check_agreement, check_planned
-from nicheclip.plan.table_request import Row, Selection, TableColumn, TableRequest
+from nicheclip.plan.table_request import FACTS, Row, Selection, TableColumn, TableRequest
+from nicheclip.plan.words import SCALE_MARKS
 from nicheclip.subjects import COLOUR_HISTOGRAM, Subject
 
 FACETS = ("text_type", "group", "rank", "shots", "by")
 
-SCALE_MARKS = {
-    "demo": " (demo scale, not comparable with the paper)",
-    "own": " (own data, not comparable with the paper)",
-    "paper": "",
-}
-
 NOTHING = Setting({}, {}, {})
+
+
+@dataclass(frozen=True)
+class _PlannedColumn:
+    """A column, the section of the file that it comes from, and what `each` has settled."""
+
+    column: TableColumn
+    source: Column
+    settled: Setting
 
 
 class PaperTables:
@@ -164,14 +169,14 @@ class PaperTable:
             seed=config.seed,
             bootstrap=task.bootstrap,
             confidence=task.confidence,
-            columns=[column for column, _, _ in columns],
+            columns=[one.column for one in columns],
             rows=rows,
             code=spec.code,
             leave_out_unmeasured=spec.unmeasured == "leave_out",
             published=spec.published,
             published_file=self._published_file(),
             compare=spec.compare,
-            mark=spec.mark,
+            mark=self._mark(columns),
             notes=[self._worded(note, words) for note in spec.notes],
             figure=spec.figure,
             features=self._features(rows),
@@ -181,71 +186,60 @@ class PaperTable:
         check_agreement(self._plan, self.paper, spec, request)
         return request
 
-    def _columns(self) -> list[tuple[TableColumn, Column, Setting]]:
-        """The columns, their file's sections, and what `each` has settled for them."""
-        found = []
-        for column in self.spec.columns:
-            settings = [(column.key, NOTHING)]
-            if column.each:
-                start = Setting(self.spec.entry.given(), {}, {})
-                axis = Axis(axis=column.each, of=column.of)
-                settings = [
-                    (
-                        str(one.keys[column.each]),
-                        Setting({column.each: one.keys[column.each]}, one.words, {}),
-                    )
-                    for one in self._axes.along(axis, start)
-                ]
-            for value, setting in settings:
-                word = setting.words.get(column.each or "", value)
-                found.append((self._column(column, value, word), column, setting))
-        made = {
-            axis: [column.key for column, source, _ in found if source.each == axis]
-            for axis in AXES
-        }
-        return [
-            (
-                column.model_copy(
-                    update={"mean_of": [k for n in column.mean_of for k in made.get(n) or [n]]}  # type: ignore[call-overload]
-                ),
-                source,
-                setting,
-            )
-            for column, source, setting in found
-        ]
+    def _columns(self) -> list[_PlannedColumn]:
+        """The columns, with one for each value of `each`."""
+        start = Setting(self.spec.entry.given(), {}, {})
+        found: list[_PlannedColumn] = []
+        made: dict[str, list[str]] = {}
+        for source in self.spec.columns:
+            if source.each is None:
+                found.append(_PlannedColumn(self._column(source, "", "", made), source, NOTHING))
+                continue
+            for one in self._axes.along(Axis(axis=source.each, of=source.of), start):
+                value = one.keys[source.each]
+                column = self._column(source, str(value), one.words[source.each], made)
+                made.setdefault(source.each, []).append(column.key)
+                settled = Setting({source.each: value}, one.words, {})
+                found.append(_PlannedColumn(column, source, settled))
+        return found
 
-    def _column(self, column: Column, value: str, word: str) -> TableColumn:
-        published = column.published or (self.spec.published and self.spec.published.value)
+    def _column(
+        self, source: Column, value: str, word: str, made: Mapping[str, Sequence[str]]
+    ) -> TableColumn:
+        published = source.published or (self.spec.published and self.spec.published.value)
         return TableColumn(
-            key=(column.key or "{}").format(value),
-            label=column.label.format(word),
-            text=column.text is not None,
-            show=column.show,
-            interval=column.interval,
-            optional=column.optional,
-            mean_of=column.mean_of,
-            of=None if column.each else column.of,
+            key=(source.key or "{}").format(value),
+            label=source.label.format(word),
+            text=source.text is not None,
+            show=source.show,
+            interval=source.interval,
+            optional=source.optional,
+            mean_of=[key for name in source.mean_of for key in made.get(name, [name])],
+            of=None if source.each else source.of,
             published=published and published.format(value),
         )
 
-    def _row(self, setting: Setting, columns: Sequence[tuple[TableColumn, Column, Setting]]) -> Row:
-        words = dict(setting.words)
-        if not {"dataset", "classes"} <= words.keys():
-            words = self._axes.evaluation_words(setting) | words
+    def _row(self, setting: Setting, columns: Sequence[_PlannedColumn]) -> Row:
+        words = {**self._axes.evaluation_words(setting), **setting.words}
         texts, entries = {}, {}
-        for column, source, each in columns:
+        for one in columns:
+            column, source = one.column, one.source
             if source.text is not None:
                 texts[column.key] = self._worded(source.text, words)
                 continue
-            changes = {**setting.arms.get(source.arm or "", {}), **each.keys, **source.given()}
-            if column.mean_of or (column.show != "value" and not changes):
+            changes = {**setting.arms.get(source.arm or "", {}), **one.settled.keys}
+            changes |= source.given()
+            # a fact of a measure that the column itself names is looked up as well
+            measured = column.show == "value" or (column.show in FACTS and changes)
+            if column.mean_of or not measured:
                 continue
             selection = self._selection(setting.joined(changes, {}, {}))
             if self._is_planned(selection, column.optional):
                 entries[column.key] = selection
-        entry = self._selection(setting.joined(setting.arms.get("first", {}), {}, {}))
-        if not entries:
-            self._is_planned(entry, False)
+        entry = next(iter(entries.values()), None)
+        if entry is None:
+            entry = self._selection(setting)
+            self._is_planned(entry, optional=False)
         label = ", ".join(setting.words[axis.axis] for axis in self.spec.rows)
         return Row(label=label, texts=texts, entries=entries, entry=entry)
 
@@ -281,6 +275,19 @@ class PaperTable:
             return False
         check_planned(self._plan, self.paper, self.name, selection, self._planned)
         return True
+
+    def _mark(self, columns: Sequence[_PlannedColumn]) -> Mark | None:
+        """With the columns that an axis made in the place of its name."""
+        mark = self.spec.mark
+        if mark is None:
+            return None
+        keys = [
+            one.column.key
+            for name in mark.columns
+            for one in columns
+            if name in (one.column.key, one.source.each)
+        ]
+        return mark.model_copy(update={"columns": keys})
 
     def _features(self, rows: Sequence[Row]) -> list[str]:
         if "features" not in self.spec.reads:

@@ -1,6 +1,17 @@
-"""What tables call text types, groups of classes, shots and states."""
+"""What tables call text types, groups of classes, shots, states and the scale of their numbers."""
+
+from typing import Literal
 
 from nicheclip.subjects import STATES
+
+Scale = Literal["demo", "paper", "own"]
+
+#: after a title, unless the numbers can be compared with the paper's
+SCALE_MARKS: dict[Scale, str] = {
+    "demo": " (demo scale, not comparable with the paper)",
+    "own": " (own data, not comparable with the paper)",
+    "paper": "",
+}
 
 TEXT_TYPES = {
     "sci": "scientific",

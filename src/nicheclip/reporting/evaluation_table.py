@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from nicheclip.plan.words import Scale
 from nicheclip.reporting.measure_index import FACETS, SEED
 from nicheclip.reporting.over_seeds import SeedMeasure, over_seeds
-from nicheclip.reporting.scale import Scale
 from nicheclip.reporting.table import Column, Content, Number, Table
 from nicheclip.subjects import STATES
 

@@ -1,6 +1,7 @@
 """The predictions behind an entry of a table."""
 
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 
 from nicheclip.evaluation.predictions import (
     Predictions,
@@ -21,7 +22,7 @@ def predictions_of(selection: Selection) -> list[Predictions]:
     group = (selection.facets.get("text_type"), selection.facets.get("group"))
     if group == (None, None):
         return [read_predictions(path) for path in paths]
-    found = [_by_group(path).get((str(group[0]), str(group[1]))) for path in paths]
+    found = [_by_group(*version(path)).get((str(group[0]), str(group[1]))) for path in paths]
     missing = [path for path, one in zip(paths, found, strict=True) if one is None]
     if missing and len(missing) < len(found):
         raise InputError(
@@ -31,6 +32,12 @@ def predictions_of(selection: Selection) -> list[Predictions]:
     return [one for one in found if one is not None]
 
 
-@cache
-def _by_group(path: str) -> dict[tuple[str, str], Predictions]:
+def version(path: Path | str) -> tuple[str, int]:
+    """A file as a cache should know it: its full path and when it was written."""
+    return str(Path(path).resolve()), Path(path).stat().st_mtime_ns
+
+
+# the rows of a table come back to the same few files
+@lru_cache(maxsize=8)
+def _by_group(path: str, written: int) -> dict[tuple[str, str], Predictions]:
     return read_group_predictions(path)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from nicheclip.plan.table_request import Row, TableColumn, TableRequest
+from nicheclip.plan.table_request import FACTS, Row, TableColumn, TableRequest
 from nicheclip.reporting.comparisons import exchange_test, holm
 from nicheclip.reporting.judged import predictions_of
 from nicheclip.reporting.marks import marked
@@ -95,9 +95,6 @@ def _with_interval(measured: Measured, column: TableColumn) -> Measured:
     if column.interval:
         return measured
     return Measured(measured.value, measured.sources)
-
-
-FACTS = ("chance", "images", "n", "classes", "seeds")
 
 
 def _fact(show: str, seeds: Sequence[SeedMeasure]) -> Content:

@@ -56,13 +56,15 @@ def _row(
     texts: dict[str, str],
     values: Sequence[str],
 ) -> PublishedRow:
-    words = {name: in_words(name, text) for name, text in row.items() if name is not None}
+    if None in row or None in row.values():
+        raise InputError(f"{path}, line {line}: not as many fields as the header.")
+    words = {name: in_words(name, text) for name, text in row.items()}
     found = {}
     for name in values:
         try:
             if row[name]:
                 found[name] = float(row[name])
-        except (TypeError, ValueError):
+        except ValueError:
             raise InputError(
                 f"{path}, line {line}: {name} is {row[name]!r}; expected a number or nothing."
             ) from None

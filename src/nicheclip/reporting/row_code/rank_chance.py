@@ -2,14 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 
 import polars as pl
 
 from nicheclip.evaluation.accuracy import rank_accuracies
 from nicheclip.evaluation.predictions import Predictions, read_classes
 from nicheclip.plan.table_request import Row, TableRequest
-from nicheclip.reporting.judged import predictions_of
+from nicheclip.reporting.judged import predictions_of, version
 from nicheclip.reporting.table import Content, Number
 
 
@@ -20,12 +20,13 @@ def entries(request: TableRequest, row: Row) -> Mapping[str, Content] | None:
     predictions = predictions_of(selection)
     if not predictions:
         return None
-    chances = _chances(tuple(predictions[0].labels), request.acquired("classes.parquet"))
+    classes = version(request.acquired("classes.parquet"))
+    chances = _chances(tuple(predictions[0].labels), *classes)
     return {"chance": Number(chances[str(rank)])}
 
 
-@cache
-def _chances(labels: tuple[str, ...], classes: str) -> dict[str, float]:
+@lru_cache(maxsize=8)
+def _chances(labels: tuple[str, ...], classes: str, written: int) -> dict[str, float]:
     return rank_chances(labels, read_classes(classes))
 
 
