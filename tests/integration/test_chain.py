@@ -84,9 +84,9 @@ def test_forcing_one_rule_reruns_it_and_what_follows(finished):
         ("shards", "write_shard"),
         ("train", "train_model"),
         ("evaluate", "evaluate_retrieval"),
-        ("tables", "fungalzsl_table_1"),
+        ("tables", "tabulate_evaluations"),
         ("report", "write_report"),
-        ("fungalzsl", "fungalzsl_table_1"),
+        ("fungalzsl", "make_table"),
     ],
 )
 def test_each_stage_and_paper_has_a_target(tmp_path, target, made):
@@ -111,8 +111,8 @@ def test_a_paper_that_is_not_there_is_no_empty_success(tmp_path):
             {"acquire_dataset", "generate_captions", "write_shard", "create_model"},
         ),
         (
-            "reporting/fungalzsl.py",
-            {"fungalzsl_table_1"},
+            "reporting/pivot.py",
+            {"make_table"},
             {"acquire_dataset", "train_model", "evaluate_retrieval", "encode_images"},
         ),
     ],
@@ -124,6 +124,47 @@ def test_an_edit_in_the_library_reruns_just_what_uses_it(own_copy, module, rerun
     plan = planned_jobs(own_copy, root=own_copy)
     assert reruns <= plan.keys()
     assert not stays & plan.keys()
+
+
+OWN_TABLE = """
+title: "FungalZSL: zero-shot accuracy by source of texts"
+label: Sources of texts
+caption: Zero-shot accuracy for each source of class texts.
+rows: [{axis: evaluation, of: $caption_sources}, {axis: run, of: $rows}]
+entry: {protocol: zero_shot, measure: top1}
+columns:
+  - {key: texts, label: Texts, text: "{evaluation}"}
+  - {key: model, label: Model, text: "{run}"}
+  - {key: top1, label: Top-1, interval: true}
+  - {key: before_training, label: Before training, state: start, interval: true}
+mark: {columns: [top1]}
+figure: {kind: dots, lines: texts, value: top1, panels: model, before: before_training}
+"""
+
+
+def test_a_table_is_added_by_writing_one_file(own_copy):
+    file = own_copy / "workflow/registry/tables/fungalzsl/sources.yaml"
+    file.write_text(OWN_TABLE)
+    made = {"make_table": 1, "fungalzsl": 1}
+    assert planned_jobs(own_copy, "fungalzsl", root=own_copy) == made
+    snakemake(own_copy, "--cores", 1, "fungalzsl", root=own_copy)
+    table = (own_copy / "results/tables/fungalzsl_sources.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in table] == [
+        ["texts", "model"],
+        ["visual", "nicheclip-tiny"],
+        ["plain", "nicheclip-tiny"],
+    ]
+    assert (own_copy / "results/figures/fungalzsl_sources.svg").is_file()
+    assert "make_table" not in planned_jobs(own_copy, "fungalzsl", root=own_copy)
+
+
+def test_a_typo_in_a_table_stops_before_anything_runs(own_copy):
+    file = own_copy / "workflow/registry/tables/fungalzsl/1.yaml"
+    file.write_text(file.read_text().replace("columns:", "colums:"))
+    done = snakemake(own_copy, "--dry-run", root=own_copy, check=False)
+    assert done.returncode != 0
+    assert "unknown key 'colums'; did you mean 'columns'" in done.stdout
+    assert "fungalzsl/1.yaml, line" in done.stdout
 
 
 def test_a_change_of_the_config_reruns_just_what_it_concerns(finished, tmp_path):
