@@ -66,8 +66,7 @@ def config(threads: int) -> TrainingConfig:
             "recipe": {"kind": "multi_positive"},
             "epochs": 1,
             "batch_size": BATCH,
-            "cpu_threads": threads,
-            "log_every_steps": 1,
+            "compute": {"cpu_threads": threads, "log_every_steps": 1},
         }
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]):
     manifest = ManifestWriter("models", config=snakemake.params.config, code=snakemake.params.code)
     config = ModelConfig.model_validate(snakemake.params.config)
-    seed = int(snakemake.wildcards.initial.removeprefix("seed") if not config.pretrained else 0)
+    seed = int(snakemake.wildcards.variant.removeprefix("seed") if not config.pretrained else 0)
     clip = create(config, seed=seed, registry=Path(snakemake.params.registry))
     files = save(clip, Path(snakemake.output.manifest).parent)
     parameters = sum(p.numel() for p in clip.model.parameters())

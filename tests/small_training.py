@@ -95,6 +95,6 @@ def training_config(**changes) -> TrainingConfig:
         "batch_size": 8,
         "optimizer": {"lr": 1e-3, "weight_decay": 0.1},
         "augment": {"crop_scale": [0.5, 1.0], "flip": True, "rotate": True},
-        "log_every_steps": 1,
     }
-    return TrainingConfig.model_validate(settings | changes)
+    compute = {"log_every_steps": 1} | changes.pop("compute", {})
+    return TrainingConfig.model_validate(settings | changes | {"compute": compute})

@@ -50,4 +50,5 @@ loop.train(
     seed=0,
     run_folder=folder / "run",
     output=folder / "model",
+    code=arguments.get("code", ""),
 )

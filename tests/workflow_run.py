@@ -57,7 +57,12 @@ def planned_jobs(folder, *arguments, **options):
 
 def digests(folder):
     """Of the models, histories, tables and figures that a run in ``folder`` has made."""
-    patterns = ("train/**/*.safetensors", "train/**/history.csv", "tables/**/*", "figures/**/*.svg")
+    patterns = (
+        "models/trained/**/*.safetensors",
+        "models/trained/**/history.csv",
+        "tables/**/*",
+        "figures/**/*.svg",
+    )
     files = [file for pattern in patterns for file in folder.glob(f"results/{pattern}")]
     return {str(f.relative_to(folder)): sha256_file(f) for f in files if f.is_file()}
 

@@ -58,5 +58,13 @@ CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 
+#: a model folder that holds only what differs from another, its base; see ``models.deltas``
+DELTA_FILE = "changed.safetensors"
+SUBJECT_FILE = "subject.json"
+DELTA_FILES = (CONFIG_FILE, DELTA_FILE, SUBJECT_FILE)
+
+#: beside either: the classes of an adapted model as anchors among the image features
+CLASSIFIER_FILE = "classifier.safetensors"
+
 #: the baseline that sees no shapes
 COLOUR_HISTOGRAM = Subject(kind="baseline", name="colour_histogram", variant="default")

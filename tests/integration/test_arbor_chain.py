@@ -4,20 +4,21 @@ import polars as pl
 import pytest
 
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.evaluation.metrics import read_metrics
+from nicheclip.evaluation.frame import read_cells
 from nicheclip.evaluation.predictions import read_group_predictions
+from nicheclip.runtime.files import read_json
 from workflow_run import ROOT, planned_jobs, snakemake
 
 CONFIG = ROOT / "tests/configs/arbor.yaml"
-START = "models/tiny/seed0"
-ZERO_SHOT = f"results/evaluate/unseen/{START}/zero_shot/metrics.json"
+JUDGED = "results/evaluate/arbor/test"
+START = f"{JUDGED}/start/tiny"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A folder with everything that BioCLIP's tables need, and one cell beside; read only."""
+    """A folder with everything that BioCLIP's tables need; read only."""
     folder = tmp_path_factory.mktemp("arbor")
-    snakemake(folder, "--cores", 2, "bioclip", ZERO_SHOT, config=CONFIG)
+    snakemake(folder, "--cores", 2, "bioclip", config=CONFIG)
     return folder
 
 
@@ -37,23 +38,28 @@ def test_a_tree_of_life_becomes_shards_with_taxonomic_texts(finished):
     assert sample.texts["taxon"] == f"a photo of {lineage}."
 
 
+def cells(folder, subject, evaluation, protocol):
+    """The measures of one cell."""
+    path = folder / subject / "seed0" / evaluation / protocol / "metrics.json"
+    return read_cells([path])
+
+
 def test_an_untrained_model_is_judged_on_seen_and_unseen_species(finished):
-    text_types = f"results/evaluate/arbor/{START}/text_types/metrics.json"
-    few_shot = f"results/evaluate/unseen/{START}/few_shot/metrics.json"
-    cells = {"text_types": text_types, "zero_shot": ZERO_SHOT, "few_shot": few_shot}
-    metrics = {protocol: read_metrics(finished / path) for protocol, path in cells.items()}
-    groups = {entry.group: entry for entry in metrics["text_types"].groups}
+    text_types = cells(finished, START, "arbor", "text_types")
+    top1 = text_types.filter(measure="top1", text_type="taxon_com")
+    groups = {row["group"]: row for row in top1.iter_rows(named=True)}
     seen, unseen = groups["seen"], groups["unseen"]
-    assert seen.classes + unseen.classes == groups["all"].classes == metrics["text_types"].classes
-    assert seen.top1.n + unseen.top1.n == groups["all"].top1.n
-    assert {rank.rank for rank in unseen.hierarchical} >= {"kingdom", "genus", "species"}
-    path = finished / cells["text_types"]
-    predictions = read_group_predictions(path.with_name("predictions.parquet"))
-    assert {text_type for text_type, _ in predictions} == {"com", "taxon_com"}
+    assert seen["classes"] + unseen["classes"] == groups["all"]["classes"] == seen["cell_classes"]
+    assert seen["n"] + unseen["n"] == groups["all"]["n"]
+    ranks = text_types.filter(measure="rank_accuracy", group="unseen")["rank"]
+    assert set(ranks) >= {"kingdom", "genus", "species"}
+    path = finished / START / "seed0/arbor/text_types/predictions.parquet"
+    assert {text_type for text_type, _ in read_group_predictions(path)} == {"com", "taxon_com"}
     for protocol in ("zero_shot", "few_shot"):
-        judged = metrics[protocol]
-        assert (judged.n, judged.classes) == (unseen.top1.n, unseen.classes)
-        assert judged.counts["images_of_other_classes"] == seen.top1.n
+        judged = cells(finished, START, "unseen", protocol).row(0, named=True)
+        assert (judged["cell_n"], judged["cell_classes"]) == (unseen["n"], unseen["classes"])
+        metrics = read_json(finished / START / "seed0/unseen" / protocol / "metrics.json")
+        assert metrics["counts"]["images_of_other_classes"] == seen["n"]
 
 
 def test_the_tables_are_of_all_runs_on_seen_and_unseen_species(finished):
@@ -71,7 +77,9 @@ def test_the_tables_are_of_all_runs_on_seen_and_unseen_species(finished):
     assert set(read("ranks")["rank"]) >= {"kingdom", "genus", "species"}
     effect = read("taxonomy_effect").filter(species="unseen")
     mixed, common = (
-        text_types_of_run(finished, run).group(text_type, "unseen").top1.value
+        cells(finished, f"{JUDGED}/trained/{run}", "arbor", "text_types")
+        .filter(measure="top1", text_type=text_type, group="unseen")["value"]
+        .item()
         for run, text_type in (("arbor-tiny", "taxon_com"), ("arbor-com", "com"))
     )
     assert effect["difference"].item() == pytest.approx(mixed - common, abs=1e-6)
@@ -80,19 +88,14 @@ def test_the_tables_are_of_all_runs_on_seen_and_unseen_species(finished):
     assert (finished / "results/figures/bioclip_distances.json").is_file()
 
 
-def text_types_of_run(folder, run):
-    return read_metrics(
-        folder / f"results/evaluate/arbor/train/{run}/seed0/text_types/metrics.json"
-    )
-
-
 def test_bioclips_tables_are_in_the_report_and_made_once(finished):
     plan = planned_jobs(finished, "report", config=CONFIG)
     assert plan["write_report"] == 1
-    assert not plan.keys() & {"train_model", "evaluate_text_types", "bioclip_text_types"}
+    assert not plan.keys() & {"train_model", "encode", "judge", "make_table", "make_figure"}
 
 
 def test_the_full_study_is_six_runs_of_three_seeds(tmp_path):
     plan = planned_jobs(tmp_path, "bioclip", config=ROOT / "workflow/config/arbor.yaml")
     assert plan["train_model"] == 18
-    assert plan["evaluate_text_types"] == 18 + 3, "the start models of three seeds serve all runs"
+    assert plan["create_model"] == 3, "the start models of three seeds serve all runs"
+    assert plan["judge"] == 6 + 1, "a job for all seeds of each run, and of the start model"

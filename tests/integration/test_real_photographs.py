@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from nicheclip.evaluation.frame import read_cells
 from nicheclip.runtime.files import read_json
 from workflow_run import ROOT, snakemake
 
@@ -55,10 +56,11 @@ def test_fish_run_from_class_folders_to_metrics(tmp_path):
     snakemake(tmp_path, "--cores", 2, config=ROOT / "tests/configs/fish7.yaml")
     manifest = read_json(tmp_path / "results/acquire/fish7/manifest.json")
     assert manifest["counts"]["images"] == 252 and manifest["dropped"] == []
-    folder = tmp_path / "results/evaluate/fish7/train/fish7-small/seed0"
-    zero_shot = read_json(folder / "zero_shot/metrics.json")
-    assert zero_shot["classes"] == 7 and 40 <= zero_shot["n"] <= 90
-    assert zero_shot["top1"]["value"] > zero_shot["chance"]
+    folder = tmp_path / "results/evaluate/fish7/test/trained/fish7-small/seed0/fish7"
+    zero_shot = read_cells([folder / "zero_shot/metrics.json"]).filter(measure="top1")
+    found = zero_shot.row(0, named=True)
+    assert found["classes"] == 7 and 40 <= found["n"] <= 90
+    assert found["value"] > found["chance"]
     print((tmp_path / "results/tables/evaluation/fish7.md").read_text())
 
 
@@ -74,8 +76,8 @@ def test_mushrooms_run_from_a_table_with_licences_to_metrics(tmp_path):
     texts = pl.read_parquet(tmp_path / "results/taxonomy/mushrooms/texts.parquet")
     prince = texts.filter(class_id="Agaricus augustus", text_type="sci_com")
     assert prince["name"].to_list() == ["Agaricus augustus with common name The Prince"]
-    metrics = tmp_path / "results/evaluate/mushrooms/train/mushrooms-small/seed0"
+    metrics = tmp_path / "results/evaluate/mushrooms/test/trained/mushrooms-small/seed0"
     for protocol in ("zero_shot", "retrieval"):
-        assert read_json(metrics / protocol / "metrics.json")["n"] > 0
+        assert read_json(metrics / "mushrooms" / protocol / "metrics.json")["n"] > 0
     for name in ("mushrooms", "mushrooms-described"):
         print((tmp_path / f"results/tables/evaluation/{name}.md").read_text())

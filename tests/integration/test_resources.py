@@ -36,7 +36,7 @@ def asked(tmp_path_factory):
 
 
 def test_the_rules_that_go_to_a_scheduler_are_known(asked):
-    assert set(asked) >= {"read_checklists", "write_shard", "encode_images", "evaluate_few_shot"}
+    assert set(asked) >= {"read_checklists", "write_shard", "encode", "judge"}
     assert set(asked) >= ANY_INPUT
 
 

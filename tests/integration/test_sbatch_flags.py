@@ -28,12 +28,12 @@ MADE = [
     ),
     *(f"results/shards/fungi/{split}/sizes.json" for split in ("train", "val", "test")),
     "results/shards/fungi/manifest.json",
-    "results/models/tiny/seed0/open_clip_config.json",
-    "results/models/tiny/seed0/open_clip_model.safetensors",
-    "results/models/tiny/seed0/manifest.json",
+    "results/models/start/tiny/seed0/open_clip_config.json",
+    "results/models/start/tiny/seed0/open_clip_model.safetensors",
+    "results/models/start/tiny/seed0/manifest.json",
 ]
 CPU_RULE = "rule_generate_captions_wildcards_plain"
-GPU_RULE = "rule_model_on_split_encode_images"
+GPU_RULE = "rule_model_on_split_encode"
 
 
 def flags(arguments):
@@ -64,7 +64,7 @@ def requests(tmp_path_factory):
         folder,
         *("--profile", "slurm", "--slurm-init-seconds-before-status-checks", 1, "--retries", 1),
         "results/captions/plain/captions.parquet",
-        "results/features/fungi/test/models/tiny/seed0/features.safetensors",
+        "results/features/fungi/test/start/tiny/manifest.json",
         config=folder / "gpu.yaml",
         root=folder,
         check=False,

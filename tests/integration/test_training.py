@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from nicheclip.config.training import ComputeConfig
 from nicheclip.models.openclip import load, open_clip
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, sha256_file, write_json
@@ -26,11 +28,12 @@ from nicheclip.training.recipes import Contrastive, MultiPositive
 from nicheclip.training.sampling import slice_sizes
 from nicheclip.training.task import TrainingTask
 from small_training import start_model, training_config, write_shards
+from workflow_run import clone
 
 WEIGHTS = "open_clip_model.safetensors"
 PROCESS = Path(__file__).parent.parent / "training_process.py"
 UNFREEZING = {"epochs_per_block": 1, "projections": True, "embeddings": True}
-EVERY_STEP = 1e-9  # seconds between checkpoints
+EVERY_STEP = {"checkpoint_seconds": 1e-9}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def world(tmp_path_factory):
     return folder
 
 
-def run(world, folder, **changes):
+def run(world, folder, code="", **changes):
     return train(
         training_config(**changes),
         start=world / "start",
@@ -50,6 +53,7 @@ def run(world, folder, **changes):
         seed=0,
         run_folder=folder / "run",
         output=folder / "model",
+        code=code,
     )
 
 
@@ -116,7 +120,7 @@ def logged_steps(folder):
 
 
 def test_it_learns_and_writes_a_model_that_open_clip_loads(world, tmp_path):
-    report = run(world, tmp_path, epochs=10, optimizer={"lr": 3e-3}, workers=1)
+    report = run(world, tmp_path, epochs=10, optimizer={"lr": 3e-3}, compute={"workers": 1})
     assert report.steps == 40 and report.samples_seen == 260 and report.classes == 3
     history = list(csv.DictReader((tmp_path / "model/history.csv").open()))
     assert [int(row["step"]) for row in history] == list(range(4, 44, 4))
@@ -134,7 +138,7 @@ def test_it_learns_and_writes_a_model_that_open_clip_loads(world, tmp_path):
 def test_a_second_run_gives_the_same_bytes(world, tmp_path):
     config = {"unfreezing": UNFREEZING, "texts": {"types": {"caption": 1, "com": 1}}}
     for name, workers in (("one", 0), ("two", 2)):
-        run(world, tmp_path / name, workers=workers, **config)
+        run(world, tmp_path / name, compute={"workers": workers}, **config)
     for file in (WEIGHTS, "open_clip_config.json", "history.csv"):
         assert sha256_file(tmp_path / "one/model" / file) == sha256_file(
             tmp_path / "two/model" / file
@@ -177,8 +181,8 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     world, unbroken, tmp_path, caplog, number, at_step, status, resumed_at
 ):
     # Only the kill needs checkpoints within an epoch: the other signals write one.
-    seconds = EVERY_STEP if number == signal.SIGKILL else 600
-    config = training_config(unfreezing=UNFREEZING, checkpoint_seconds=seconds)
+    compute = EVERY_STEP if number == signal.SIGKILL else {}
+    config = training_config(unfreezing=UNFREEZING, compute=compute)
     ended, errors = run_process(world, tmp_path, config, signal=number, at_step=at_step)
     assert ended == status, errors
     assert not (tmp_path / "model").exists()
@@ -191,15 +195,67 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
 
 @pytest.mark.slow
 def test_a_damaged_checkpoint_or_another_config_still_ends_right(world, unbroken, tmp_path, caplog):
-    config = training_config(unfreezing=UNFREEZING, checkpoint_seconds=EVERY_STEP)
+    config = training_config(unfreezing=UNFREEZING, compute=EVERY_STEP)
     run_process(world, tmp_path, config, signal=signal.SIGKILL, at_step=7)
     copytree(tmp_path / "run", tmp_path / "other/run")
     newest = max(tmp_path.glob("run/checkpoints/*/*.pt"))
     newest.write_bytes(newest.read_bytes()[:1000])
     assert run(world, tmp_path, unfreezing=UNFREEZING).resumed_at_steps == [5]
     assert same_result(tmp_path, unbroken)
+    caplog.clear()
+    caplog.set_level("INFO")
     assert run(world, tmp_path / "other", unfreezing=None).resumed_at_steps == []
-    assert "another config" in caplog.text
+    assert re.search(r"checkpoints/\w+: not used: unfreezing {.*}, now null", caplog.text)
+    assert "removed 2 old checkpoints (unfreezing {" in caplog.text
+
+
+def edited(library, change):
+    """The digest of the code that training uses after a change of one of its modules."""
+    file = library / "src/nicheclip/training/losses.py"
+    file.write_text(change(file.read_text()))
+    program = "from nicheclip.runtime.code_digest import code_digest; print(code_digest({!r}))"
+    script = str(library / "scripts/train_model.py")
+    done = subprocess.run(
+        [sys.executable, "-c", program.format(script)],
+        env=environment() | {"PYTHONPATH": str(library / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+def test_a_stopped_run_after_an_edit_of_the_code(world, unbroken, tmp_path, caplog):
+    """A docstring: it resumes to the same bytes. Code: it stops and says so, nothing is lost."""
+    caplog.set_level("INFO")
+    library = clone(tmp_path / "clone")
+    before = edited(library, lambda text: text)
+    config = training_config(unfreezing=UNFREEZING)
+    stop = {"signal": signal.SIGTERM, "at_step": 7, "code": before}
+    assert run_process(world, tmp_path, config, **stop)[0] == EXIT_STATUS
+    copytree(tmp_path / "run", tmp_path / "other/run")
+
+    prose = edited(library, lambda text: text.replace('"""', '"""Truly. ', 1) + "# a comment\n")
+    report = run(world, tmp_path, code=prose, unfreezing=UNFREEZING)
+    assert report.resumed_at_steps == [7] and report.code == [before]
+    assert same_result(tmp_path, unbroken)
+
+    code = edited(library, lambda text: text + "EDITED = True\n")
+    other = tmp_path / "other"
+    with pytest.raises(InputError, match=rf"\(step 7 of 12\).*digest {before}, now {code}"):
+        run(world, other, code=code, unfreezing=UNFREEZING)
+    assert not (other / "model").exists() and list(other.glob("run/checkpoints/*/*.pt"))
+    copytree(other / "run", tmp_path / "again/run")
+    choice = {"on_code_change": "continue"}
+    report = run(world, other, code=code, unfreezing=UNFREEZING, compute=choice)
+    assert report.resumed_at_steps == [7] and report.code == [before, code]
+    assert same_result(other, unbroken)
+    choice = {"on_code_change": "restart"}
+    report = run(world, tmp_path / "again", code=code, unfreezing=UNFREEZING, compute=choice)
+    assert report.resumed_at_steps == [] and report.code == [code]
+    # of the end of the first epoch, step 4, and of step 7
+    assert "removed 2 old checkpoints (other code)" in caplog.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
@@ -221,7 +277,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(world, tmp_pat
 def test_configs_that_do_not_fit_the_machine_or_the_run_are_refused(world, tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="1 GPUs asked for, 0 found on this node"):
-            run(world, tmp_path, gpus=1)
+            run(world, tmp_path, compute={"gpus": 1})
     with pytest.raises(InputError, match="16-mixed needs a GPU"):
         run(world, tmp_path, precision="16-mixed")
     with pytest.raises(InputError, match="warmup_steps is 12, but the run has only 12"):
@@ -251,7 +307,7 @@ def test_two_nodes_train_the_same_weights_as_one_process(world, tmp_path):
         optimizer={"lr": 1e-3, "eps": 1e-3, "gradient_clip": 1.0},
     )  # a large eps: AdamW would otherwise blow rounding of zero gradients up to whole steps
     run(world, tmp_path / "one", **config.model_dump())
-    both = config.model_copy(update={"nodes": 2})
+    both = config.model_copy(update={"compute": ComputeConfig(nodes=2, log_every_steps=1)})
     scratch = tmp_path / "scratch"
     stopped = task(world, tmp_path, both, scratch=str(scratch), stop_at=time.time())
     assert run_two_nodes(stopped) == [EXIT_STATUS, 0], (tmp_path / "log").read_text()

@@ -26,9 +26,8 @@ RUN = {
     # A large eps: AdamW would otherwise blow rounding up to whole steps, between one and two nodes.
     "optimizer": {"lr": 1e-3, "eps": 1e-3},
     "unfreezing": {"epochs_per_block": 1, "projections": True, "embeddings": True},
-    "checkpoint_seconds": 1e-9,
-    "log_every_steps": 1,
 }
+COMPUTE = {"checkpoint_seconds": 1e-9, "log_every_steps": 1}
 CONFIG = {
     "scale": "demo",
     "datasets": {
@@ -54,10 +53,13 @@ CONFIG = {
     },
     "models": {"tiny": {"architecture": "nicheclip-tiny"}},
     "training": {
-        "undisturbed": RUN,
-        "requeued": RUN,
-        "two-nodes": RUN | {"nodes": 2},
-        "limited": RUN | {"hours": 0.01},
+        name: RUN | {"compute": COMPUTE | changes}
+        for name, changes in {
+            "undisturbed": {},
+            "requeued": {},
+            "two-nodes": {"nodes": 2},
+            "limited": {"hours": 0.01},
+        }.items()
     },
 }
 
@@ -69,7 +71,7 @@ def project(tmp_path_factory):
     (folder / "profiles/slurm/partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
     config = folder / "tests.yaml"
     config.write_text(yaml.safe_dump(CONFIG | {"scratch": str(folder / "disk")}))
-    target = "results/train/undisturbed/seed0/train.json"
+    target = "results/models/trained/undisturbed/seed0/train.json"
     snakemake(folder, "--cores", 2, target, config=config, root=folder)
     return folder
 
@@ -78,14 +80,14 @@ class Training:
     """One run of the config, started through the workflow's SLURM profile."""
 
     def __init__(self, cluster, project, run):
-        self.cluster, self.folder = cluster, project / f"results/train/{run}/seed0"
-        self.log = project / f"results/logs/train/{run}/seed0.log"
+        self.cluster, self.folder = cluster, project / f"results/models/trained/{run}/seed0"
+        self.log = project / f"results/logs/models/trained/{run}/seed0.log"
         self.run_folder = self.folder / "run"
         self.output = project / f"{run}.log"
         self._command = [sys.executable, HERE / "quick_snakemake.py", "--profile", "slurm"]
         self._command += ["--configfile", "tests.yaml", "--latency-wait", "20"]
         self._command += ["--slurm-init-seconds-before-status-checks", "1"]
-        self._command += [f"results/train/{run}/seed0/train.json"]
+        self._command += [f"results/models/trained/{run}/seed0/train.json"]
         self._project = project
 
     def start(self):
@@ -160,7 +162,7 @@ def copies(project):
 
 
 def undisturbed(project):
-    return project / "results/train/undisturbed/seed0"
+    return project / "results/models/trained/undisturbed/seed0"
 
 
 @pytest.mark.slow

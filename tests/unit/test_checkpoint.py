@@ -4,13 +4,28 @@ import pytest
 import torch
 
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.training.checkpoint import Checkpoint, CheckpointFolder, fingerprint
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_json, write_json
+from nicheclip.training.checkpoint import Checkpoint, CheckpointFolder
+from nicheclip.training.origin import Origin, origin_of
 from small_training import start_model, training_config, write_shards
+
+ORIGIN = Origin(
+    version=1,
+    config={"epochs": 3, "optimizer": {"lr": 0.001, "betas": [0.9, 0.98]}},
+    seed=0,
+    start="a",
+    data="b",
+)
+
+
+def checkpoints(tmp_path, origin=ORIGIN, **options):
+    return CheckpointFolder(tmp_path / "checkpoints", origin, steps=200, **options)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return CheckpointFolder(tmp_path / "checkpoints", "f" * 16)
+    return checkpoints(tmp_path)
 
 
 def save(folder, *steps):
@@ -21,7 +36,7 @@ def test_the_last_two_are_kept_and_the_newest_is_used(folder):
     paths = save(folder, 9, 10, 100)
     assert [path.exists() for path in paths] == [False, True, True]
     checkpoint = folder.latest()
-    assert checkpoint.step == 100
+    assert (checkpoint.step, checkpoint.file) == (100, paths[-1])
     assert checkpoint.state["model"]["w"].equal(torch.full((50,), 100))
 
 
@@ -49,18 +64,89 @@ def test_a_failed_write_leaves_the_earlier_ones(folder):
     assert folder.latest().step == 1
 
 
-def test_checkpoints_of_another_run_are_not_used_and_said_so(folder, tmp_path, caplog):
-    save(folder, 1)
-    caplog.set_level(logging.WARNING)
-    other = CheckpointFolder(tmp_path / "checkpoints", "e" * 16)
-    assert other.latest() is None
-    assert "another config" in caplog.text
-
-
 def test_only_plain_data_is_loaded(folder):
     path = folder.save(Checkpoint(1, {"trap": torch.nn.Linear(1, 1)}))
     assert folder.latest() is None
     assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"config": {"epochs": 3, "optimizer": {"lr": 0.002, "betas": [0.9, 0.98]}}},
+         "optimizer.lr 0.001, now 0.002"),
+        ({"config": {"optimizer": {"lr": 0.001, "betas": [0.9, 0.95]}}},
+         "epochs 3, now missing, optimizer.betas [0.9, 0.98], now [0.9, 0.95]"),
+        ({"seed": 1}, "seed 0, now 1"),
+        ({"start": "c", "data": "c"}, "another start model, other data"),
+        ({"version": 2}, "version of the recipe 1, now 2"),
+        ({"format": 3}, "format of the engine 2, now 3"),
+        ({"config": dict.fromkeys("stuvw", 1)},
+         'epochs 3, now missing, optimizer {"betas": [0.9, 0.98], "lr": 0.001}, now missing, '
+         "s missing, now 1, t missing, now 1 and 3 more"),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_of_another_origin_is_not_used_and_the_log_says_why(
+    tmp_path, folder, caplog, changes, words
+):
+    caplog.set_level(logging.INFO)
+    save(folder, 1, 2)
+    other = checkpoints(tmp_path, ORIGIN.model_copy(update=changes))
+    assert other.latest() is None
+    assert caplog.messages == [f"{folder.folder}: not used: {words}"]
+    assert folder.folder.exists()
+    other.remove()
+    assert caplog.messages[1:] == [
+        f"the run is complete: removed 2 old checkpoints ({words})",
+    ]
+    assert not folder.folder.exists()
+
+
+def test_checkpoints_of_the_first_format_say_so(tmp_path, folder, caplog):
+    old = tmp_path / "checkpoints" / ("e" * 16)
+    old.mkdir(parents=True)
+    (old / "step-000000001.pt").write_bytes(b"state")
+    write_json(old / "step-000000001.json", {"step": 1, "sha256": "0"})
+    assert folder.latest() is None
+    assert "not used: format of the engine 1, now 2" in caplog.text
+
+
+def test_other_code_stops_and_nothing_is_lost(tmp_path):
+    [file] = save(checkpoints(tmp_path, code="aaa"), 7)
+    with pytest.raises(InputError) as stopped:
+        checkpoints(tmp_path, code="bbb").latest()
+    message = str(stopped.value)
+    assert f"{file} (step 7 of 200) was written by other code (digest aaa, now bbb)" in message
+    assert "compute: {on_code_change: continue}" in message
+    assert "compute: {on_code_change: restart}" in message
+    assert checkpoints(tmp_path, code="aaa").latest().step == 7
+
+
+def test_continue_takes_the_newest_and_records_each_digest(tmp_path):
+    save(checkpoints(tmp_path, code="aaa"), 7)
+    second = checkpoints(tmp_path, code="bbb", on_code_change="continue")
+    assert second.latest().step == 7
+    assert second.code == ("aaa", "bbb")
+    [file] = save(second, 9)
+    assert read_json(file.with_suffix(".json"))["code"] == ["aaa", "bbb"]
+    # The run resumes on the same code without a choice, and on the first code with one.
+    same = checkpoints(tmp_path, code="bbb")
+    assert (same.latest().step, same.code) == (9, ("aaa", "bbb"))
+    back = checkpoints(tmp_path, code="aaa", on_code_change="continue")
+    assert (back.latest().step, back.code) == (9, ("aaa", "bbb", "aaa"))
+
+
+def test_restart_starts_again_and_keeps_the_old_until_the_end(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    [old] = save(checkpoints(tmp_path, code="aaa"), 7)
+    second = checkpoints(tmp_path, code="bbb", on_code_change="restart")
+    assert second.latest() is None and second.code == ("bbb",)
+    save(second, 1, 2, 3)
+    assert old.exists()
+    assert checkpoints(tmp_path, code="bbb", on_code_change="restart").latest().step == 3
+    second.remove()
+    assert not old.exists()
+    assert "removed 1 old checkpoints (other code)" in caplog.text
 
 
 def test_the_fingerprint_follows_what_changes_the_result(tmp_path):
@@ -68,16 +154,21 @@ def test_the_fingerprint_follows_what_changes_the_result(tmp_path):
     first, second = (
         [ShardSet(write_shards(tmp_path / str(n), train=n, val=0) / "train")] for n in (8, 9)
     )
-    base = fingerprint(training_config(), seed=0, start=start, shards=first, code="a")
 
-    def changed(seed=0, shards=first, code="a", **changes):
+    def fingerprint(seed=0, shards=first, version=1, **changes):
         config = training_config(**changes)
-        return fingerprint(config, seed=seed, start=start, shards=shards, code=code) != base
+        return origin_of(config, version=version, seed=seed, start=start, shards=shards).fingerprint
 
-    assert not changed()
-    assert not changed(workers=3, checkpoint_seconds=1, log_every_steps=7, seeds=[0, 1])
-    assert changed(seed=1) and changed(shards=second) and changed(code="b")
-    assert changed(epochs=4) and changed(optimizer={"lr": 2e-3}) and changed(cpu_threads=2)
+    base = fingerprint()
+
+    def changed(**changes):
+        return fingerprint(**changes) != base
+
+    assert len(base) == 16 and not changed()
+    compute = {"workers": 3, "checkpoint_seconds": 1, "cpu_threads": 2, "gpus": 4, "nodes": 2}
+    assert not changed(compute=compute, seeds=[0, 1])
+    assert changed(seed=1) and changed(shards=second) and changed(version=2)
+    assert changed(epochs=4) and changed(optimizer={"lr": 2e-3}) and changed(precision="bf16-mixed")
     weights = start / "open_clip_model.safetensors"
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1

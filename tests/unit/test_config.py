@@ -62,6 +62,10 @@ def test_every_config_section_is_described():
     ("path", "value", "message"),
     [
         ("training.run.epoch", 3, "training.run.epoch: unknown key 'epoch'; did you mean 'epochs'"),
+        ("training.run.gpus", 1, "run.gpus: unknown key 'gpus'; did you mean 'compute.gpus'"),
+        ("training.run.hours", 9, "unknown key 'hours'; did you mean 'compute.hours'"),
+        ("training.run.lr", 1e-3, "unknown key 'lr'; did you mean 'optimizer.lr'"),
+        ("training.run.compute", {"gpus": 3, "nodes": 2}, "2 nodes cannot share 3 GPUs evenly"),
         ("data_sets", {}, "data_sets: unknown key 'data_sets'; did you mean 'datasets'"),
         (
             "datasets.fish.source.split_folder",

@@ -125,6 +125,7 @@ def library(tmp_path, monkeypatch):
 def forget():
     code_digest._imports.cache_clear()
     code_digest._content.cache_clear()
+    code_digest.code_digest.cache_clear()
 
 
 def digest(script, *chosen):

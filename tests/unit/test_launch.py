@@ -13,6 +13,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from nicheclip.config.training import ComputeConfig
 from nicheclip.models.devices import check_gpus
 from nicheclip.runtime.errors import InputError
 from nicheclip.training import launch, node, ownership
@@ -22,9 +23,9 @@ from nicheclip.training.task import TrainingTask
 from small_training import training_config
 
 
-def task(folder, **changes):
+def task(folder, **compute):
     return TrainingTask(
-        config=training_config(**changes),
+        config=training_config(compute=compute),
         start=Path("start"),
         shards=Path("shards"),
         seed=0,
@@ -45,26 +46,26 @@ def task(folder, **changes):
     ],
 )
 def test_processes_and_cores_of_a_node(changes, processes, cores):
-    config = training_config(**changes)
-    assert (config.node_processes, config.node_cores) == (processes, cores)
+    compute = ComputeConfig(**changes)
+    assert (compute.node_processes, compute.node_cores) == (processes, cores)
 
 
 def test_gpus_are_shared_evenly_by_the_nodes():
     with pytest.raises(ValidationError, match="2 nodes cannot share 3 GPUs evenly"):
-        training_config(gpus=3, nodes=2)
+        ComputeConfig(gpus=3, nodes=2)
 
 
 @pytest.mark.parametrize(("hours", "seconds"), [(24, 85800), (0.01, 28)])
 def test_training_stops_before_the_time_limit(hours, seconds):
     """Ten minutes before 86,400 s; a fifth before 36 s."""
-    assert training_config(hours=hours).stop_after == seconds
+    assert ComputeConfig(hours=hours).stop_after == seconds
 
 
 def test_the_step_of_a_job():
-    options = launch.step_command(training_config(gpus=8, nodes=2))
+    options = launch.step_command(ComputeConfig(gpus=8, nodes=2))
     assert options[0] == "srun" and "--overlap" in options
     assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--gres=gpu:4"} <= set(options)
-    assert not any("gpu" in option for option in launch.step_command(training_config()))
+    assert not any("gpu" in option for option in launch.step_command(ComputeConfig()))
 
 
 def test_a_new_step_forgets_the_shape_of_the_one_around_it():

@@ -122,11 +122,11 @@ rule judge_colour_histogram:
         seen_classes=seen_files("classes.parquet"),
     output:
         directory("results/evaluate/{dataset}/{split}/{kind}/{name}"),
+    log:
+        "results/logs/evaluate/{dataset}/{split}/{kind}/{name}.log",
     wildcard_constraints:
         kind=COLOUR_HISTOGRAM.kind,
         name=COLOUR_HISTOGRAM.name,
-    log:
-        "results/logs/evaluate/{dataset}/{split}/{kind}/{name}.log",
     conda:
         "../../envs/evaluate.yaml"
     resources:

@@ -26,7 +26,7 @@ def explain(
     """
     path = [str(part) for part in item["loc"]]
     if item["type"] == "extra_forbidden":
-        message = f"unknown key {path[-1]!r}{suggestion(path[-1], _valid_keys(path[:-1], schema))}"
+        message = f"unknown key {path[-1]!r}{_meant(path, schema)}"
     elif item["type"] == "missing":
         message = f"the key {path[-1]!r} is missing"
     else:
@@ -45,6 +45,14 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
     choices = ", ".join(sorted(known)) or "none"
     return f"; did you mean {nearest[0]!r}?" if nearest else f"; valid: {choices}"
+
+
+def _meant(path: list[str], schema: Schema) -> str:
+    """What an unknown key may stand for: the same key of a section beside it, or a similar one."""
+    *parents, key = path
+    valid = _valid_keys(parents, schema)
+    inside = [one for one in valid if key in _valid_keys([*parents, one], schema)]
+    return f"; did you mean '{inside[0]}.{key}'?" if inside else suggestion(key, valid)
 
 
 def _valid_keys(path: list[str], schema: Schema) -> list[str]:
@@ -76,6 +84,7 @@ def _options(node: Schema, schema: Schema) -> list[Schema]:
     if "$ref" in node:
         return _options(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
     unions = [*node.get("anyOf", []), *node.get("oneOf", [])]
+    # an entry that may have a grid has keys of its own beside its union of what is required
     found = [option for union in unions for option in _options(union, schema)]
     return found if unions and "properties" not in node else [node, *found]
 

@@ -2,27 +2,29 @@
 
 The only module that imports open_clip's factory. A model folder holds ``open_clip_config.json``
 and ``open_clip_model.safetensors``, open_clip's own layout: anybody can load it with
-``open_clip.create_model_and_transforms("local-dir:FOLDER")`` or push it to a hub.
+``open_clip.create_model_and_transforms("local-dir:FOLDER")`` or push it to a hub. It may also hold
+only what differs from another model folder (see ``models.deltas``).
 """
 
 import copy
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 
 from nicheclip.config.training import ModelConfig
+from nicheclip.models.deltas import check_model_folder, is_delta, read_tensors, write_weights
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import atomic_path, read_json, write_json
+from nicheclip.runtime.files import read_json, write_json
 from nicheclip.runtime.torchvision_ops import declare_missing_operators
+from nicheclip.subjects import CONFIG_FILE, MODEL_FILES, WEIGHTS_FILE
 
 declare_missing_operators()
 import open_clip as open_clip  # noqa: E402 - after the operators that its torchvision needs
-
-CONFIG_FILE = "open_clip_config.json"
-WEIGHTS_FILE = "open_clip_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,18 @@ class Clip:
     def logit_scale(self) -> float:
         """The factor between cosine similarity and logit (the inverse temperature)."""
         return float(self.model.logit_scale.detach().exp())
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Weights and buffers by name, on the CPU."""
+        return {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
+
+    def folder_config(self) -> dict[str, Any]:
+        """The content of a model folder's ``open_clip_config.json``."""
+        preprocess: dict[str, Any] = {"mean": list(self.mean), "std": list(self.std)}
+        for key in ("interpolation", "resize_mode"):
+            if key in self.model.visual.preprocess_cfg:
+                preprocess[key] = self.model.visual.preprocess_cfg[key]
+        return {"model_cfg": self.model_config, "preprocess_cfg": preprocess}
 
 
 def create(config: ModelConfig, *, seed: int, registry: Path) -> Clip:
@@ -107,32 +121,41 @@ def _trained_with_quick_gelu(config: ModelConfig) -> bool:
 
 
 def load(folder: Path | str) -> Clip:
-    """The model in ``folder``, on the CPU, in evaluation mode.
+    """The model in ``folder``, whole or a delta, on the CPU, in evaluation mode.
 
     Raises:
-        InputError: ``folder`` is no model folder.
+        InputError: ``folder`` is no model folder, or a delta whose base is missing or another.
     """
     folder = Path(folder)
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder}: no {name}; expected a model folder in open_clip's layout.")
+    check_model_folder(folder)
     source = f"local-dir:{folder}"
-    model = open_clip.create_model(source, require_pretrained=True)
+    if is_delta(folder):
+        tensors = read_tensors(folder)
+        with _no_warning_of_random_weights():
+            model = open_clip.create_model(source, load_weights=False, pretrained_text=False)
+        model.load_state_dict(tensors)
+    else:
+        model = open_clip.create_model(source, require_pretrained=True)
     model.eval()
     return Clip(
         model, open_clip.get_tokenizer(source), read_json(folder / CONFIG_FILE)["model_cfg"]
     )
 
 
+@contextmanager
+def _no_warning_of_random_weights() -> Iterator[None]:
+    """open_clip warns of a model without weights; here they come next."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def save(clip: Clip, folder: Path | str) -> list[Path]:
     """Write ``clip`` to ``folder``; returns the files. Same weights, same bytes."""
     folder = Path(folder)
-    tensors = {k: v.detach().cpu().contiguous() for k, v in clip.model.state_dict().items()}
-    with atomic_path(folder / WEIGHTS_FILE) as temporary:
-        safetensors.torch.save_file(tensors, temporary, metadata={"format": "pt"})
-    preprocess: dict[str, Any] = {"mean": list(clip.mean), "std": list(clip.std)}
-    for key in ("interpolation", "resize_mode"):
-        if key in clip.model.visual.preprocess_cfg:
-            preprocess[key] = clip.model.visual.preprocess_cfg[key]
-    write_json(folder / CONFIG_FILE, {"model_cfg": clip.model_config, "preprocess_cfg": preprocess})
-    return [folder / CONFIG_FILE, folder / WEIGHTS_FILE]
+    write_weights(folder / WEIGHTS_FILE, clip.tensors())
+    write_json(folder / CONFIG_FILE, clip.folder_config())
+    return [folder / name for name in MODEL_FILES]

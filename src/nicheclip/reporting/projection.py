@@ -9,6 +9,9 @@ from nicheclip.reporting.figures import principal_components
 
 PERPLEXITY = 30.0
 
+#: of the gradient descent, the first 250 with early exaggeration; more move single points only
+ITERATIONS = 500
+
 #: fewer points have no neighbourhoods to show
 FEWEST_POINTS = 10
 
@@ -26,6 +29,10 @@ def t_sne(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
     with threadpool_limits(limits=1):
         points = TSNE(
-            perplexity=perplexity, init=start.astype(np.float32), random_state=0, n_jobs=1
+            perplexity=perplexity,
+            init=start.astype(np.float32),
+            max_iter=ITERATIONS,
+            random_state=0,
+            n_jobs=1,
         ).fit_transform(features)
     return np.asarray(points, dtype=np.float64)

@@ -23,8 +23,8 @@ from nicheclip.runtime.seeding import generator
 from nicheclip.taxonomy.lineage import Lineage
 from nicheclip.terms import RANKS
 
-#: of a panel; more are sampled, since points would hide each other and t-SNE takes seconds a panel
-MOST_IMAGES = 1000
+#: of a panel; more are sampled, since points would hide each other and t-SNE takes its time
+MOST_IMAGES = 300
 
 #: named and coloured in a panel, as in BioCLIP's figure; others are grey
 MOST_TAXA = 6
@@ -106,7 +106,7 @@ def _panel(
 def tree_figure(models: Mapping[str, ImageFeatures], panels: Sequence[Panel], title: str) -> Figure:
     """Features on a plane (t-SNE) under each model, coloured by the taxa of each rank.
 
-    A panel shows at most 1000 images and names the 6 largest taxa among them.
+    A panel shows at most 300 images and names the 6 largest taxa among them.
 
     Args:
         models: features of at least the panels' images, by the name of the model; one row each.

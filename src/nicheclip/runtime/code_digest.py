@@ -22,6 +22,7 @@ WITHOUT_RESULTS = ("config", "runtime")
 WITH_RESULTS = ("runtime/files.py", "runtime/seeding.py")
 
 
+@cache
 def code_digest(script: Path | str, *chosen: str) -> str:
     """Twelve hex digits over ``script`` and every ``nicheclip`` module that it can reach.
 

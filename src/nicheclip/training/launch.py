@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from nicheclip.config.training import TrainingConfig
+from nicheclip.config.training import ComputeConfig
 from nicheclip.data.scratch import on_scratch
 from nicheclip.runtime.errors import InputError
 from nicheclip.training.interruption import EXIT_STATUS, Interrupted, leaving_on_signals
@@ -33,19 +33,20 @@ def launch(task: TrainingTask) -> None:
         Interrupted: stopped on request; the same call goes on.
         SystemExit: a process failed and has said why.
     """
+    compute = task.config.compute
     step = in_slurm_job() and shutil.which("srun") is not None
-    if task.config.nodes > 1 and not step:
+    if compute.nodes > 1 and not step:
         raise InputError(
-            f"training: {task.config.nodes} nodes asked for, but this is no SLURM job (or srun is "
-            "not found in it). Set training.nodes to 1, or run with --profile slurm."
+            f"training: {compute.nodes} nodes asked for, but this is no SLURM job (or srun is "
+            "not found in it). Set compute.nodes to 1, or run with --profile slurm."
         )
-    if not step and task.config.node_processes == 1:
+    if not step and compute.node_processes == 1:
         with leaving_on_signals(), on_scratch(task.shards, task.scratch) as shards:
             run_rank(task, shards)
         return
     command = [sys.executable, "-m", "nicheclip.training.node", str(task.write())]
     if step:
-        command = [*step_command(task.config), *command]
+        command = [*step_command(compute), *command]
     _run(command, launch_environment(os.environ))
 
 
@@ -54,19 +55,19 @@ def in_slurm_job() -> bool:
     return "SLURM_JOB_ID" in os.environ
 
 
-def step_command(config: TrainingConfig) -> list[str]:
+def step_command(compute: ComputeConfig) -> list[str]:
     """What starts one process on each node of the job, with all of the job's memory and cores."""
     command = [
         "srun",
         "--overlap",  # beside the step that waits for it
-        f"--nodes={config.nodes}",
-        f"--ntasks={config.nodes}",
+        f"--nodes={compute.nodes}",
+        f"--ntasks={compute.nodes}",
         "--ntasks-per-node=1",
         "--mem=0",
         "--cpu-bind=none",
         f"--wait={SECONDS_AFTER_THE_FIRST}",
     ]
-    return command + [f"--gres=gpu:{config.node_processes}"] * (config.gpus > 0)
+    return command + [f"--gres=gpu:{compute.node_processes}"] * (compute.gpus > 0)
 
 
 def launch_environment(own: Mapping[str, str]) -> dict[str, str]:

@@ -27,7 +27,7 @@ from nicheclip.runtime.manifest import package_versions
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import stable_hash
 from nicheclip.training.batches import Batch, BatchReader, iterate
-from nicheclip.training.checkpoint import Checkpoint, CheckpointFolder, fingerprint
+from nicheclip.training.checkpoint import Checkpoint, CheckpointFolder
 from nicheclip.training.gathering import gather_pairs
 from nicheclip.training.interruption import Interrupted, StopRequest
 from nicheclip.training.losses import Pairs
@@ -38,6 +38,7 @@ from nicheclip.training.optimization import (
     make_optimizer,
     parameter_groups,
 )
+from nicheclip.training.origin import origin_of
 from nicheclip.training.ownership import Ownership
 from nicheclip.training.recipes import make_recipe
 from nicheclip.training.records import (
@@ -79,18 +80,19 @@ def train(
     Where WORLD_SIZE is set, this is one of so many processes (see ``training.rank``).
 
     Args:
-        config: the run; ``gpus`` 0 trains on the CPU.
+        config: the run; ``compute.gpus`` 0 trains on the CPU.
         start: model folder in open_clip's layout.
         shards: root of the data set's shards: ``train``, and ``val`` if there is one.
         seed: of the order of samples, augmentation and text choice.
         run_folder: for checkpoints, ``log.jsonl`` and TensorBoard files.
         output: receives the model folder, ``train.json`` and ``history.csv``.
-        code: a digest of this code; checkpoints of other code are not gone on from.
+        code: a digest of this code; ``compute.on_code_change`` says what happens to checkpoints
+            that other code has written.
         stop_at: seconds since 1970.
 
     Raises:
-        InputError: the config does not fit the model, the data or the machine, or the loss is no
-            longer finite.
+        InputError: the config does not fit the model, the data or the machine, the code has changed
+            since the checkpoint, or the loss is no longer finite.
         Interrupted: the process was asked to stop.
     """
     fabric = _join_the_processes(config)
@@ -118,16 +120,17 @@ def train(
 
 
 def _join_the_processes(config: TrainingConfig) -> Fabric:
-    if config.precision == "16-mixed" and not config.gpus:
+    if config.precision == "16-mixed" and not config.compute.gpus:
         raise InputError(
             "training: precision 16-mixed needs a GPU; use 32-true or bf16-mixed on a CPU."
         )
-    check_gpus(config.node_processes if config.gpus else 0)
+    compute = config.compute
+    check_gpus(compute.node_processes if compute.gpus else 0)
     one_of_many = "WORLD_SIZE" in os.environ
     fabric = Fabric(
-        accelerator="cuda" if config.gpus else "cpu",
-        devices=config.node_processes if one_of_many else 1,
-        num_nodes=config.nodes if one_of_many else 1,
+        accelerator="cuda" if compute.gpus else "cpu",
+        devices=compute.node_processes if one_of_many else 1,
+        num_nodes=compute.nodes if one_of_many else 1,
         precision=config.precision,
         plugins=[TorchElasticEnvironment() if one_of_many else LightningEnvironment()],
     )
@@ -138,7 +141,7 @@ def _join_the_processes(config: TrainingConfig) -> Fabric:
 
 
 def _prepare_torch(config: TrainingConfig, fabric: Fabric) -> None:
-    torch.set_num_threads(config.cpu_threads)
+    torch.set_num_threads(config.compute.cpu_threads)
     if fabric.device.type == "cpu":
         torch.use_deterministic_algorithms(True, warn_only=True)
         # Costs time, and no kernel here reads memory that nobody wrote.
@@ -187,8 +190,14 @@ class _Run:
         self._seconds = 0.0
         self._resumed_at: list[int] = []
         self.history: list[EpochRecord] = []
-        self._fingerprint = fingerprint(config, seed=seed, start=start, shards=sets, code=code)
-        self.checkpoints = CheckpointFolder(run_folder / "checkpoints", self._fingerprint)
+        version = self._recipe.version
+        self.checkpoints = CheckpointFolder(
+            run_folder / "checkpoints",
+            origin_of(config, version=version, seed=seed, start=start, shards=sets),
+            steps=self._steps,
+            code=code,
+            on_code_change=config.compute.on_code_change,
+        )
         self._last_checkpoint: Path | None = None
         self._thaw(0)
         self._resume()
@@ -207,7 +216,7 @@ class _Run:
         batches = iterate(
             self._reader,
             plans,
-            workers=self._config.workers,
+            workers=self._config.compute.workers,
             pin_memory=self._fabric.device.type == "cuda",
         )
         if self._fabric.is_global_zero:
@@ -224,13 +233,14 @@ class _Run:
             self._step += 1
             self._epoch_loss += loss * self._sampling.batch_length(number)
             self._seconds += time.monotonic() - mark
-            if self._step % self._config.log_every_steps == 0 or self._step == self._steps:
+            if self._step % self._config.compute.log_every_steps == 0 or self._step == self._steps:
                 self._log_step(epoch, loss, rate, logged)
                 logged = (self._seconds, self._samples_seen())
             epoch_ends = number + 1 == self._sampling.batches
             if epoch_ends:
                 self._end_epoch(epoch, rate)
-            if epoch_ends or stop or time.monotonic() - written > self._config.checkpoint_seconds:
+            due = time.monotonic() - written > self._config.compute.checkpoint_seconds
+            if epoch_ends or stop or due:
                 self._write_checkpoint()
                 written = time.monotonic()
             if stop and self._step < self._steps:
@@ -351,7 +361,7 @@ class _Run:
             rank=self._fabric.global_rank,
             world=self._fabric.world_size,
         )
-        batches = iterate(self._val_reader, plans, workers=self._config.workers)
+        batches = iterate(self._val_reader, plans, workers=self._config.compute.workers)
         if self._fabric.is_global_zero:
             batches = progress(
                 batches, label="validate (batches)", total=self._val_sampling.batches
@@ -387,6 +397,7 @@ class _Run:
         if checkpoint is None:
             return
         self._step, state = checkpoint.step, checkpoint.state
+        self._last_checkpoint = checkpoint.file
         for epoch in range(1, (self._step - 1) // self._sampling.batches + 1):
             self._thaw(epoch)  # as far as the last step had it: the optimiser's groups must match
         self.clip.model.load_state_dict(state["model"])
@@ -435,9 +446,11 @@ class _Run:
         """The facts of the finished run."""
         last = self.history[-1]
         return TrainReport(
-            config=self._config.model_dump(mode="json", exclude={"seeds", "hours"}),
+            config=self._config.determines(),
+            compute=self._config.compute.model_dump(mode="json"),
             seed=self._seed,
-            fingerprint=self._fingerprint,
+            fingerprint=self.checkpoints.fingerprint,
+            code=list(self.checkpoints.code),
             epochs=self._config.epochs,
             steps=self._step,
             samples_seen=self._samples_seen(),

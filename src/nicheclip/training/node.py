@@ -39,7 +39,8 @@ def rank_environments(task: TrainingTask, own: Mapping[str, str]) -> list[dict[s
     On several nodes this must be a step of a SLURM job with one task on each node. Its first node
     is the one that the step was started on, at an address that all its nodes have reached already.
     """
-    nodes, processes = task.config.nodes, task.config.node_processes
+    compute = task.config.compute
+    nodes, processes = compute.nodes, compute.node_processes
     node = int(own["SLURM_NODEID"]) if nodes > 1 else 0
     address = own["SLURM_LAUNCH_NODE_IPADDR"] if nodes > 1 else "127.0.0.1"
     return [
@@ -50,7 +51,7 @@ def rank_environments(task: TrainingTask, own: Mapping[str, str]) -> list[dict[s
             "GROUP_RANK": str(node),
             "WORLD_SIZE": str(nodes * processes),
             "MASTER_ADDR": address,
-            "OMP_NUM_THREADS": str(task.config.cpu_threads),
+            "OMP_NUM_THREADS": str(compute.cpu_threads),
         }
         for local in range(processes)
     ]

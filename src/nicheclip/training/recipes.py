@@ -1,6 +1,6 @@
 """Recipes: what a training run minimises."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -10,6 +10,9 @@ from nicheclip.training.losses import Pairs, contrastive_share, multi_positive_s
 
 class Recipe(Protocol):
     """An objective over pairs of image and text features."""
+
+    version: ClassVar[int]
+    """Part of a run's fingerprint: raise it when an edit changes the result."""
 
     def share(self, own: Pairs, batch: Pairs, logit_scale: Tensor, offset: int) -> Tensor:
         """What this process adds to the loss of the batch.
@@ -26,6 +29,8 @@ class Recipe(Protocol):
 class Contrastive:
     """CLIP: the one matching text is the positive."""
 
+    version: ClassVar[int] = 1
+
     def share(self, own: Pairs, batch: Pairs, logit_scale: Tensor, offset: int) -> Tensor:
         """See ``Recipe``."""
         return contrastive_share(own, batch, logit_scale, offset)
@@ -33,6 +38,8 @@ class Contrastive:
 
 class MultiPositive:
     """FungalZSL: every text of the image's class is a positive."""
+
+    version: ClassVar[int] = 1
 
     def share(self, own: Pairs, batch: Pairs, logit_scale: Tensor, offset: int) -> Tensor:
         """See ``Recipe``."""

@@ -67,9 +67,15 @@ class TrainReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     config: dict[str, Any]
+    """What of the run's config can change the result."""
+    compute: dict[str, Any]
+    """With what it was computed: ``ComputeConfig``."""
     seed: int
     fingerprint: str
-    """Of config, seed, start model and data."""
+    """See ``Origin``."""
+    code: list[str]
+    """Digests of the code that trained, in their order: more than one where the code changed
+    between a checkpoint and what followed it."""
     epochs: int
     steps: int
     samples_seen: int

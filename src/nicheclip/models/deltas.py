@@ -1,0 +1,244 @@
+"""Model folders that hold only what differs from another one, their base.
+
+A whole folder of a ViT-B/32 is 605 MB, and most methods of adaptation change little of the model.
+An adapted subject's folder holds instead:
+
+``open_clip_config.json``  the model's own, as in a whole folder
+``changed.safetensors``    the tensors that the base lacks or that differ from it in any bit
+``subject.json``           ``Delta``: the base's folder, relative to this one, and its checksums
+``classifier.safetensors`` optional: class anchors (see ``models.classifier``)
+
+The base is always a whole folder: a delta against a delta refers to the base of the latter.
+``models.openclip.load`` reads both kinds of folder. ``python -m nicheclip.models.export FOLDER
+OUTPUT`` writes a whole one with the same bytes as ``models.openclip.save``. Folders may be moved
+together; a base that was moved away or has changed is an error, never another model.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
+
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import atomic_path, read_json, sha256_file, write_bytes, write_json
+from nicheclip.subjects import (
+    CLASSIFIER_FILE,
+    CONFIG_FILE,
+    DELTA_FILE,
+    DELTA_FILES,
+    MODEL_FILES,
+    SUBJECT_FILE,
+    WEIGHTS_FILE,
+)
+
+if TYPE_CHECKING:
+    from nicheclip.models.openclip import Clip
+
+FORMAT = 1
+
+Tower = Literal["image", "text"]
+Tensors = dict[str, torch.Tensor]
+
+
+class Delta(BaseModel):
+    """The content of ``subject.json``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    base: str
+    """Folder of the base, relative to the delta's."""
+    base_weights: str
+    """sha256 of the base's ``open_clip_model.safetensors``."""
+    changed: str
+    """sha256 of ``changed.safetensors``."""
+    removed: tuple[str, ...] = ()
+    """Tensors of the base that this model lacks."""
+
+
+def is_delta(folder: Path) -> bool:
+    """Whether ``folder`` holds a delta."""
+    return (folder / SUBJECT_FILE).is_file()
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files that the model in ``folder`` consists of, the base of a delta left out."""
+    return [folder / name for name in (DELTA_FILES if is_delta(folder) else MODEL_FILES)]
+
+
+def check_model_folder(folder: Path) -> None:
+    """Raise InputError if a file of the model in ``folder`` is missing."""
+    for file in model_files(folder):
+        if not file.is_file():
+            raise InputError(
+                f"{folder}: no {file.name}; expected a model folder in open_clip's layout, or a "
+                f"delta ({', '.join(DELTA_FILES)})."
+            )
+
+
+def save_delta(clip: "Clip", base: Path, output: Path) -> list[Path]:
+    """Write to ``output`` what of ``clip`` differs from the model in ``base``.
+
+    Args:
+        clip: the changed model.
+        base: model folder, whole or a delta.
+        output: receives the delta.
+
+    Returns:
+        The files. Same weights and base, same bytes.
+
+    Raises:
+        InputError: ``base`` is no model folder, or a delta that cannot be read.
+    """
+    base = base_of(base) if is_delta(base) else base
+    before, after = read_tensors(base), clip.tensors()
+    changed = {
+        name: tensor
+        for name, tensor in after.items()
+        if name not in before or not same_bits(tensor, before[name])
+    }
+    write_weights(output / DELTA_FILE, changed)
+    write_json(output / CONFIG_FILE, clip.folder_config())
+    delta = Delta(
+        base=Path(os.path.relpath(base.resolve(), output.resolve())).as_posix(),
+        base_weights=sha256_file(base / WEIGHTS_FILE),
+        changed=sha256_file(output / DELTA_FILE),
+        removed=tuple(sorted(before.keys() - after.keys())),
+    )
+    write_json(output / SUBJECT_FILE, delta.model_dump(mode="json"))  # last: it makes a delta of it
+    return [output / name for name in DELTA_FILES]
+
+
+def read_delta(folder: Path) -> Delta:
+    """The record of the delta in ``folder``.
+
+    Raises:
+        InputError: there is none that can be read, or it has another format.
+    """
+    file = folder / SUBJECT_FILE
+    try:
+        values: Any = read_json(file)
+        if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
+            raise InputError(
+                f"{file}: format {values['format']}, expected {FORMAT}. Write the delta again with "
+                "this version, or read it with the one that wrote it."
+            )
+        return Delta.model_validate(values)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: no record of a delta ({error}). Write it again.") from error
+
+
+def base_of(folder: Path) -> Path:
+    """The base of the delta in ``folder``.
+
+    Raises:
+        InputError: it is not there.
+    """
+    base = Path(os.path.normpath(folder.resolve() / read_delta(folder).base))
+    for name in MODEL_FILES:
+        if not (base / name).is_file():
+            raise InputError(
+                f"{folder}: its base {base} has no {name}. A delta is read together with its base: "
+                "make the base again, or move both folders together."
+            )
+    return base
+
+
+def read_tensors(folder: Path) -> Tensors:
+    """The tensors of the model in ``folder``, whole or a delta, on the CPU.
+
+    Raises:
+        InputError: a file is missing or damaged, or the base is missing or another.
+    """
+    if not is_delta(folder):
+        return _read(folder / WEIGHTS_FILE)
+    check_model_folder(folder)
+    delta, base = read_delta(folder), base_of(folder)
+    if sha256_file(folder / DELTA_FILE) != delta.changed:
+        raise InputError(
+            f"{folder / DELTA_FILE}: damaged (its checksum is not the one in {SUBJECT_FILE}). "
+            "Write the delta again."
+        )
+    if sha256_file(base / WEIGHTS_FILE) != delta.base_weights:
+        raise InputError(
+            f"{folder}: its base {base} has other weights than when the delta was written. Write "
+            "the delta again from today's base, or bring the earlier base back."
+        )
+    tensors = _read(base / WEIGHTS_FILE) | _read(folder / DELTA_FILE)
+    return {name: tensor for name, tensor in tensors.items() if name not in delta.removed}
+
+
+def export(folder: Path, output: Path) -> list[Path]:
+    """Write the model in ``folder`` as a whole folder in open_clip's layout; returns the files.
+
+    Class anchors go along.
+
+    Raises:
+        InputError: as ``read_tensors``, or ``output`` holds a delta.
+    """
+    check_model_folder(folder)
+    if is_delta(output):
+        raise InputError(f"{output}: holds a delta; export to another folder.")
+    write_weights(output / WEIGHTS_FILE, read_tensors(folder))
+    write_json(output / CONFIG_FILE, read_json(folder / CONFIG_FILE))
+    names = list(MODEL_FILES)
+    if (folder / CLASSIFIER_FILE).is_file():
+        write_bytes(output / CLASSIFIER_FILE, (folder / CLASSIFIER_FILE).read_bytes())
+        names.append(CLASSIFIER_FILE)
+    return [output / name for name in names]
+
+
+def towers_changed(folder: Path) -> set[Tower]:
+    """Which towers of the model in ``folder`` may encode otherwise than its base's.
+
+    Where the image tower is not among them, the base's image features are this model's as well.
+    The temperature belongs to neither tower. A whole folder has no base: both.
+
+    Raises:
+        InputError: the delta or its base cannot be read.
+    """
+    if not is_delta(folder):
+        return {"image", "text"}
+    config, base = (read_json(f / CONFIG_FILE) for f in (folder, base_of(folder)))
+    if config["model_cfg"] != base["model_cfg"]:
+        return {"image", "text"}
+    names = [*_read(folder / DELTA_FILE), *read_delta(folder).removed]
+    towers = {tower for name in names if (tower := _tower(name))}
+    return towers | ({"image"} if config["preprocess_cfg"] != base["preprocess_cfg"] else set())
+
+
+def _tower(name: str) -> Tower | None:
+    if name in ("logit_scale", "logit_bias"):
+        return None
+    return "image" if name.startswith("visual.") else "text"
+
+
+def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors on the CPU are the same bit by bit; NaN is the same as NaN."""
+    return (
+        one.dtype == other.dtype
+        and one.shape == other.shape
+        and torch.equal(_bytes(one), _bytes(other))
+    )
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+def write_weights(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write ``tensors`` as open_clip's folders hold them. Same tensors, same bytes."""
+    with atomic_path(path) as temporary:
+        safetensors.torch.save_file(dict(tensors), temporary, metadata={"format": "pt"})
+
+
+def _read(path: Path) -> Tensors:
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: no weights that can be read ({error}).") from error

@@ -1,0 +1,119 @@
+"""Numbers worked out by hand: the learning rate, the temperature's bound, AdamW's groups."""
+
+import math
+
+import pytest
+import torch
+
+from nicheclip.config.training import OptimizerConfig, ScheduleConfig
+from nicheclip.runtime.errors import InputError
+from nicheclip.training.optimization import (
+    bound_temperature,
+    check_warmup,
+    learning_rate,
+    make_optimizer,
+    parameter_groups,
+)
+
+HALF = math.sqrt(0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "warmup", "step", "rate"),
+    [
+        ("constant", 0, 0, 1.0),
+        ("constant", 0, 11, 1.0),
+        # four steps of warm-up: a quarter more in each, and the full rate in the last
+        ("constant", 4, 0, 0.25),
+        ("constant", 4, 3, 1.0),
+        ("constant", 4, 4, 1.0),
+        ("cosine", 4, 0, 0.25),
+        ("cosine", 4, 1, 0.5),
+        ("cosine", 4, 2, 0.75),
+        ("cosine", 4, 3, 1.0),
+        # then half a cosine over the eight steps that are left: (1 + cos(pi n / 8)) / 2
+        ("cosine", 4, 4, 1.0),
+        ("cosine", 4, 6, (1 + HALF) / 2),
+        ("cosine", 4, 8, 0.5),
+        ("cosine", 4, 10, (1 - HALF) / 2),
+        ("cosine", 4, 11, (1 + math.cos(math.pi * 7 / 8)) / 2),
+        # without warm-up over twelve steps: cos(pi / 3) = 1/2, cos(pi / 2) = 0
+        ("cosine", 0, 0, 1.0),
+        ("cosine", 0, 4, 0.75),
+        ("cosine", 0, 6, 0.5),
+        ("cosine", 0, 8, 0.25),
+    ],
+)
+def test_the_learning_rate_of_twelve_steps(kind, warmup, step, rate):
+    schedule = ScheduleConfig(kind=kind, warmup_steps=warmup)
+    assert learning_rate(2e-3, schedule, step, 12) == pytest.approx(2e-3 * rate, rel=1e-12)
+
+
+def test_the_cosine_falls_in_every_step_and_does_not_reach_zero():
+    schedule = ScheduleConfig(kind="cosine", warmup_steps=3)
+    rates = [learning_rate(1.0, schedule, step, 40) for step in range(40)]
+    assert rates[:3] == sorted(rates[:3]) and rates[3:] == sorted(rates[3:], reverse=True)
+    # one of 37 parts before the end: 1 - cos(x) is about x squared / 2
+    assert rates[-1] == pytest.approx((math.pi / 37) ** 2 / 4, rel=1e-2)
+
+
+def test_a_warm_up_must_end_within_the_run():
+    check_warmup(ScheduleConfig(warmup_steps=11), 12)
+    with pytest.raises(InputError, match="warmup_steps is 12, but the run has only 12 steps"):
+        check_warmup(ScheduleConfig(warmup_steps=12), 12)
+
+
+class Model(torch.nn.Module):
+    """As much of a CLIP as an optimiser sees."""
+
+    def __init__(self, logit_scale=0.0):
+        super().__init__()
+        self.linear = torch.nn.Linear(2, 3)
+        self.norm = torch.nn.LayerNorm(3)
+        self.frozen = torch.nn.Linear(2, 2)
+        self.logit_scale = torch.nn.Parameter(torch.tensor(logit_scale))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(9.9, math.log(100)), (math.log(100), math.log(100)), (2.5, 2.5), (-3, -3)],
+)
+def test_the_temperature_is_bounded_above_alone(before, after):
+    """ln 100 = 4.60517; a small scale is nobody's business."""
+    model = Model(float(before))
+    bound_temperature(model)
+    assert model.logit_scale.item() == pytest.approx(after, abs=1e-6)
+    assert model.logit_scale.requires_grad
+
+
+def test_weights_decay_and_biases_norms_and_the_temperature_do_not():
+    model = Model()
+    names = ["linear.weight", "linear.bias", "norm.weight", "norm.bias", "logit_scale"]
+    decayed, plain = parameter_groups(model, names, 0.3)
+    assert decayed["weight_decay"] == 0.3 and plain["weight_decay"] == 0
+    assert [id(p) for p in decayed["params"]] == [id(model.linear.weight)]
+    assert [p.numel() for p in plain["params"]] == [3, 3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("names", "decays"), [(["linear.weight"], [0.3]), (["norm.bias"], [0.0]), ([], [])]
+)
+def test_an_empty_group_is_left_out(names, decays):
+    groups = parameter_groups(Model(), names, 0.3)
+    assert [group["weight_decay"] for group in groups] == decays
+
+
+def test_a_step_of_adamw():
+    """The first step moves each weight by lr against its gradient's sign, after the decay."""
+    model = Model()
+    with torch.no_grad():
+        model.linear.weight.fill_(1.0)
+        model.linear.bias.fill_(1.0)
+    groups = parameter_groups(model, ["linear.weight", "linear.bias"], 0.5)
+    config = OptimizerConfig(lr=0.1, weight_decay=0.5, eps=1e-12)
+    optimizer = make_optimizer(config, groups, fused=False)
+    model.linear(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    # weights: 1 x (1 - 0.1 x 0.5) - 0.1 = 0.85; biases: 1 - 0.1 = 0.9
+    assert model.linear.weight.tolist() == pytest.approx([pytest.approx([0.85, 0.85])] * 3)
+    assert model.linear.bias.tolist() == pytest.approx([0.9] * 3)
