@@ -21,6 +21,12 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def own_copy(finished, tmp_path):
+    """A moved copy of the finished clone, for a test to edit."""
+    return shutil.copytree(finished, tmp_path / "moved", symlinks=True)
+
+
 def digests(folder, *patterns):
     found = [f for pattern in patterns for f in folder.glob(f"results/{pattern}")]
     files = sorted(f for f in found if f.is_file())
@@ -79,7 +85,7 @@ def test_forcing_one_rule_reruns_it_and_what_follows(finished):
         ("shards", "write_shard"),
         ("train", "train_model"),
         ("evaluate", "judge"),
-        ("tables", "make_table"),
+        ("tables", "tabulate_evaluations"),
         ("report", "write_report"),
         ("fungalzsl", "make_table"),
     ],
@@ -92,9 +98,49 @@ def test_a_paper_that_is_not_there_is_no_empty_success(tmp_path):
     assert snakemake(tmp_path, "--dry-run", "bioclip", check=False).returncode != 0
 
 
-def test_a_moved_clone_has_nothing_to_do(finished, tmp_path):
-    moved = shutil.copytree(finished, tmp_path / "moved", symlinks=True)
-    assert planned_jobs(moved, root=moved) == {}
+OWN_TABLE = """
+title: "FungalZSL: zero-shot accuracy by source of texts"
+label: Sources of texts
+caption: Zero-shot accuracy for each source of class texts.
+rows: [{axis: evaluation, of: $caption_sources}, {axis: run, of: $rows}]
+entry: {protocol: zero_shot, measure: top1}
+columns:
+  - {key: texts, label: Texts, text: "{evaluation}"}
+  - {key: model, label: Model, text: "{run}"}
+  - {key: top1, label: Top-1, interval: true}
+  - {key: before_training, label: Before training, state: start, interval: true}
+mark: {columns: [top1]}
+figure: {kind: dots, lines: texts, value: top1, panels: model, before: before_training}
+"""
+
+
+def test_a_table_is_added_by_writing_one_file(own_copy):
+    file = own_copy / "workflow/registry/tables/fungalzsl/sources.yaml"
+    file.write_text(OWN_TABLE)
+    made = {"make_table": 1, "fungalzsl": 1}
+    assert planned_jobs(own_copy, "fungalzsl", root=own_copy) == made
+    snakemake(own_copy, "--cores", 1, "fungalzsl", root=own_copy)
+    table = (own_copy / "results/tables/fungalzsl_sources.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in table] == [
+        ["texts", "model"],
+        ["visual", "nicheclip-tiny"],
+        ["plain", "nicheclip-tiny"],
+    ]
+    assert (own_copy / "results/figures/fungalzsl_sources.svg").is_file()
+    assert "make_table" not in planned_jobs(own_copy, "fungalzsl", root=own_copy)
+
+
+def test_a_typo_in_a_table_stops_before_anything_runs(own_copy):
+    file = own_copy / "workflow/registry/tables/fungalzsl/1.yaml"
+    file.write_text(file.read_text().replace("columns:", "colums:"))
+    done = snakemake(own_copy, "--dry-run", root=own_copy, check=False)
+    assert done.returncode != 0
+    assert "unknown key 'colums'; did you mean 'columns'" in done.stdout
+    assert "fungalzsl/1.yaml, line" in done.stdout
+
+
+def test_a_moved_clone_has_nothing_to_do(own_copy):
+    assert planned_jobs(own_copy, root=own_copy) == {}
 
 
 def test_a_typo_in_the_config_stops_before_anything_runs(tmp_path):

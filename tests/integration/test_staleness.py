@@ -12,7 +12,8 @@ from workflow_run import TINY, clone, planned_jobs, snakemake
 
 #: made anew whenever any number or figure is
 REPORT = {"write_report": 1, "all": 1}
-TABLES = {"make_table": 4, "tabulate_evaluations": 1}
+PAPER_TABLES = {"make_table": 1, "make_figure": 2}
+TABLES = PAPER_TABLES | {"tabulate_evaluations": 1}
 FIGURES = {"plot_models": 1}
 #: judged from encoded models: the start and the trained model, each with both seeds
 JUDGED = {"judge": 2}
@@ -84,7 +85,10 @@ def test_prose_reruns_nothing(finished, module):
         # what can
         ("training/losses.py", TRAINED | ENCODED | REPORT),
         ("evaluation/protocols/retrieval.py", JUDGED | TABLES | FIGURES | REPORT),
-        ("reporting/published.py", TABLES | REPORT),
+        ("reporting/published.py", PAPER_TABLES | REPORT),
+        ("reporting/evaluation_table.py", {"tabulate_evaluations": 1} | REPORT),
+        ("reporting/figure_kinds/pictures.py", {"make_figure": 1} | REPORT),
+        ("reporting/figure_kinds/tree.py", {}),
     ],
 )
 def test_an_edit_of_code_reruns_what_it_can_change(finished, module, plan):

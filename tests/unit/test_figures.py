@@ -6,7 +6,17 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix as peer_confusion_matrix
 
-from nicheclip.evaluation.predictions import Predictions
+from nicheclip.config.tables import BesidePublishedFigure
+from nicheclip.evaluation.predictions import Predictions, write_predictions
+from nicheclip.models.features import write_features
+from nicheclip.plan.cells import Cell
+from nicheclip.reporting.figure_kinds import pictures, probabilities, tree
+from nicheclip.reporting.figure_kinds.beside_published import beside_published_figure
+from nicheclip.reporting.figure_kinds.pictures import prediction_grid
+from nicheclip.reporting.figure_kinds.probabilities import (
+    caption_sources_figure,
+    mean_probabilities,
+)
 from nicheclip.reporting.figures import (
     CURVES,
     confusion_figure,
@@ -15,17 +25,21 @@ from nicheclip.reporting.figures import (
     principal_components,
     training_figure,
 )
-from nicheclip.reporting.fungalzsl_figures import (
-    caption_sources_figure,
-    mean_probabilities,
-    prediction_grid,
-    recall_figure,
-)
 from nicheclip.reporting.style import RIGHT, WRONG, save_figure, shortened
 from nicheclip.reporting.table import Column, Measured, Number, Table
 from nicheclip.runtime.errors import InputError
+from nicheclip.subjects import Subject
 from nicheclip.training.records import EpochRecord
-from small_evaluation import NAMES, image_id, predictions_of, small_shards, unit_features
+from small_evaluation import (
+    NAMES,
+    image_id,
+    predictions_of,
+    small_shards,
+    unit_features,
+    write_catalog,
+    write_classes,
+)
+from small_tables import config, tables
 
 
 @pytest.fixture(autouse=True)
@@ -162,17 +176,78 @@ def test_embedding_figure_has_a_colour_for_each_frequent_class(tmp_path, count):
     save_figure(figure, tmp_path / "figure")
 
 
-def test_recall_figure_draws_only_what_there_is(tmp_path):
-    keys = ("model", "published", "recall_at_1_class", "before_training", "chance_class")
+def test_published_values_are_beside_ours_and_only_what_there_is_is_drawn(tmp_path):
+    keys = ("model", "published", "recall", "before_training", "chance", "baseline")
     rows = (
         ("RN50", Number(0.333), None, None, None, None),
         ("own", None, Measured(0.9, (), low=0.85, high=0.94), None, Number(1 / 3), None),
     )
-    columns = tuple(Column(key, key) for key in (*keys, "colour_histogram"))
-    figure = recall_figure(Table("t", columns, rows))
+    options = BesidePublishedFigure(kind="beside_published", lines="model", value="recall")
+    columns = tuple(Column(key, key) for key in keys)
+    figure = beside_published_figure(Table("t", columns, rows), options)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["published", "chance", "measured, with interval"]
+    assert figure.axes[0].get_xlabel() == "recall"
     save_figure(figure, tmp_path / "figure")
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """FungalZSL's figures, with the predictions, shards and classes that they are drawn from."""
+    monkeypatch.chdir(tmp_path)
+    shards = small_shards(tmp_path / "results/shards/fungi")["test"]
+    write_classes(tmp_path / "results/acquire/fungi/classes.parquet")
+    best = ["a", "b", "c"] * 3
+    scores = [[0.7, 0.2, 0.1]] * 9
+    kept = [[b, *(c for c in "abc" if c != b)] for b in best]
+    for evaluation in ("visual", "plain"):
+        subject = Subject(kind="trained", name="fungi-tiny", variant="seed0")
+        cell = Cell(subject, evaluation, "fungi", "test", "zero_shot")
+        answers = Predictions(shards.image_ids, shards.class_ids, kept, scores)
+        write_predictions(cell.predictions, answers)
+    right = sum(a == b for a, b in zip(shards.class_ids, best, strict=True)) / 9
+    return tables(config("tiny")).by_name, right
+
+
+def test_figure_4_comes_with_its_numbers(judged):
+    found, right = judged
+    drawing = probabilities.draw(found["fungalzsl_figure_4"].request, None)
+    assert [one.source for one in drawing.numbers.sources] == ["visual", "plain"]
+    first = drawing.numbers.sources[0]
+    assert first.accuracy == pytest.approx(right) and first.class_ids == ["a", "b", "c"]
+    for row in first.mean_probabilities:
+        assert sum(row) == pytest.approx(1)
+    assert "demo scale, not comparable" in " ".join(drawing.figure.get_suptitle().split())
+
+
+def test_figure_5_comes_with_its_numbers(judged):
+    found, right = judged
+    drawing = pictures.draw(found["fungalzsl_figure_5"].request, None)
+    numbers = drawing.numbers
+    assert (numbers.images, len(numbers.shown)) == (9, 9)
+    assert numbers.accuracy == pytest.approx(right)
+    assert sum(one.label == one.predicted for one in numbers.shown) == round(9 * right)
+    titles = [axes.get_title(loc="left") for axes in drawing.figure.axes if axes.get_visible()]
+    signs = ["✓" if one.label == one.predicted else "✗" for one in numbers.shown]
+    assert [title[0] for title in titles] == signs
+
+
+def test_the_tree_comes_with_its_numbers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    acquired = tmp_path / "results/acquire/arbor"
+    write_catalog(acquired / "catalog.parquet", {"test": 30})
+    lineages = {"a": {"kingdom": "Animalia"}, "b": {"kingdom": "Animalia"}, "c": {}}
+    lineages["b"]["phylum"], lineages["a"]["phylum"] = "Mollusca", "Chordata"
+    write_classes(acquired / "classes.parquet", lineages)
+    request = tables(config("arbor")).by_name["bioclip_tree"].request
+    assert [row.label for row in request.rows] == ["before training", "trained"]
+    for seed, path in enumerate(request.features):
+        rows = np.random.default_rng(seed).normal(size=(30, 5))
+        write_features(path, unit_features(rows))
+    drawing = tree.draw(request, None)
+    (panel,) = drawing.numbers.panels
+    assert (panel.rank, panel.within, panel.images, panel.drawn) == ("phylum", "Animalia", 20, 20)
+    assert panel.taxa == {"Chordata": 10, "Mollusca": 10}
 
 
 def test_shortened_keeps_both_ends():
