@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from nicheclip.config.training import ComputeConfig
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan
@@ -173,9 +174,16 @@ def test_resources_grow_with_input_and_attempt():
     assert memory(1500, 2)(None, asked, 1) == 3500
     assert memory(1500, 2)(None, asked, 3) == 14_000
     assert minutes(60, 0.0011)(None, asked, 1) == 62
-    # two processes of 4000 + 8 x 605 + 500 x 3 MB each
-    assert training_memory(2, 605, 3, 1) == 2 * 10_340
-    assert training_memory(2, 605, 3, 2) == 4 * 10_340
+
+
+def test_the_memory_of_a_training(tmp_path):
+    """Two processes on each node, of 4000 + 8 x 3 + 500 x 3 MB each."""
+    compute = ComputeConfig(gpus=4, nodes=2, workers=3)
+    (tmp_path / "config").write_bytes(bytes(2**20))
+    (tmp_path / "weights").write_bytes(bytes(2 * 2**20))
+    start = [str(tmp_path / name) for name in ("config", "weights", "not-made-yet")]
+    assert training_memory(compute, start, 1) == 2 * 5524
+    assert training_memory(compute, start, 2) == 4 * 5524
 
 
 def test_caches_lie_in_the_working_folder_unless_the_user_says_otherwise():

@@ -10,22 +10,6 @@ train again. Resources and threads are read from it here, the rest by the script
 """
 
 
-def compute(w):
-    """With what a run is computed."""
-    return CONFIG.training[w.run].compute
-
-
-def on_several_nodes(w, value):
-    """A resource that only a run on several nodes has."""
-    return value if compute(w).nodes > 1 else None
-
-
-def train_memory(wildcards, input, attempt):
-    weights = sum(os.path.getsize(f) for f in input.start if os.path.exists(f)) / 2**20
-    asked = compute(wildcards)
-    return training_memory(asked.node_processes, weights, asked.workers, attempt)
-
-
 rule create_model:
     input:
         lambda w: PLAN.model_sources(w.model),
@@ -62,15 +46,18 @@ rule train_model:
         "results/logs/models/trained/{run}/seed{seed}.log",
     conda:
         "../../envs/train.yaml"
-    threads: lambda w: compute(w).node_cores
+    threads: lambda w: CONFIG.training[w.run].compute.node_cores
     resources:
-        mem_mb=train_memory,
-        runtime=lambda w: compute(w).minutes,
-        gpu=lambda w: compute(w).gpus,
-        nodes=lambda w: compute(w).nodes,
-        mpi=lambda w: on_several_nodes(w, "srun"),
-        tasks=lambda w: on_several_nodes(w, compute(w).nodes),
-        tasks_per_gpu=lambda w: on_several_nodes(w, 0),
+        mem_mb=lambda w, input, attempt: training_memory(
+            CONFIG.training[w.run].compute, input.start, attempt
+        ),
+        runtime=lambda w: CONFIG.training[w.run].compute.minutes,
+        gpu=lambda w: CONFIG.training[w.run].compute.gpus,
+        nodes=lambda w: CONFIG.training[w.run].compute.nodes,
+        # These three only for a run on several nodes.
+        mpi=lambda w: "srun" if CONFIG.training[w.run].compute.nodes > 1 else None,
+        tasks=lambda w: CONFIG.training[w.run].compute.node_tasks,
+        tasks_per_gpu=lambda w: 0 if CONFIG.training[w.run].compute.nodes > 1 else None,
     params:
         determines=lambda w: CONFIG.training[w.run].determines(),
         run_folder="results/models/trained/{run}/seed{seed}/run",

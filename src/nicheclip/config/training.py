@@ -150,6 +150,11 @@ class ComputeConfig(ConfigModel):
         return max(self.gpus // self.nodes, 1)
 
     @property
+    def node_tasks(self) -> int | None:
+        """Tasks of a SLURM job, one on each node; None for a run on one node."""
+        return self.nodes if self.nodes > 1 else None
+
+    @property
     def node_cores(self) -> int:
         """Cores for all training processes of a node and their workers."""
         return self.node_processes * (self.cpu_threads + self.workers)

@@ -1,8 +1,11 @@
 """What jobs ask a scheduler for: more with more input, twice as much in each further attempt."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Protocol
+
+from nicheclip.config.training import ComputeConfig
 
 
 class Input(Protocol):
@@ -43,8 +46,16 @@ def grown(value: float, attempt: int) -> float:
     return value * float(2 ** (attempt - 1))
 
 
-def training_memory(processes: int, weights_mb: float, workers: int, attempt: int) -> int:
+def training_memory(compute: ComputeConfig, start: Iterable[str], attempt: int) -> int:
     """MB of a node: for each process room for the weights, their gradients and AdamW's two moments,
     a checkpoint, and the workers that decode images.
+
+    Args:
+        compute: of the run.
+        start: files of the start model; those that are not made yet count nothing.
+        attempt: from 1.
     """
-    return int(grown(processes * (4000 + 8 * weights_mb + 500 * workers), attempt))
+    files = [Path(file) for file in start]
+    weights = sum(file.stat().st_size for file in files if file.exists()) / 2**20
+    process = 4000 + 8 * weights + 500 * compute.workers
+    return int(grown(compute.node_processes * process, attempt))
