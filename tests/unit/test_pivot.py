@@ -219,6 +219,21 @@ published: {csv: paper.csv, row: {method: "{name}"}, value: a}
     assert found.notes == ("Published: p. 3.",)
 
 
+def test_percent_is_of_measured_values_alone():
+    more = """
+  - {key: paper, label: Paper, show: published}
+  - {key: difference, label: Difference, show: difference}
+published: {csv: paper.csv, row: {method: "{name}"}, value: a}
+percent: true
+"""
+    found = table(more, published="name,a,source\nPlain,54.0,p. 3\n")
+    plain = rows_by_key(found)[0]
+    assert plain["ants"].value == pytest.approx(55) and plain["paper"] == Number(54.0, 1)
+    assert plain["ants"].spread == pytest.approx(100 * 0.1 / 2**0.5)
+    assert plain["difference"].value == pytest.approx(1.0) and plain["difference"].low is None
+    assert "55.0 ± 7.1 [" in to_markdown(found)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

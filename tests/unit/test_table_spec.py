@@ -217,6 +217,11 @@ def test_only_papers_of_the_config_have_tables():
     assert tables(values).papers == [] and tables(values).by_name == {}
 
 
+def test_a_paper_without_a_table_is_no_empty_success(tmp_path):
+    with pytest.raises(InputError, match=r"tables/bioclip: no table; expected a YAML file"):
+        tables(config("arbor"), tmp_path)
+
+
 def names_of(package):
     (folder,) = package.__path__
     return {file.stem for file in Path(folder).glob("*.py")} - {"__init__"}

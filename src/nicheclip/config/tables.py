@@ -225,6 +225,8 @@ class TableSpec(ConfigModel):
     code: Literal["rank_chance", "paired_effect"] | None = None
     """What no key says: a module of `nicheclip.reporting.row_code`; it fills the columns that show
     `code`."""
+    percent: bool = False
+    """Show measured values times 100, to one digit; published ones are in percent already."""
     unmeasured: Literal["error", "leave_out"] = "error"
     """A row whose first value was not measured, for example of a group with too few classes."""
     trained_on: Literal["dataset", "seen_in"] | None = None

@@ -92,6 +92,7 @@ class TableRequest(_Plain):
     columns: list[TableColumn]
     rows: list[Row]
     code: str | None
+    percent: bool
     leave_out_unmeasured: bool
     published: Published | None
     published_file: str | None

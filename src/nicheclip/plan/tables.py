@@ -12,6 +12,7 @@ from nicheclip.plan.table_axes import Axes, Setting
 from nicheclip.plan.table_checks import check_agreement, check_planned
 from nicheclip.plan.table_request import FACTS, Row, Selection, TableColumn, TableRequest
 from nicheclip.plan.words import SCALE_MARKS
+from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import COLOUR_HISTOGRAM, Subject
 
 FACETS = ("text_type", "group", "rank", "shots", "by")
@@ -39,14 +40,17 @@ class PaperTables:
         """
         planned = frozenset(plan.all_cells())
         papers = plan.config.papers
-        self._tables = {
-            paper: [
-                PaperTable(plan, paper, file, planned)
-                for file in sorted((plan.registry / "tables" / paper).glob("*.yaml"))
-            ]
-            for paper in type(papers).model_fields
-            if getattr(papers, paper) is not None
-        }
+        self._tables: dict[str, list[PaperTable]] = {}
+        for paper in type(papers).model_fields:
+            if getattr(papers, paper) is None:
+                continue
+            folder = plan.registry / "tables" / paper
+            files = sorted(folder.glob("*.yaml"))
+            if not files:
+                raise InputError(
+                    f"{folder}: no table; expected a YAML file for each table of {paper}."
+                )
+            self._tables[paper] = [PaperTable(plan, paper, file, planned) for file in files]
 
     @property
     def papers(self) -> list[str]:
@@ -172,6 +176,7 @@ class PaperTable:
             columns=[one.column for one in columns],
             rows=rows,
             code=spec.code,
+            percent=spec.percent,
             leave_out_unmeasured=spec.unmeasured == "leave_out",
             published=spec.published,
             published_file=self._published_file(),

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -17,6 +18,9 @@ from nicheclip.reporting.table import Column, Content, Measured, Number, Table
 Texts = tuple[str, ...]
 Contents = Mapping[str, Content]
 Seeds = Mapping[str, list[SeedMeasure]]
+
+#: of shares, and of shares in percent
+DIGITS, PERCENT_DIGITS = 3, 1
 
 
 def make_table(request: TableRequest, frame: pl.DataFrame) -> Table:
@@ -81,27 +85,40 @@ def _contents(request: TableRequest, seeds: Seeds, paper: PublishedRow | None) -
         if column.mean_of:
             if all(key in seeds for key in column.mean_of):
                 mean = mean_of_entries([seeds[key] for key in column.mean_of])
-                values[column.key] = _with_interval(mean, column)
+                values[column.key] = _shown(request, mean, column)
         elif column.show == "difference":
             values[column.key] = _difference(request, seeds[column.of or first], column, paper)
         elif column.show == "value" and column.key in seeds:
-            values[column.key] = _with_interval(over_seeds(seeds[column.key]), column)
+            values[column.key] = _shown(request, over_seeds(seeds[column.key]), column)
         elif column.show in FACTS:
-            values[column.key] = _fact(column.show, seeds.get(column.key) or seeds[first])
+            values[column.key] = _fact(request, column.show, seeds.get(column.key) or seeds[first])
     return values
 
 
-def _with_interval(measured: Measured, column: TableColumn) -> Measured:
-    if column.interval:
+def _shown(request: TableRequest, measured: Measured, column: TableColumn) -> Measured:
+    """With or without its interval, as a share or in percent."""
+    if not column.interval:
+        measured = Measured(measured.value, measured.sources)
+    if not request.percent:
         return measured
-    return Measured(measured.value, measured.sources)
+    return replace(
+        measured,
+        value=100 * measured.value,
+        spread=None if measured.spread is None else 100 * measured.spread,
+        low=None if measured.low is None else 100 * measured.low,
+        high=None if measured.high is None else 100 * measured.high,
+        digits=PERCENT_DIGITS,
+    )
 
 
-def _fact(show: str, seeds: Sequence[SeedMeasure]) -> Content:
+def _fact(request: TableRequest, show: str, seeds: Sequence[SeedMeasure]) -> Content:
     """What is the same for all seeds, from the first."""
     first = seeds[0]
     if show == "chance":
-        return None if first.chance is None else Number(first.chance)
+        if first.chance is None:
+            return None
+        percent = request.percent
+        return Number(100 * first.chance, PERCENT_DIGITS) if percent else Number(first.chance)
     count = {
         "n": first.n,
         # of few-shot accuracy, n counts folds
@@ -122,16 +139,17 @@ def _difference(
     value = paper.values.get(column.published or "") if paper else None
     if value is None or request.scale != "paper":
         return None
-    measured = over_seeds(seeds)
-    return Measured(measured.value - value, measured.sources, signed=True)
+    measured = _shown(request, over_seeds(seeds), column)
+    return replace(measured, value=measured.value - value, signed=True)
 
 
 def _paper_contents(request: TableRequest, paper: PublishedRow | None) -> Contents:
     """The published numbers of a row."""
     if paper is None:
         return {}
+    digits = PERCENT_DIGITS if request.percent else DIGITS
     return {
-        column.key: Number(paper.values[column.published])
+        column.key: Number(paper.values[column.published], digits)
         for column in request.columns
         if column.show == "published" and column.published in paper.values
     }
