@@ -23,6 +23,7 @@ from nicheclip.runtime.manifest import Dropped, ManifestWriter, Tally
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import generator, stable_hash, unit_interval
 from nicheclip.schemas import FOLDS, read_table
+from workflow_rules import workflow_rules
 
 ROOT = Path(__file__).parents[2]
 
@@ -276,37 +277,6 @@ def test_the_processes_of_one_job_share_its_log(tmp_path):
     assert done.stdout == "7\n"
 
 
-def imported_rooms(room):
-    """The rooms that modules of ``room`` import, near (not through others)."""
-    found = set()
-    for module in (ROOT / "src/nicheclip" / room).rglob("*.py"):
-        for reached in code_digest._imports(module):
-            found.add(reached.relative_to(ROOT / "src/nicheclip").parts[0])
-    return found & ROOMS
-
-
-ROOMS = {"data", "synthetic", "taxonomy", "captions", "models", "training", "evaluation"}
-ROOMS |= {"reporting"}
-
-
-@pytest.mark.parametrize(
-    ("room", "allowed"),
-    [
-        ("config", set()),
-        ("synthetic", set()),
-        ("taxonomy", set()),
-        ("captions", {"data", "taxonomy"}),
-        ("data", {"synthetic", "taxonomy"}),
-        ("models", {"data"}),
-        ("training", {"data", "models"}),
-        ("evaluation", {"data", "models", "taxonomy"}),
-        ("reporting", {"data", "models", "evaluation", "taxonomy"}),
-    ],
-)
-def test_rooms_import_only_what_they_may(room, allowed):
-    assert imported_rooms(room) <= allowed | {room}
-
-
 def packages(script):
     """Distributions that the modules behind a script import, as far as we require them."""
     names = {
@@ -317,7 +287,7 @@ def packages(script):
         "lightning_fabric": "lightning-fabric",
     }
     found = set()
-    for module in {script, *code_digest.reachable_modules(script)}:
+    for module in {script, *everything_behind(script)}:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Import):
                 found.update(alias.name.split(".")[0] for alias in node.names)
@@ -334,21 +304,37 @@ def required_packages():
     return {re.split("[<>=]", text)[0]: text for text in [*project["dependencies"], *optional]}
 
 
-def environments():
-    """Scripts of the rules with the conda environment that their rule names."""
-    for rules in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for rule in re.split(r"^ *rule ", rules.read_text(), flags=re.M)[1:]:
-            env = re.search(r"envs/(\w+)\.yaml", rule)
-            script = re.search(r"scripts/(\w+)\.py", rule)
-            if env and script:
-                yield pytest.param(script[1], env[1], id=script[1])
+def everything_behind(script):
+    """The modules that a script may import, those that it finds by name included."""
+    found, open_ends = set(), [script]
+    while open_ends:
+        module = open_ends.pop()
+        if module in found:
+            continue
+        found.add(module)
+        open_ends.extend(code_digest._imports(module))
+        text = module.read_text()
+        packages = (
+            re.findall(r'"nicheclip\.([\w.]+?)\.?[{"]', text) if "import_module(" in text else []
+        )
+        for package in packages:
+            open_ends.extend((ROOT / "src/nicheclip" / package.replace(".", "/")).glob("*.py"))
+    return found - {script}
 
 
-@pytest.mark.parametrize(("script", "environment"), list(environments()))
-def test_a_rules_environment_has_what_its_script_imports(script, environment):
+def test_what_is_found_by_name_is_behind_a_script():
+    names = {path.name for path in everything_behind(ROOT / "scripts/generate_captions.py")}
+    assert {"ollama.py", "template.py", "replay.py", "job.py"} <= names
+    names = {path.name for path in everything_behind(ROOT / "scripts/judge.py")}
+    assert {"zero_shot.py", "few_shot.py"} <= names and "loop.py" not in names
+
+
+@pytest.mark.parametrize("rule", workflow_rules())
+def test_a_rules_environment_has_what_its_script_imports(rule):
+    script, environment = (workflow_rules()[rule][key] for key in ("script", "environment"))
     listed = yaml.safe_load((ROOT / f"envs/{environment}.yaml").read_text())["dependencies"]
     ranges = {text for item in listed if isinstance(item, dict) for text in item["pip"]}
     required = required_packages()
     assert ranges <= set(required.values()), "ranges as in pyproject.toml"
-    needed = packages(ROOT / f"scripts/{script}.py")
+    needed = packages(ROOT / "scripts" / script)
     assert {required[name] for name in needed} - ranges == set()

@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from workflow_rules import workflow_rules
 from workflow_run import ROOT
 
 PROFILE = ROOT / "profiles/slurm/profile.yaml"
@@ -13,11 +14,7 @@ RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 SITE_FACTS = r"\b(slurm_\w+|qos|constraint|clusters?|gpu_model|gres|retries)\s*[=:]"
 
 
-TEXTS = {
-    text.split(":")[0]: text
-    for file in RULES
-    for text in re.split(r"^ *rule ", file.read_text(), flags=re.M)[1:]
-}
+SUBMITTED = {name: rule for name, rule in workflow_rules().items() if not rule["local"]}
 
 
 @pytest.mark.parametrize("file", RULES, ids=lambda file: file.stem)
@@ -25,22 +22,25 @@ def test_rules_hold_no_site_facts(file):
     assert re.findall(SITE_FACTS, file.read_text()) == []
 
 
-@pytest.mark.parametrize("rule", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("rule", SUBMITTED)
 def test_a_rule_is_local_or_says_what_it_needs(rule):
-    if "localrule: True" not in rule:
-        assert re.search(r"^ +mem_mb=", rule, re.M)
-        assert re.search(r"^ +runtime=", rule, re.M)
+    assert set(SUBMITTED[rule]["resources"]) >= {"mem_mb", "runtime"}
 
 
-@pytest.mark.parametrize("rule", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("rule", [n for n, r in SUBMITTED.items() if "gpu" in r["resources"]])
 def test_a_gpu_rule_says_on_how_many_nodes(rule):
-    if re.search(r"^ +resources:.*^ +gpu=", rule, re.M | re.S):
-        assert re.search(r"^ +nodes=", rule, re.M)
+    assert "nodes" in SUBMITTED[rule]["resources"]
 
 
 def test_rules_of_a_group_run_in_turn():
     groups = yaml.safe_load(PROFILE.read_text())["groups"]
-    assert set(groups) == {name for name, text in TEXTS.items() if "in_turn=1" in text}
+    assert set(groups) == {name for name, rule in SUBMITTED.items() if rule["in_turn"]}
+
+
+@pytest.mark.parametrize("rule", workflow_rules())
+def test_every_rule_has_a_log_an_environment_and_the_digest_of_its_code(rule):
+    facts = workflow_rules()[rule]
+    assert facts["log"] and facts["environment"] and "code" in facts["params"]
 
 
 def test_every_key_of_the_profile_is_explained():

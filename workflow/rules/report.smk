@@ -174,6 +174,11 @@ rule make_table:
         "../../scripts/make_table.py"
 
 
+localrules:
+    make_table_alone,
+    make_figure,
+
+
 use rule make_table as make_table_alone with:
     output:
         **table("{table}", **in_paper()),
