@@ -115,6 +115,14 @@ def test_what_the_paper_does_not_have_is_named(tmp_path, path, value, message):
         tables(config("arbor"), registry(tmp_path, changed(path, value)))
 
 
+def test_rows_that_no_text_tells_apart_are_refused(tmp_path):
+    axes = [*VALID["rows"], {"axis": "text_type"}]
+    with pytest.raises(
+        InputError, match=r"own\.yaml: two rows are called nicheclip-tiny; tell them"
+    ):
+        tables(config("arbor"), registry(tmp_path, changed("rows", axes)))
+
+
 def test_a_table_of_no_run_is_refused(tmp_path):
     table = changed("columns.0.text", "{rank}", changed("rows", [{"axis": "rank"}]))
     with pytest.raises(InputError, match=r"own\.yaml: entry.run: none is given"):

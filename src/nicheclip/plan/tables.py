@@ -163,6 +163,7 @@ class PaperTable:
         rows = [self._row(setting, columns) for setting in settings]
         if not rows:
             return None
+        self._check_names(rows)
         first = rows[0].entry
         task = config.evaluation[first.evaluation]
         words = self._axes.paper_words() | {"confidence": f"{task.confidence:.0%}"}
@@ -247,6 +248,17 @@ class PaperTable:
             self._is_planned(entry, optional=False)
         label = ", ".join(setting.words[axis.axis] for axis in self.spec.rows)
         return Row(label=label, texts=texts, entries=entries, entry=entry)
+
+    def _check_names(self, rows: Sequence[Row]) -> None:
+        """No two rows of a table have the same texts: the published numbers are found by them."""
+        found = set()
+        for row in rows if self.has_rows else []:
+            texts = tuple(row.texts.values())
+            if texts in found:
+                raise self._axes.error(
+                    f"two rows are called {', '.join(texts)}; tell them apart by a text column"
+                )
+            found.add(texts)
 
     def _selection(self, setting: Setting) -> Selection:
         keys = {key: self._axes.resolved(value, setting) for key, value in setting.keys.items()}

@@ -71,8 +71,9 @@ def _measured(request: TableRequest, row: Row, index: MeasureIndex) -> Seeds | N
     values = [c for c in request.value_columns() if c.key in row.entries]
     if request.leave_out_unmeasured and not seeds[values[0].key]:
         return None
+    nothing = not any(seeds[column.key] for column in values)
     for column in values:
-        if not seeds[column.key] and not column.optional:
+        if not seeds[column.key] and (nothing or not column.optional):
             raise unmeasured(row.entries[column.key])
     return {key: found for key, found in seeds.items() if found}
 
