@@ -67,3 +67,22 @@ def code(script, *chosen):
 def settings(model, **exclude):
     """A config section as plain values: what a job's params carry."""
     return model.model_dump(mode="json", **exclude)
+
+
+def subject_job(w):
+    """The cells of a job, from its wildcards."""
+    return PLAN.subject_job(w.dataset, w.split, w.kind, w.name)
+
+
+def seen_files(file):
+    """A file of each data set that decides which classes are seen, for a job that judges."""
+    return lambda w: PLAN.seen_files(
+        [request["options"] for request in PLAN.requests(subject_job(w))], file
+    )
+
+
+def seen_files_of_folds(file):
+    """The same for a job that draws support sets."""
+    return lambda w: PLAN.seen_files(
+        [PLAN.options(w.evaluation, w.dataset, "few_shot")], file
+    )

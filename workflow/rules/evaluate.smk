@@ -8,24 +8,6 @@ texts, and `judge` all protocols of all evaluations, without torch.
 """
 
 
-def subject_job(w):
-    """The cells of a job, from its wildcards."""
-    return PLAN.subject_job(w.dataset, w.split, w.kind, w.name)
-
-
-def seen_files(file):
-    """A file of each data set that decides which classes are seen, for a job that judges."""
-    return lambda w: PLAN.seen_files(
-        [request["options"] for request in PLAN.requests(subject_job(w))], file
-    )
-
-
-def seen_files_of_folds(file):
-    return lambda w: PLAN.seen_files(
-        [PLAN.options(w.evaluation, w.dataset, "few_shot")], file
-    )
-
-
 rule encode:
     input:
         models=lambda w: subject_job(w).model_files,

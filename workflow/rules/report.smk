@@ -7,54 +7,6 @@ Outputs: results/tables/<name>.{md,html,csv,tex,sources.csv}, results/figures/<n
 A paper's table is a file: it says what the rows, columns and entries are, and which figure is drawn.
 """
 
-from nicheclip.plan.figures import confusion_figures, embedding_figures, inputs_of
-from nicheclip.plan.tables import PaperTables
-
-try:
-    TABLES = PaperTables(PLAN)
-except InputError as error:
-    raise WorkflowError(str(error)) from None
-
-CONFUSIONS, EMBEDDINGS = confusion_figures(PLAN), embedding_figures(PLAN)
-
-
-def figure(path, **report_options):
-    """A figure's two files; the SVG goes into the report."""
-    return {
-        "svg": report(f"results/figures/{path}.svg", **report_options),
-        "png": f"results/figures/{path}.png",
-    }
-
-
-def table(path, **report_options):
-    """A table's five files; the page goes into the report."""
-    base = f"results/tables/{path}"
-    return {
-        "md": f"{base}.md",
-        "html": report(f"{base}.html", **report_options),
-        "csv": f"{base}.csv",
-        "tex": f"{base}.tex",
-        "sources": f"{base}.sources.csv",
-    }
-
-
-def in_paper(suffix=""):
-    """Where a paper's table or figure stands in the report."""
-    return {
-        "category": lambda w: TABLES.by_name[w.table].title,
-        "caption": "../report/table.rst",
-        "labels": lambda w: {"result": TABLES.by_name[w.table].label + suffix},
-    }
-
-
-def names(tables, figures):
-    """A pattern for the tables that have rows, a figure, or both."""
-    return any_of(
-        name
-        for name, one in TABLES.by_name.items()
-        if (one.has_rows, one.has_figure) == (tables, figures)
-    )
-
 
 rule plot_training:
     input:
@@ -224,21 +176,6 @@ rule write_config:
         "The config of this run"
     script:
         "../../scripts/write_config.py"
-
-
-def reported_tables():
-    """Every table that the config asks for, and the figures of the papers."""
-    return [
-        f"results/tables/evaluation/{evaluation}.html"
-        for evaluation in CONFIG.evaluation
-    ] + [file for one in TABLES.by_name.values() for file in one.outputs]
-
-
-def reported_figures():
-    """The curves of every run, and the figures of every zero-shot evaluation."""
-    shown = [f"training/{run}" for run in CONFIG.training]
-    shown += [one.path for one in [*CONFUSIONS, *EMBEDDINGS]]
-    return [f"results/figures/{path}.svg" for path in shown]
 
 
 rule write_report:
