@@ -22,7 +22,7 @@ CATALOG = pa.schema(
     [
         ("image_id", pa.string()),  # first 16 hex digits of sha256(source + "\0" + key)
         ("source", pa.string()),  # the data set's name in the config
-        ("key", pa.string()),  # where the image stands in its source
+        ("key", pa.string()),  # the image's place in its source
         ("sha256", pa.string()),  # of the source's bytes, before any conversion
         ("width", pa.int32()),  # of the stored image, pixels
         ("height", pa.int32()),

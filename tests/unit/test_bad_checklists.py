@@ -83,7 +83,7 @@ def test_rows_that_hold_no_name(tmp_path):
         "a name of more than 400 characters": 1,
         "a spreadsheet formula instead of a name": 1,
         "no scientific name": 1,
-        "the id stands in an earlier row": 1,
+        "an earlier row has this id": 1,
     }
 
 

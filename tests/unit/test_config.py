@@ -129,7 +129,7 @@ def test_a_papers_section_names_what_there_is(path, value, message):
         ({"classes": "seen"}, "classes: seen needs seen_in"),
         ({"classes": "unseen", "seen_in": "fish"}, "set baseline: false"),
         ({"seen_in": "fisch"}, "evaluation.e.seen_in: no 'datasets' entry .* did you mean 'fish'"),
-        ({"text_types": ["sci", "caption"]}, "a caption is no name"),
+        ({"text_types": ["sci", "caption"]}, "a caption is not a name"),
         ({"text_types": ["sci", "sci"]}, "text types repeat"),
         (
             {

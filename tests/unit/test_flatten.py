@@ -157,7 +157,7 @@ def test_id_of_a_lineage():
 
 
 def test_a_repeated_class_is_refused():
-    with pytest.raises(InputError, match=r"class_id 'wolf' stands in several rows"):
+    with pytest.raises(InputError, match=r"class_id 'wolf' is in several rows"):
         flattened(class_row("wolf", WOLF), class_row("wolf"))
 
 

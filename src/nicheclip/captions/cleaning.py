@@ -31,7 +31,7 @@ class Cleaned:
     notes: tuple[str, ...]
     """What was removed."""
     echo: bool = False
-    """The reply goes on inside the prompt's sentence: without the echo only a fragment is left."""
+    """The reply continues the prompt's sentence: without the echo only a fragment is left."""
     quoted: bool = False
     """Quotation marks stood around the whole text."""
     several: bool = False
@@ -81,7 +81,7 @@ def _after_echo(text: str, prompt: str) -> str | None:
 
     All of ``text`` where it does not begin so; None where the prompt's words run on into the
     reply's own sentence, so that cutting them off would leave a fragment. A short prompt ("Early
-    fungal spore") that begins a sentence is no echo.
+    fungal spore") that begins a sentence is not an echo.
     """
     asked = [word.casefold() for word in _WORD.findall(prompt)]
     words = list(_WORD.finditer(text))

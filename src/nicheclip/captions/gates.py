@@ -44,7 +44,7 @@ class Judgement:
     text: str
     """After cleaning."""
     reasons: tuple[str, ...]
-    """Why it is no caption."""
+    """Why it is rejected."""
     notes: tuple[str, ...]
     """Seen, but no reason to reject."""
 

@@ -69,7 +69,7 @@ def generate(
     cache: Path,
     seed: int,
 ) -> CaptionSet:
-    """Make the caption set of ``config``; a killed run goes on from ``cache``.
+    """Make the caption set of ``config``; a killed run resumes from ``cache``.
 
     There is one reply for each sample: a rejected one stays in the table with its reasons.
 

@@ -7,7 +7,7 @@ Phrase = tuple[str, ...]
 
 _WORD = re.compile(r"[^\W_]+")
 SHORTEST_NAME = 3
-"""Characters; shorter names ("1", "A2") are no words that a caption could be searched for."""
+"""Characters; shorter names ("1", "A2") are not words that a caption could be searched for."""
 
 
 def words(text: str) -> Phrase:

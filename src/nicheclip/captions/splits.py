@@ -1,4 +1,4 @@
-"""Which split a caption belongs to, so that no text of training is met again in a test."""
+"""Which split a caption belongs to, so that no training text appears in the test split."""
 
 from collections import defaultdict
 from collections.abc import Mapping

@@ -126,7 +126,7 @@ class GateConfig(ConfigModel):
             try:
                 re.compile(expression)
             except re.error as error:
-                raise ValueError(f"{expression!r} is no regular expression: {error}") from None
+                raise ValueError(f"{expression!r} is not a regular expression: {error}") from None
         return expressions
 
     @model_validator(mode="after")

@@ -126,7 +126,7 @@ class EvaluationConfig(GridModel):
     def _text_types_are_names(cls, text_types: list[TextType]) -> list[TextType]:
         if "caption" in text_types:
             raise ValueError(
-                "a caption is no name to put into templates; leave it out, and set class_texts to "
+                "a caption is not a name that fits into templates; leave it out, and set class_texts to "
                 "kind captions for zero-shot classification by captions"
             )
         if len(set(text_types)) != len(text_types):

@@ -63,7 +63,7 @@ def text_type_sets(evaluation: EvaluationConfig) -> list[TemplateSet]:
     """A text set for each of ``text_types``.
 
     Raises:
-        ValueError: ``class_texts`` are no templates.
+        ValueError: ``class_texts`` are not templates.
     """
     wanted = evaluation.class_texts
     if not isinstance(wanted, TemplateTexts):

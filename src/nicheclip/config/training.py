@@ -120,7 +120,7 @@ class ComputeConfig(ConfigModel):
     """Nodes of the run; more than one needs a SLURM job."""
     hours: Annotated[float, Field(gt=0)] = 24.0
     """Time limit of the run's job. Within SLURM the training stops shortly before it with a
-    checkpoint, and a retry goes on from there."""
+    checkpoint, and a retry resumes from there."""
     cpu_threads: Annotated[int, Field(ge=1)] = 1
     """Threads of each training process. On a CPU, weights are the same bit by bit only for the same
     number of threads."""

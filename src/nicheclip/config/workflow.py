@@ -59,7 +59,7 @@ class Config(ConfigModel):
         return self
 
     def _references(self) -> Iterator[tuple[str, str, str]]:
-        """(where, name, section) of every name that must stand in another section."""
+        """(where, name, section) of every name that must be in another section."""
         for name, dataset in self.datasets.items():
             if dataset.captions:
                 yield f"datasets.{name}.captions", dataset.captions, "captions"

@@ -48,7 +48,7 @@ class _PassingError(Exception):
 def download(url: str, folder: Path | str, *, checksum: str | None = None) -> Path:
     """Fetch ``url`` into ``folder`` under its own name and verify it; do nothing if it is there.
 
-    A broken download goes on from ``<name>.part`` if the server still has the same file, and
+    A broken download resumes from ``<name>.part`` if the server still has the same file, and
     starts over if not. ``file://`` URLs are verified where they lie.
 
     Args:

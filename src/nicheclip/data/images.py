@@ -19,12 +19,12 @@ MAX_JPEG_SIDE = 65_500
 
 _ORIENTATION_TAG = 0x0112
 
-# Pillow loads most formats late, which a choice of formats does not survive
+# Pillow registers most formats lazily; `formats=` works only after this call.
 Image.init()
 
 
 class BadImageError(ValueError):
-    """The bytes are no image that can be used; the message is the reason."""
+    """The bytes are not an image that can be used; the message is the reason."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class RegistryEntry(ConfigModel):
     images: dict[SplitName, Annotated[int, Field(ge=0)]]
     """Expected images of each split; `all` where the source has no splits."""
     class_names: dict[str, str] = Field(default={})
-    """Display names of classes whose label, cleaned of numbers and underscores, is none."""
+    """Display names for labels that are not readable even without numbers and underscores."""
     tables: list[str] = Field(default=[])
     """The columns of published tables that it feeds, as `<paper>/<table>/<column>`."""
     notes: str

@@ -57,7 +57,7 @@ class ShardInputs:
 def write_part(images: Path, part: int, inputs: ShardInputs, folder: Path) -> dict[str, int]:
     """Write the shards of every split that hold the images of one part.
 
-    Samples stand in the order of a hash of their id, so that classes mix. The part is held in
+    Samples are in the order of a hash of their id, so that classes mix. The part is held in
     memory once. The same inputs give the same bytes.
 
     Args:

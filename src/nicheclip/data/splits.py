@@ -22,7 +22,7 @@ def normalise_split(text: str, *, where: str) -> str:
     """``train``, ``val`` or ``test`` for the usual spellings of them.
 
     Raises:
-        InputError: another word; ``where`` names the file, row or folder it stands in.
+        InputError: another word; ``where`` names the file, row or folder.
     """
     split = SPLIT_NAMES.get(text.strip().lower())
     if split is None:

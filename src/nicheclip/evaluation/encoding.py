@@ -2,7 +2,7 @@
 
 A file is kept as long as what it follows from is the same: its key, a digest of the model, of what
 is encoded and of how, is in its metadata. A changed template encodes texts only, an added seed
-just that seed, and a job that was killed goes on where it was. No torch here: the model comes as an
+just that seed, and a job that was killed resumes where it was. No torch here: the model comes as an
 ``Encoder``.
 """
 

@@ -21,7 +21,7 @@ def order_by_score(
 ) -> npt.NDArray[np.intp]:
     """Columns of the ``top`` highest scores of each row, best first [n, min(top, columns)].
 
-    Scores within ``TIE`` of the next are equal. Equal ones stand in a random order that follows
+    Scores within ``TIE`` of the next are equal. Equal ones are in a random order that follows
     from the image id alone, so that a model which gives all classes the same score gets what
     guessing gets, whatever the order of the classes.
 

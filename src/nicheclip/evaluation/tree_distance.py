@@ -106,7 +106,7 @@ def tree_distances(lineages: Sequence[Lineage]) -> npt.NDArray[np.int64]:
 
     The distance is 7 minus the depth (kingdom 1, ..., species 7) of the last common rank: the
     lowest rank at which both have the same name and above which they contradict each other nowhere.
-    A rank that either leaves open contradicts nothing, and is no common rank either; so two
+    A rank that either leaves open contradicts nothing, and is not a common rank either; so two
     classes that are known down to the same family are 2 apart, which is the most they can be. A
     species without a genus counts as unknown, since epithets repeat. The diagonal is 0.
     """

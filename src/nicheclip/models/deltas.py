@@ -93,7 +93,7 @@ def save_delta(clip: "Clip", base: Path, output: Path) -> list[Path]:
         The files. Same weights and base, same bytes.
 
     Raises:
-        InputError: ``base`` is no model folder, or a delta that cannot be read.
+        InputError: ``base`` is not a model folder, or a delta that cannot be read.
     """
     base = base_of(base) if is_delta(base) else base
     before, after = read_tensors(base), clip.tensors()

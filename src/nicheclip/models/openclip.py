@@ -124,7 +124,7 @@ def load(folder: Path | str) -> Clip:
     """The model in ``folder``, whole or a delta, on the CPU, in evaluation mode.
 
     Raises:
-        InputError: ``folder`` is no model folder, or a delta whose base is missing or another.
+        InputError: ``folder`` is not a model folder, or a delta whose base is missing or another.
     """
     folder = Path(folder)
     check_model_folder(folder)

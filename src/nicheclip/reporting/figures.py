@@ -39,7 +39,7 @@ def confusion_figure(predictions: Predictions, names: Mapping[str, str], title: 
 
     Args:
         predictions: of one cell.
-        names: of the classes, by class id; the id stands in for a missing one.
+        names: of the classes, by class id; a missing name is replaced by the id.
         title: of the figure.
     """
     class_ids = sorted({*predictions.labels, *predictions.best})

@@ -32,7 +32,7 @@ def read_published(
         path: with a header, and the column ``source``.
         texts: what each text column of our table shows: a fixed text, or ``{column}`` of the file.
             The columns ``shots``, ``text_type`` and ``group`` are put into words.
-        values: the columns with numbers; an empty field is no number.
+        values: the columns with numbers; an empty field is not a number.
 
     Raises:
         InputError: a column is missing, or a value is not a number.

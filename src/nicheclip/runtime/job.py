@@ -59,7 +59,7 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
 
     A job that outlived its killed driver still holds its lock: then this one waits for it, so that
     two never write the same outputs. Without ``alone`` it does not: for the processes of one job,
-    and for jobs that see to it in their own way.
+    and for jobs that do their own locking.
 
     An ``InputError`` ends the process with status 1 and its message alone; any other exception is
     shown with its traceback.

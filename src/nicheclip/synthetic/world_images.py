@@ -1,4 +1,4 @@
-"""One encoded image of a procedural world, and where it stands in its world."""
+"""One encoded image of a procedural world, and its place in its world."""
 
 import io
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class SyntheticImage:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an image stands in its world: all that its content depends on, beside the seed."""
+    """An image's place in its world: all that its content depends on, beside the seed."""
 
     label: str
     split: Split

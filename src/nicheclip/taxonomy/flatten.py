@@ -31,7 +31,7 @@ def flatten(
 ) -> tuple[pa.Table, pa.Table]:
     """The taxa and the texts of a data set's classes; linear in the number of classes.
 
-    A class without ranks has no taxon, and its display name stands in for every text type. Classes
+    A class without ranks has no taxon, and its display name is used for every text type. Classes
     of one taxon (life stages, sexes) that have no common name are called by their display names,
     since the ranks do not tell them apart.
 
@@ -136,7 +136,7 @@ def _check(rows: list[Mapping[str, Any]]) -> None:
     repeated = [key for key, n in Counter(row["class_id"] for row in rows).items() if n > 1]
     if repeated:
         raise InputError(
-            f"classes: class_id {repeated[0]!r} stands in several rows; expected one row per "
+            f"classes: class_id {repeated[0]!r} is in several rows; expected one row per "
             "class. Merge them where the table is made."
         )
     for number, row in enumerate(rows):

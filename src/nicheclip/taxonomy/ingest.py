@@ -96,5 +96,5 @@ def _common_names(config: ProviderConfig) -> pl.DataFrame | None:
         {"source_id": "taxon", "page_id": "source_id"}
     )
     of_taxa = common.join(pages, on="source_id", how="left", maintain_order="left_right")
-    taxon = pl.coalesce("taxon", "source_id")  # what is no page is the id of a taxon
+    taxon = pl.coalesce("taxon", "source_id")  # what is not a page is the id of a taxon
     return of_taxa.with_columns(source_id=taxon).select(VERNACULARS.names)

@@ -6,7 +6,7 @@ import unicodedata
 
 from nicheclip.taxonomy import name_words as vocabulary
 
-#: longer texts are no names; it bounds the time that a row can take
+#: longer texts are not names; it bounds the time that a row can take
 LONGEST_NAME = 400
 
 _TAG = re.compile(r"<[^<>]{0,80}>")

@@ -11,7 +11,7 @@ def newick(lineages: Iterable[Mapping[str, str]], *, root: str = "life") -> str:
     """One tree over all lineages; unknown ranks are left out, names are sorted.
 
     A tip is called by genus and epithet with an underscore between; names with signs that Newick
-    reserves stand in quotes. Homonyms are different nodes, since they have different parents.
+    reserves are in quotes. Homonyms are different nodes, since they have different parents.
 
     Args:
         lineages: names by rank, "" where unknown.

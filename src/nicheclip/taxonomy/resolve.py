@@ -259,7 +259,7 @@ def _resolution() -> pl.Expr:
 
 
 def _changed() -> pl.Expr:
-    """Ranks that had a name and got another; a genus taken out of the species is no change."""
+    """Ranks that had a name and got another; a genus taken out of the species is not a change."""
     changed = []
     for rank in RANKS:
         given = pl.col(f"given_{rank}")

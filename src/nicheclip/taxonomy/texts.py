@@ -41,7 +41,7 @@ def bare_names(rows: pl.DataFrame) -> pl.DataFrame:
     """``rows`` with a column for each text type, its bare name.
 
     The scientific name is genus and epithet, without a genus the finest known name; without ranks
-    the common name or the display name stands in for every type. A missing common name falls back
+    the common name or the display name is used for every type. A missing common name falls back
     to the scientific one, as in BioCLIP, but no name is joined to itself ("X with common name X").
 
     Args:

@@ -9,7 +9,7 @@ from types import FrameType, TracebackType
 
 from nicheclip.training.ownership import Ownership
 
-#: EX_TEMPFAIL of sysexits.h: not done yet, the same command goes on from here
+#: EX_TEMPFAIL of sysexits.h: not done yet, the same command resumes from here
 EXIT_STATUS = 75
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)

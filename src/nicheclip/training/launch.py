@@ -1,8 +1,8 @@
 """Starting the processes of a training run: here, on one node, or on several of a SLURM job.
 
-In a SLURM job they form a step of their own: SLURM's signals (pre-emption, time limit, requeue) go
-to the processes that a step was started with, and the job's first step was started with Snakemake,
-which ends of them without passing them on.
+In a SLURM job they form a step of their own: SLURM sends its signals (pre-emption, time limit,
+requeue) to the first process of each step. The first process of the job's first step is Snakemake
+itself, which dies from these signals without forwarding them.
 """
 
 import os
@@ -30,7 +30,7 @@ def launch(task: TrainingTask) -> None:
 
     Raises:
         InputError: several nodes without a SLURM job; otherwise as ``training.loop.train``.
-        Interrupted: stopped on request; the same call goes on.
+        Interrupted: stopped on request; the same call resumes.
         SystemExit: a process failed and has said why.
     """
     compute = task.config.compute

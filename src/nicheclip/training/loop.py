@@ -71,7 +71,7 @@ def train(
 ) -> TrainReport:
     """Train the model in ``start`` and write the result to ``output``.
 
-    A run that was killed or stopped goes on from its last checkpoint in ``run_folder`` when the
+    A run that was killed or stopped resumes from its last checkpoint in ``run_folder`` when the
     same call is made again; on a CPU the weights are then, bit by bit, those of an unbroken run
     with the same number of threads. SIGTERM, SIGUSR1, SIGINT, the time ``stop_at`` and a newer
     process for the same run end the step in progress, write a checkpoint and exit with status 75

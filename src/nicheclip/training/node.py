@@ -80,8 +80,8 @@ def _run(command: list[str], environments: list[dict[str, str]]) -> int:
                     rank.kill()
             time.sleep(0.1)
     failures = [rank.returncode for rank in ranks if rank.returncode]
-    # What a rank says of itself comes first. One that a passed-on signal has ended was just
-    # starting, and has lost nothing.
+    # What a rank says of itself comes first. A process that a forwarded signal killed had only just
+    # started; no work is lost.
     own = [status for status in failures if status > 0]
     early = [EXIT_STATUS for status in failures if -status in received]
     return next(iter(own or early or failures), 0)

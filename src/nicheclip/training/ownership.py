@@ -23,7 +23,7 @@ SECONDS_BETWEEN_LOOKS = 2.0
 class Ownership:
     """The right to write to a run's folder and outputs, held until ``release`` or the process ends.
 
-    The name of the newest owner stands in the file ``owner``: earlier ones see it and leave. The
+    The name of the newest owner is in the file ``owner``: earlier ones see it and leave. The
     lock beside it tells when they have left. Where a file system has no locks between nodes, two
     may overlap for a step; then both write the same states, each file whole.
     """

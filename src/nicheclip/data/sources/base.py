@@ -19,7 +19,7 @@ class SourceImage:
     """An image as its source has it, before any check of the bytes."""
 
     key: str
-    """Where it stands in its source; unique there and the same on every machine."""
+    """Its place in its source; unique there and the same on every machine."""
     data: bytes
     """The encoded file."""
     label: str

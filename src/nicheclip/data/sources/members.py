@@ -20,7 +20,7 @@ import pyarrow as pa
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 
-#: a larger member is no photograph
+#: a larger member is not a photograph
 MAX_MEMBER_BYTES = 256 << 20
 #: all members together may be this many times larger than the archive ...
 MAX_RATIO = 200

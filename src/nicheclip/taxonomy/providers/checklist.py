@@ -68,7 +68,7 @@ def assemble(rows: pl.DataFrame, *, provider: str, file: Path, kingdom: str = ""
     rows = _completed(rows)
     rows = issues.drop(rows, _bad_cells(rows))
     repeated = ~rows["source_id"].is_first_distinct()
-    rows = issues.drop(rows, _where(repeated, "the id stands in an earlier row"))
+    rows = issues.drop(rows, _where(repeated, "an earlier row has this id"))
     if flat:
         rows = with_clean_ranks(rows, issues)
     rows = rows.with_columns(parse_column(_name_to_parse(rows)).rename(_parsed_name))

@@ -18,7 +18,7 @@ class Layout:
     separator: str
     quoted: bool
     ranks: bool
-    """Whether the higher ranks stand in columns; otherwise only the parents are followed."""
+    """Whether the higher ranks are in columns; otherwise only the parents are followed."""
     identifier: str = "taxonID"
 
 
@@ -31,7 +31,7 @@ _SYNONYM = "synonym|misapplied|invalid|not accepted|unaccepted"
 
 
 def read(path: Path, layout: Layout) -> tuple[pl.DataFrame, Path]:
-    """The rows of a taxon table, for ``assemble``, and the file that they stand in.
+    """The rows of a taxon table, for ``assemble``, and the file that holds them.
 
     A row is a synonym if its status says so, or if it has none and points to another taxon as the
     accepted one; iNaturalist's parents are web addresses, whose last part is the id.

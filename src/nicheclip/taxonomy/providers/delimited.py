@@ -28,7 +28,7 @@ def scan(
             that are absent and not needed give no column.
         needed: which of ours must be there.
         separator: between fields.
-        quoted: whether fields may stand in quotation marks.
+        quoted: whether fields may be in quotation marks.
 
     Raises:
         InputError: no such file, an empty one, another separator, or a needed column is absent.
