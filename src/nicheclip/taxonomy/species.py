@@ -27,8 +27,8 @@ def read_species(genus: str, species: str) -> SpeciesName:
 
     A genus inside ``species``, also a shortened one, is taken out; where it differs from ``genus``,
     the binomial wins. A single word beside a genus is an epithet, whatever its capitals, unless it
-    is the genus once more. What is not a scientific name stays as it is. "sp." alone says nothing and
-    is "". What was read reads the same again.
+    is the genus once more. What is not a scientific name stays as it is. "sp." alone says nothing
+    and is "". What was read reads the same again.
     """
     read = _read_once(genus, species)
     for _ in range(MOST_READINGS):
