@@ -126,8 +126,8 @@ class EvaluationConfig(GridModel):
     def _text_types_are_names(cls, text_types: list[TextType]) -> list[TextType]:
         if "caption" in text_types:
             raise ValueError(
-                "a caption is not a name that fits into templates; leave it out, and set class_texts "
-                "to kind captions for zero-shot classification by captions"
+                "a caption is not a name that fits into templates; leave it out, and set "
+                "class_texts to kind captions for zero-shot classification by captions"
             )
         if len(set(text_types)) != len(text_types):
             raise ValueError(f"text types repeat: {text_types}")
