@@ -9,8 +9,11 @@ from nicheclip.reporting.figures import principal_components
 
 PERPLEXITY = 30.0
 
-#: of the gradient descent, the first 250 with early exaggeration; more move single points only
+#: of the gradient descent at most, the first 250 with early exaggeration
 ITERATIONS = 500
+
+#: the descent ends when the gradient is shorter than this: points hardly move any more
+SHORTEST_GRADIENT = 1e-3
 
 #: fewer points have no neighbourhoods to show
 FEWEST_POINTS = 10
@@ -32,6 +35,7 @@ def t_sne(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
             perplexity=perplexity,
             init=start.astype(np.float32),
             max_iter=ITERATIONS,
+            min_grad_norm=SHORTEST_GRADIENT,
             random_state=0,
             n_jobs=1,
         ).fit_transform(features)
