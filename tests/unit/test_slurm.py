@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -228,6 +229,16 @@ class TestCommands:
         commands(sbatch="cat run >&2; echo 42")
         done = wrapper("sbatch", *SUBMIT, NICHECLIP_DRIVER_FOLDER=str(tmp_path))
         assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "r-1")
+
+    def test_a_wrapper_of_another_clone_is_not_taken_for_slurms_own(
+        self, tmp_path, commands, monkeypatch
+    ):
+        commands(sbatch="echo 42")
+        other = shutil.copytree(slurm_client.WRAPPERS, tmp_path / "other")
+        monkeypatch.setenv("PATH", f"{other}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setattr(slurm_client, "WRAPPERS", other)
+        done = wrapper("sbatch", *SUBMIT, NICHECLIP_DRIVER_FOLDER=str(tmp_path))
+        assert (done.returncode, done.stdout) == (0, "42\n")
 
     def test_a_submission_waits_while_slurm_is_away(self, tmp_path, commands, monkeypatch, capfd):
         commands(sbatch=f"echo x >> tries; test $(wc -l < tries) -gt 2 && echo 42 || {{ {AWAY}; }}")

@@ -47,7 +47,8 @@ def patient_environment(own: Mapping[str, str]) -> dict[str, str]:
 def real(command: str) -> str | None:
     """SLURM's own program of this name: the first in PATH that is not a wrapper of the driver."""
     folders = os.environ.get("PATH", "").split(os.pathsep)
-    others = [f for f in folders if f and Path(f).resolve() != WRAPPERS.resolve()]
+    wrappers = {WRAPPERS.resolve(), Path(os.environ.get("NICHECLIP_WRAPPERS", WRAPPERS)).resolve()}
+    others = [f for f in folders if f and Path(f).resolve() not in wrappers]
     return shutil.which(command, path=os.pathsep.join(others))
 
 
