@@ -71,7 +71,7 @@ def test_broken_features_files_are_named(tmp_path):
         read_features(path)
     write_features(path, unit_features(np.eye(3)))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(InputError, match="encode the split again"):
+    with pytest.raises(InputError, match="forcerun encode"):
         read_features(path)
     with pytest.raises(InputError, match="'short'"):
         write_features(path, ImageFeatures(np.eye(1, dtype=np.float32), ["short"]))

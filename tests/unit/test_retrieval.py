@@ -130,7 +130,7 @@ def test_the_whole_cell_from_files(tmp_path):
     assert len(predictions.image_ids) == 9
     assert metrics.find("top1").value == pytest.approx(predictions.correct().mean())
     encode("train")
-    with pytest.raises(InputError, match="Encode the split again"):
+    with pytest.raises(InputError, match="forcerun encode"):
         judge_one(tmp_path, "retrieval")
 
 

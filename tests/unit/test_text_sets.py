@@ -79,7 +79,7 @@ def test_files_round_trip_exactly(tmp_path):
 def test_broken_files_are_named_and_have_no_key(tmp_path):
     path = tmp_path / "t.safetensors"
     assert read_key(path) is None
-    with pytest.raises(InputError, match=r"t\.safetensors.*encode the split again"):
+    with pytest.raises(InputError, match=r"t\.safetensors.*forcerun encode"):
         read_class_embeddings(path)
     found = encode_classes({"a": ["x"]}, encode, logit_scale=1.0)
     write_class_embeddings(path, found, "key")

@@ -52,6 +52,7 @@ wildcard_constraints:
     split=any_of(SPLITS),
     part=r"\d{5}",
     kind=any_of(MODEL_KINDS),
+    name=any_of([*CONFIG.models, *CONFIG.training]),
     variant=r"pretrained|seed\d+",
     seed=r"\d+",
 
@@ -71,7 +72,12 @@ def settings(model, **exclude):
 
 def subject_job(w):
     """The cells of a job, from its wildcards."""
-    return PLAN.subject_job(w.dataset, w.split, w.kind, w.name)
+    job = PLAN.subject_job(w.dataset, w.split, w.kind, w.name)
+    if not job.cells:
+        raise WorkflowError(
+            f"no evaluation of the config judges {w.kind}/{w.name} on {w.dataset}/{w.split}"
+        )
+    return job
 
 
 def seen_files(file):

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from nicheclip.evaluation.predictions import read_classes, read_labels
-from nicheclip.models.features import ImageFeatures, read_features
+from nicheclip.models.features import ENCODE_AGAIN, ImageFeatures, read_features
 from nicheclip.runtime.errors import InputError
 
 
@@ -55,6 +55,6 @@ def read_evaluation_split(
         raise InputError(
             f"{features}: holds {len(images.image_ids)} images, the catalog's split {len(labels)}"
             + (f"; image {missing[0]} is not in it" if missing else "")
-            + ". Encode the split again."
+            + f". {ENCODE_AGAIN}"
         )
     return EvaluationSplit(images, labels, read_classes(classes))

@@ -12,7 +12,7 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from nicheclip.evaluation.gallery import Gallery, GalleryItems
-from nicheclip.models.features import Array, TextFeatures, l2_normalise
+from nicheclip.models.features import ENCODE_AGAIN, Array, TextFeatures, l2_normalise
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path
 
@@ -183,7 +183,7 @@ def _load(path: Path | str, names: Sequence[str]) -> tuple[dict[str, npt.NDArray
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path}: not a readable text set ({error!r}); expected safetensors with "
-            f"{', '.join(names)}. Delete it and encode the split again."
+            f"{', '.join(names)}. {ENCODE_AGAIN}"
         ) from error
 
 

@@ -14,6 +14,9 @@ from nicheclip.runtime.files import atomic_path
 
 Array = npt.NDArray[np.float32]
 
+#: what to do about missing or damaged features; a file that is whole is kept
+ENCODE_AGAIN = "Delete the file and add --forcerun encode to the same command."
+
 #: hex digits of an image id
 ID_LENGTH = 16
 
@@ -37,8 +40,7 @@ class ImageFeatures:
         missing = [image_id for image_id in image_ids if image_id not in place]
         if missing:
             raise InputError(
-                f"{len(missing)} images, the first {missing[0]}, have no features. Encode the "
-                "split again."
+                f"{len(missing)} images, the first {missing[0]}, have no features. {ENCODE_AGAIN}"
             )
         return self.features[[place[image_id] for image_id in image_ids]]
 
@@ -100,12 +102,12 @@ def read_features(path: Path | str) -> ImageFeatures:
     except (OSError, SafetensorError, KeyError) as error:
         raise InputError(
             f"{path}: no features file ({error!r}); expected safetensors with the tensors "
-            "features and image_ids. Delete it and encode the split again."
+            f"features and image_ids. {ENCODE_AGAIN}"
         ) from error
     if features.ndim != 2 or ids.shape != (len(features), ID_LENGTH):
         raise InputError(
             f"{path}: features {features.shape} and image_ids {ids.shape} do not match; expected "
-            f"[n, d] and [n, {ID_LENGTH}]. Delete it and encode the split again."
+            f"[n, d] and [n, {ID_LENGTH}]. {ENCODE_AGAIN}"
         )
     text = ids.tobytes().decode("ascii")
     image_ids = [text[i : i + ID_LENGTH] for i in range(0, len(text), ID_LENGTH)]
