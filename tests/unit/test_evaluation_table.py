@@ -85,8 +85,8 @@ def test_retrieval_shows_recall_and_a_new_protocol_all_that_it_measures():
     assert [(row[0], row[3].value) for row in rows] == [
         ("Recall@1 by class", 0.5),
         ("Recall@1 by item", 0.1),
-        ("top-1 accuracy", 0.6),
-        ("harmonic mean", 0.4),
+        ("top-1 accuracy, probe", 0.6),
+        ("harmonic mean, probe", 0.4),
     ]
 
 

@@ -10,7 +10,7 @@ from nicheclip.reporting.over_seeds import SeedMeasure, over_seeds
 from nicheclip.reporting.table import Column, Content, Number, Table
 from nicheclip.subjects import STATES
 
-#: the measures of each protocol that the table shows; of other protocols all
+#: the measures of each protocol that the table shows; of other protocols all, with their name
 SHOWN = {
     "zero_shot": ("top1", "top5"),
     "retrieval": ("recall_at_1",),
@@ -72,12 +72,13 @@ def _rows(cells: pl.DataFrame) -> list[tuple[Content, ...]]:
     if shown := SHOWN.get(first["protocol"]):
         measures = measures.filter(pl.col("measure").is_in(shown))
     keys = ["measure", *FACETS]
+    other = "" if first["protocol"] in SHOWN else f", {first['protocol']}".replace("_", " ")
     rows = []
     for key, found in measures.partition_by(keys, maintain_order=True, as_dict=True).items():
         seeds = [SeedMeasure(*row) for row in found.select(SEED).iter_rows()]
         rows.append(
             (
-                _label(dict(zip(keys, key, strict=True))),
+                _label(dict(zip(keys, key, strict=True))) + other,
                 first["dataset"],
                 first["name"],
                 STATES[first["kind"]],
