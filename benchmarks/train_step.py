@@ -23,7 +23,7 @@ from PIL import Image
 
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.data.shards import ShardInputs, write_part
+from nicheclip.data.shards import ShardInputs, write_part, write_sizes
 from nicheclip.models.openclip import create, load, save
 from nicheclip.runtime.files import write_parquet
 from nicheclip.schemas import CATALOG, IMAGES
@@ -36,13 +36,14 @@ REGISTRY = Path(__file__).parent.parent / "workflow/registry/models"
 IMAGES_IN_ALL, BATCH, TURNS, WARM_UP_STEPS = 336, 48, 4, 2
 
 
-def make_shards(folder: Path) -> None:
-    """Photograph-like noise of 80 x 80 pixels in three classes."""
+def make_shards(folder: Path, images: int = IMAGES_IN_ALL, edge: int = 80) -> None:
+    """Photograph-like noise of ``edge`` x ``edge`` pixels in three classes."""
     rows, members = [], []
-    for i in range(IMAGES_IN_ALL):
+    for i in range(images):
         coarse = np.random.default_rng(i).integers(0, 255, (10, 10, 3), dtype=np.uint8)
         encoded = io.BytesIO()
-        Image.fromarray(coarse).resize((80, 80), Image.Resampling.BICUBIC).save(encoded, "JPEG")
+        noise = Image.fromarray(coarse).resize((edge, edge), Image.Resampling.BICUBIC)
+        noise.save(encoded, "JPEG")
         row = {"image_id": f"{i:016x}", "class_id": "abc"[i % 3], "split": "train", "part": 0}
         rows.append(dict.fromkeys(CATALOG.names) | row)
         members.append((row["image_id"], encoded.getvalue()))
@@ -50,11 +51,12 @@ def make_shards(folder: Path) -> None:
         row["image_id"]: f"Branching structure number {i}, pale threads on a dark ground."
         for i, row in enumerate(rows)
     }
-    images = pl.DataFrame(members, schema=["image_id", "jpg"], orient="row")
-    write_parquet(folder / "images.parquet", images.to_arrow().cast(IMAGES))
+    encoded_images = pl.DataFrame(members, schema=["image_id", "jpg"], orient="row")
+    write_parquet(folder / "images.parquet", encoded_images.to_arrow().cast(IMAGES))
     catalog = pl.from_dicts(rows, infer_schema_length=None)
     names = {name: name for name in "abc"}
     write_part(folder / "images.parquet", 0, ShardInputs(catalog, names, {}, captions, {}), folder)
+    write_sizes(folder, 1)
 
 
 def config(threads: int) -> TrainingConfig:
