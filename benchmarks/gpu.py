@@ -98,7 +98,9 @@ def main() -> None:
         clip, seconds, features = load(folder / "out"), {}, {}
         for device in dict.fromkeys([DEVICE, "cpu"]):
             start = time.perf_counter()
-            found = encode_images(clip, shards, batch_size=BATCH, device=device, threads=workers)
+            found = encode_images(
+                clip, shards, batch_size=BATCH, device=device, threads=max(workers, 1)
+            )
             seconds[device], features[device] = time.perf_counter() - start, found.features
     apart = float(np.abs(features[DEVICE] - features["cpu"]).max())
     peak = report["peak_memory_bytes"] / 2**30
