@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.evaluation.folds import make_folds
+from nicheclip.evaluation.requests import evaluation_of
 from nicheclip.evaluation.seen_classes import ClassGroups, seen_files
 from nicheclip.runtime.job import job
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    options = EvaluationConfig.from_options(
+    options = evaluation_of(
         snakemake.params.options,
         dataset=snakemake.wildcards.dataset,
         split=snakemake.params.split,

@@ -1,5 +1,6 @@
 """Encode a split, and the text sets that its protocols need, with the variants of a subject."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ from nicheclip.runtime.manifest import ManifestWriter
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+#: whose versions may change the last digits of features
+PACKAGES = ("numpy", "open_clip_torch", "pillow", "torch", "torchvision")
 
 with job(snakemake.log[0]):
     check_gpus(snakemake.params.gpu)
@@ -45,6 +49,7 @@ with job(snakemake.log[0]):
             # not the whole script's code: new code of text sets leaves the images' features alone
             image_code=code_digest(encode.__file__),
             text_code=code_digest(text_sets.__file__, "nicheclip.models.encode"),
+            packages=tuple(f"{name} {version(name)}" for name in PACKAGES),
         ),
         open_encoder=lambda folder: encode.ClipEncoder(
             load(folder), batch_size=batch_size, device=device, threads=snakemake.threads

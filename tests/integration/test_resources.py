@@ -27,6 +27,7 @@ def asked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resources")
     config = yaml.safe_load(TINY.read_text()) | {"taxonomy": {"providers": [CHECKLIST]}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "NameUsage.tsv").touch()
     script = [sys.executable, ROOT / "tests/rule_resources.py", ROOT / "Snakefile", "config.yaml"]
     done = subprocess.run(
         script, cwd=folder, env=environment(), capture_output=True, text=True, check=False

@@ -77,6 +77,8 @@ def test_every_config_section_is_described():
         ("training.run.batch_size", 1, "training.run.batch_size: Input should be greater than"),
         ("training.run.texts", {"types": {"caption": 1.0}}, "'fish' has no captions"),
         ("training.run.seeds", [1, 1], "seeds repeat"),
+        ("training.run.seeds", [-1], "should be greater than or equal to 0"),
+        ("training.run.seeds", [True], "should be a valid integer"),
         ("datasets.fish.split", {"val": 0.5, "test": 0.5}, "val \\+ test must be below 1"),
         ("datasets.a/b", {"source": {"kind": "folder", "path": "x"}}, "should match pattern"),
     ],
@@ -131,6 +133,8 @@ def test_a_papers_section_names_what_there_is(path, value, message):
         ({"seen_in": "fisch"}, "evaluation.e.seen_in: no 'datasets' entry .* did you mean 'fish'"),
         ({"text_types": ["sci", "caption"]}, "a caption is not a name"),
         ({"text_types": ["sci", "sci"]}, "text types repeat"),
+        ({"protocols": ["zero_shot", "zero_shot"]}, "protocols repeat"),
+        ({"split": "train"}, "on the images that it learns from; set baseline: false"),
         (
             {
                 "protocols": ["text_types"],

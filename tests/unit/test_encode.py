@@ -9,7 +9,13 @@ from PIL import Image
 from scipy.special import softmax
 
 from nicheclip.models.encode import encode_images, encode_texts, evaluation_transform
-from nicheclip.models.features import ImageFeatures, l2_normalise, read_features, write_features
+from nicheclip.models.features import (
+    ImageFeatures,
+    l2_normalise,
+    read_features,
+    read_key,
+    write_features,
+)
 from nicheclip.runtime.errors import InputError
 from small_evaluation import image_id, small_shards, tiny_clip, unit_features
 
@@ -97,3 +103,14 @@ def test_golden_clip_features_give_the_published_probabilities():
     texts = l2_normalise(np.load(folder / "text_features.npy"))
     probabilities = softmax(100 * images @ texts.T, axis=1)
     np.testing.assert_allclose(probabilities[0], [0.99279, 0.00421, 0.00300], atol=2e-5)
+
+
+def test_a_file_whose_content_is_not_what_was_written_has_no_key(tmp_path):
+    path = tmp_path / "features.safetensors"
+    write_features(path, unit_features(np.eye(4)), "k")
+    assert read_key(path) == "k"
+    content = bytearray(path.read_bytes())
+    content[-70] ^= 1  # inside a tensor; the header stays whole
+    path.write_bytes(content)
+    read_features(path)
+    assert read_key(path) is None

@@ -96,6 +96,21 @@ def test_values_that_share_an_anchor_do_not_share_an_object():
         ("training.table1.grid.model", ["small", "small"], r"values repeat \(small, small\)"),
         ("training.table1.model", "small", r"the entry sets 'model' as well; leave it out there"),
         ("training.table1-small-fish-clip", {}, r"makes the entry 'table1-small-fish-clip', which"),
+        (
+            "training.table1.grid",
+            {"model": ["a-b", "a"], "dataset": ["c", "b-c"]},
+            r"makes the entry 'table1-a-b-c', which is there already",
+        ),
+        (
+            "training.table1.grid",
+            {"optimizer.lr": [1], "optimizer": {"x": {"lr": 2}}},
+            r"'optimizer' and 'optimizer.lr' set the same value; keep one",
+        ),
+        (
+            "captions.words.grid",
+            {"dataset": ["fish", "birds"], "samples": [1, 2]},
+            r"makes two sets for the data set 'fish', words-fish-1 and words-fish-2. Name the one",
+        ),
         ("evaluation.both.runs", ["table2"], r"no 'training' entry is called 'table2'"),
         ("captions.words.grid", {"dataset": ["fish"]}, r"datasets.birds.captions: no 'captions'"),
     ],
@@ -103,6 +118,13 @@ def test_values_that_share_an_anchor_do_not_share_an_object():
 def test_a_wrong_grid_is_an_error_that_says_what_is_wrong(path, value, message):
     with pytest.raises(InputError, match=message):
         parse_config(changed(path, value))
+
+
+def test_an_axis_inside_what_is_not_a_mapping_is_an_error():
+    config = changed("training.table1.grid", {"unfreezing.epochs_per_block": [1, 2]})
+    config["training"]["table1"]["unfreezing"] = None
+    with pytest.raises(InputError, match="the entry's 'unfreezing' is not a mapping"):
+        parse_config(config)
 
 
 def test_an_evaluation_needs_captions_for_each_of_its_data_sets():

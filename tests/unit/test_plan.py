@@ -14,6 +14,7 @@ from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import memory, minutes, training_memory
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.driver_lock import take_over
+from nicheclip.runtime.errors import InputError
 from nicheclip.slurm.jobs import impossible_requests
 from nicheclip.subjects import COLOUR_HISTOGRAM, Subject
 
@@ -167,6 +168,21 @@ def test_a_start_model_is_made_of_our_file_or_of_a_checkpoint(tmp_path):
     plan = Plan(parse_config(config), REGISTRY)
     assert plan.model_sources("small") == [str(REGISTRY / "models/nicheclip-small.json")]
     assert plan.model_sources("clip") == [str(weights)]
+
+
+def test_a_file_that_the_config_names_and_that_is_not_there_stops_the_workflow(plan, tmp_path):
+    """Snakemake would take results whose source is gone for given ones."""
+    with pytest.raises(InputError, match=r"datasets\.birds\.source: birds\.csv is not there"):
+        plan.check_files()
+    for name in ("birds.csv", "given.jsonl"):
+        (tmp_path / name).touch()
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["birds"]["source"]["path"] = str(tmp_path / "birds.csv")
+    config["captions"]["given"]["backend"]["path"] = str(tmp_path / "given.jsonl")
+    Plan(parse_config(config), REGISTRY).check_files()
+    config["captions"]["words"]["backend"]["grammar"] = "fungy"
+    with pytest.raises(InputError, match=r"captions\.words\.backend: .*fungy\.yaml is not there"):
+        Plan(parse_config(config), REGISTRY).check_files()
 
 
 def test_resources_grow_with_input_and_attempt():

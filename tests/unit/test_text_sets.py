@@ -7,6 +7,7 @@ from nicheclip.config.evaluation import PROTOCOL_OPTIONS, CaptionTexts, Evaluati
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, text_sets
 from nicheclip.evaluation import text_sets as module
 from nicheclip.evaluation.gallery import Gallery, GalleryItems
+from nicheclip.evaluation.requests import evaluation_of
 from nicheclip.evaluation.text_sets import (
     GalleryEmbeddings,
     encode_classes,
@@ -133,7 +134,7 @@ def test_options_of_a_protocol_hold_what_it_uses_and_no_more(protocol):
     options = json.loads(json.dumps(whole.options(protocol)))
     assert set(options) == set(PROTOCOL_OPTIONS[protocol])
     assert not {"runs", "protocols", "baseline", "dataset", "split"} & set(options)
-    back = EvaluationConfig.from_options(options, dataset="d", split="test")
+    back = evaluation_of(options, dataset="d", split="test")
     assert back.options(protocol) == options
     other = whole.model_copy(update={"runs": None, "baseline": False, "protocols": ["zero_shot"]})
     assert other.options(protocol) == options
@@ -146,4 +147,4 @@ def test_seen_in_is_an_option_just_where_it_decides():
     unseen = whole.model_copy(update={"classes": "unseen", "baseline": False})
     assert unseen.options("few_shot")["seen_in"] == "s"
     options = unseen.options("few_shot")
-    assert EvaluationConfig.from_options(options, dataset="d", split="val").classes == "unseen"
+    assert evaluation_of(options, dataset="d", split="val").classes == "unseen"

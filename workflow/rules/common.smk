@@ -18,6 +18,7 @@ sys.path.insert(0, LIBRARY)
 inherited = dict(os.environ).get("PYTHONPATH")
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited])))
 
+from nicheclip.config.base import in_order
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import memory, minutes, training_memory
@@ -34,6 +35,7 @@ try:
         config, [*workflow.configfiles, *workflow.overwrite_configfiles]
     )
     PLAN = Plan(CONFIG, REGISTRY)
+    PLAN.check_files()
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -67,7 +69,7 @@ def code(script, *chosen):
 
 def settings(model, **exclude):
     """A config section as plain values: what a job's params carry."""
-    return model.model_dump(mode="json", **exclude)
+    return in_order(model.model_dump(mode="json", **exclude))
 
 
 def subject_job(w):

@@ -1,8 +1,18 @@
 """The base of all config models."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+#: a seed is part of folder names
+Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+
+
+def in_order(value: Any) -> Any:
+    """Plain values with the keys of every mapping sorted: another order is no change."""
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return [in_order(item) for item in value] if isinstance(value, list) else value
 
 
 class ConfigModel(BaseModel):

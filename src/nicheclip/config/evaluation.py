@@ -1,6 +1,5 @@
 """Config of evaluations."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -113,13 +112,12 @@ class EvaluationConfig(GridModel):
             options.pop("seen_in", None)
         return options
 
+    @field_validator("protocols")
     @classmethod
-    def from_options(
-        cls, options: Mapping[str, Any], *, dataset: str, split: str
-    ) -> "EvaluationConfig":
-        """The evaluation with the ``options`` of one protocol, and defaults elsewhere."""
-        facts = {"dataset": dataset, "split": split, "baseline": False}
-        return cls.model_validate(facts | dict(options))
+    def _protocols_differ(cls, protocols: list[Protocol]) -> list[Protocol]:
+        if len(set(protocols)) != len(protocols):
+            raise ValueError(f"protocols repeat: {protocols}")
+        return protocols
 
     @field_validator("text_types")
     @classmethod
@@ -148,6 +146,11 @@ class EvaluationConfig(GridModel):
             raise ValueError(
                 "the protocol text_types puts names into templates; set class_texts to kind "
                 "templates, or leave the protocol out"
+            )
+        if self.split == "train" and self.baseline:
+            raise ValueError(
+                "split: train would judge the colour histogram on the images that it learns from; "
+                "set baseline: false"
             )
         if self.classes == "unseen" and self.baseline:
             raise ValueError(

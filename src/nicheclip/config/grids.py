@@ -48,12 +48,14 @@ def expand_grids(values: dict[str, Any]) -> Expanded:
             if not isinstance(entry, dict) or "grid" not in entry:
                 found[name] = entry
                 continue
-            made = dict(_entries(section, str(name), entry))
-            if taken := sorted(made.keys() & (entries.keys() | found.keys())):
-                raise InputError(
-                    f"config: {section}.{name}.grid makes the entry {taken[0]!r}, which is there "
-                    "already. Give one of them another name."
-                )
+            made: dict[str, Any] = {}
+            for one, values_of_one in _entries(section, str(name), entry):
+                if one in made or one in entries or one in found:
+                    raise InputError(
+                        f"config: {section}.{name}.grid makes the entry {one!r}, which is there "
+                        "already. Give one of them another name."
+                    )
+                made[one] = values_of_one
             found |= made
             members.setdefault(section, {})[str(name)] = list(made)
             expanded.origins.update({(section, one): str(name) for one in made})
@@ -69,6 +71,10 @@ def _entries(section: str, name: str, entry: dict[str, Any]) -> Iterator[tuple[s
         raise InputError(f"{where}: expected keys with lists of values, for example model: [a, b].")
     rest = {key: value for key, value in entry.items() if key != "grid"}
     choices = []
+    keys = [str(key) for key in axes]
+    for key in keys:
+        if inside := [other for other in keys if other.startswith(f"{key}.")]:
+            raise InputError(f"{where}: {key!r} and {inside[0]!r} set the same value; keep one.")
     for key, chosen in axes.items():
         labelled = chosen if isinstance(chosen, dict) else _labelled(chosen, f"{where}.{key}")
         if not labelled:
@@ -79,7 +85,7 @@ def _entries(section: str, name: str, entry: dict[str, Any]) -> Iterator[tuple[s
     for combination in product(*choices):
         made = copy.deepcopy(rest)
         for key, _, value in combination:
-            _set(made, key.split("."), copy.deepcopy(value))
+            _set(made, key.split("."), copy.deepcopy(value), f"{where}.{key}")
         yield "-".join([name, *(label for _, label, _ in combination)]), made
 
 
@@ -103,19 +109,18 @@ def _has(entry: Any, keys: list[str]) -> bool:
     return True
 
 
-def _set(entry: dict[str, Any], keys: list[str], value: Any) -> None:
+def _set(entry: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
     for key in keys[:-1]:
         entry = entry.setdefault(key, {})
+        if not isinstance(entry, dict):
+            raise InputError(f"{where}: the entry's {key!r} is not a mapping; leave it out there.")
     entry[keys[-1]] = value
 
 
 def _resolve(values: dict[str, Any], members: dict[str, dict[str, list[str]]]) -> None:
     """Put entries where a grid is named: lists of runs, and the caption sets of data sets."""
     runs, captions = members.get("training", {}), members.get("captions", {})
-    by_dataset = {
-        grid: {values["captions"][name].get("dataset"): name for name in names}
-        for grid, names in captions.items()
-    }
+    by_dataset = {grid: _by_dataset(grid, names, values) for grid, names in captions.items()}
     for name, dataset in _mappings(values, "datasets"):
         own = by_dataset.get(str(dataset.get("captions")), {})
         if name in own:
@@ -128,6 +133,34 @@ def _resolve(values: dict[str, Any], members: dict[str, dict[str, list[str]]]) -
         if isinstance(texts, dict) and str(texts.get("captions")) in by_dataset:
             task["class_texts"] = {**texts, "captions": by_dataset[str(texts["captions"])]}
         values["evaluation"][name] = task
+
+
+def _by_dataset(grid: str, names: list[str], values: dict[str, Any]) -> dict[str, str]:
+    """The entry of a grid of caption sets for each data set."""
+    found: dict[str, str] = {}
+    for name in names:
+        dataset = str(values["captions"][name].get("dataset"))
+        if dataset in found and _is_named(grid, dataset, values):
+            raise InputError(
+                f"config: captions.{grid}.grid makes two sets for the data set {dataset!r}, "
+                f"{found[dataset]} and {name}. Name the one that is meant where {grid!r} is named."
+            )
+        found[dataset] = name
+    return found
+
+
+def _is_named(grid: str, dataset: str, values: dict[str, Any]) -> bool:
+    """Whether a data set, or an evaluation on it, names the grid of caption sets."""
+    own = dict(_mappings(values, "datasets")).get(dataset, {})
+    if own.get("captions") == grid:
+        return True
+    for _, task in _mappings(values, "evaluation"):
+        judged = task.get("dataset")
+        texts = task.get("class_texts")
+        on_it = dataset in judged if isinstance(judged, list) else judged == dataset
+        if on_it and isinstance(texts, dict) and texts.get("captions") == grid:
+            return True
+    return False
 
 
 def _mappings(values: dict[str, Any], section: str) -> list[tuple[str, dict[str, Any]]]:

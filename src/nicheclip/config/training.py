@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from nicheclip.config.base import ConfigModel, GridModel
+from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order
 from nicheclip.runtime.paths import expand_path
 from nicheclip.terms import TextType
 
@@ -193,7 +193,7 @@ class TrainingConfig(GridModel):
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    seeds: list[int] = Field(default=[0], min_length=1)
+    seeds: list[Seed] = Field(default=[0], min_length=1)
     compute: ComputeConfig = ComputeConfig()
 
     @model_validator(mode="after")
@@ -204,4 +204,4 @@ class TrainingConfig(GridModel):
 
     def determines(self) -> dict[str, Any]:
         """What of this config can change the result of one seed, as plain values."""
-        return self.model_dump(mode="json", exclude={"seeds", "compute"})
+        return dict(in_order(self.model_dump(mode="json", exclude={"seeds", "compute"})))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from nicheclip.config.base import ConfigModel
+from nicheclip.config.base import ConfigModel, Seed
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.data import DatasetConfig
 from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
@@ -34,7 +34,7 @@ class Config(ConfigModel):
 
     scale: Literal["demo", "paper", "own"] = "own"
     """`demo` marks tables as not comparable with the papers; `paper` compares them."""
-    seed: int = 0
+    seed: Seed = 0
     """Of everything but training, which has seeds of its own."""
     datasets: dict[Name, DatasetConfig] = Field(min_length=1)
     taxonomy: TaxonomyConfig = TaxonomyConfig()

@@ -78,6 +78,8 @@ class Method:
     """Digest of the code that encodes images."""
     text_code: str
     """Digest of the code that makes text sets."""
+    packages: tuple[str, ...] = ()
+    """Versions of the libraries that encode."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class EncodingJob:
 
     def _encode(self, variant: str, model: Path) -> list[EncodedFile]:
         weights = [sha256_file(model / name) for name in MODEL_FILES]
-        how = [*weights, self._method.batch_size, self._method.device]
+        how = [*weights, self._method.batch_size, self._method.device, *self._method.packages]
         loaded: list[Encoder] = []
 
         def encoder() -> Encoder:

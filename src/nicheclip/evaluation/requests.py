@@ -26,7 +26,13 @@ def read_requests(cells: Iterable[Mapping[str, Any]], *, dataset: str, split: st
             cell["evaluation"],
             cell["protocol"],
             frozenset(cell["variants"]),
-            EvaluationConfig.from_options(cell["options"], dataset=dataset, split=split),
+            evaluation_of(cell["options"], dataset=dataset, split=split),
         )
         for cell in cells
     ]
+
+
+def evaluation_of(options: Mapping[str, Any], *, dataset: str, split: str) -> EvaluationConfig:
+    """The evaluation with the ``options`` of one protocol, and defaults elsewhere."""
+    facts = {"dataset": dataset, "split": split, "baseline": False}
+    return EvaluationConfig.model_validate(facts | dict(options))

@@ -12,7 +12,7 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from nicheclip.evaluation.gallery import Gallery, GalleryItems
-from nicheclip.models.features import ENCODE_AGAIN, Array, TextFeatures, l2_normalise
+from nicheclip.models.features import ENCODE_AGAIN, Array, TextFeatures, keyed, l2_normalise
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path
 
@@ -171,8 +171,7 @@ def _save(
 ) -> None:
     tensors = tensors | {"logit_scale": np.asarray([logit_scale])}
     with atomic_path(path) as temporary:
-        # one entry of metadata: the library writes several in any order
-        safetensors.numpy.save_file(tensors, temporary, metadata={"key": key})
+        safetensors.numpy.save_file(tensors, temporary, metadata=keyed(key, tensors))
 
 
 def _load(path: Path | str, names: Sequence[str]) -> tuple[dict[str, npt.NDArray[Any]], float]:

@@ -1,5 +1,7 @@
 """Features as arrays, and image features as files; needs no torch."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,16 +80,36 @@ def write_features(path: Path | str, images: ImageFeatures, key: str | None = No
         "image_ids": ids.reshape(-1, ID_LENGTH).copy(),
     }
     with atomic_path(path) as temporary:
-        safetensors.numpy.save_file(tensors, temporary, metadata={"key": key} if key else None)
+        safetensors.numpy.save_file(tensors, temporary, metadata=keyed(key, tensors))
 
 
 def read_key(path: Path | str) -> str | None:
-    """The key of a features file; None where there is no readable file or no key in it."""
+    """The key of a features file; None where there is no whole file or no key in it.
+
+    All tensors are read: a file whose content is not what was written has no key.
+    """
     try:
         with safe_open(path, framework="np") as opened:
-            return (opened.metadata() or {}).get("key")
+            written = (opened.metadata() or {}).get("key", "")
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError):
         return None
+    key = written.rpartition(" ")[0]
+    return key if key and keyed(key, tensors) == {"key": written} else None
+
+
+def keyed(key: str | None, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, str] | None:
+    """The metadata of a file: its key, and a digest of its content, in the one entry "key".
+
+    One, since the library writes several in any order.
+    """
+    if not key:
+        return None
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return {"key": f"{key} {digest.hexdigest()}"}
 
 
 def read_features(path: Path | str) -> ImageFeatures:

@@ -1,6 +1,6 @@
 """The plan: built once from the config; rules ask who is judged, by what, from which files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from nicheclip.config.text_sets import CaptionSet, TemplateSet, TextSet, text_se
 from nicheclip.config.workflow import Config
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
+from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
 from nicheclip.taxonomy.provider_files import provider_files
 
@@ -71,6 +72,32 @@ class Plan:
     def parts(self, dataset: str) -> list[str]:
         """The names of a data set's parts."""
         return [f"{part:05d}" for part in range(self.config.datasets[dataset].shards)]
+
+    def check_files(self) -> None:
+        """See that the files that the config names are there.
+
+        Snakemake takes finished results whose source is gone for given ones, and then makes nothing
+        anew, whatever else has changed.
+
+        Raises:
+            InputError: names the first file that is not there, and the key of the config.
+        """
+        for key, path in self._named_files():
+            if not Path(path).exists():
+                raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
+
+    def _named_files(self) -> Iterator[tuple[str, str]]:
+        """(key of the config, path) of every file that a job is made from and no job makes."""
+        for name in self.config.datasets:
+            for path in self.source_files(name):
+                yield f"datasets.{name}.source", path
+        for path in self.checklist_files():
+            yield "taxonomy.providers", path
+        for name in self.config.captions:
+            yield f"captions.{name}.backend", self.caption_source(name)
+        for job in self.subject_jobs.values():
+            for path in self.template_files(job):
+                yield f"evaluation.{job.evaluations[0]}.class_texts", path
 
     # --- models ---
 

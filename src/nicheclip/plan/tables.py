@@ -135,7 +135,7 @@ class PaperTable:
         """The files and folders that it is made from."""
         request, reads = self.request, self.spec.reads
         files: list[str] = []
-        if "cells" in reads:
+        if self.has_rows or "cells" in reads:  # rows are made of cells, whatever else is read
             files += [cell.job for one in request.selections for cell in one.cells]
         if "features" in reads:
             files += [str(Path(path).parents[1] / "manifest.json") for path in request.features]

@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[2]
 #: rooms, below ``nicheclip``, that cannot change a result
 WITHOUT_RESULTS = ("config", "runtime")
 #: modules of those rooms that can
-WITH_RESULTS = ("runtime/files.py", "runtime/seeding.py")
+WITH_RESULTS = ("config/text_sets.py", "runtime/files.py", "runtime/seeding.py")
 
 
 @cache
