@@ -183,7 +183,7 @@ rule write_report:
         reported_tables(),
         reported_figures(),
         config=rules.write_config.output,
-        captions=sorted(map(str, (REPOSITORY / "workflow/report").glob("*.rst"))),
+        captions=sorted(map(str, (REGISTRY.parent / "report").glob("*.rst"))),
     output:
         "results/report.html",
     log:
