@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from nicheclip.models import export
 from nicheclip.models.classifier import Classifier, read_classifier, write_classifier
@@ -156,11 +157,9 @@ def test_which_towers_changed(made, tmp_path, names, towers):
 
 def test_towers_of_a_whole_folder_and_of_another_preparation(folder):
     assert towers_changed(folder / "start") == {"image", "text"}
-    config = read_json(folder / "adapted" / CONFIG)
     save_delta(load(folder / "start"), folder / "start", folder / "same")
     assert towers_changed(folder / "same") == set()
-    config["preprocess_cfg"]["mean"] = [0, 0, 0]
-    write_json(folder / "same" / CONFIG, config)
+    edit_mean(folder / "same")
     assert towers_changed(folder / "same") == {"image"}
 
 
@@ -172,6 +171,23 @@ def flip(file):
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
+
+
+def edit_record(folder, **changes):
+    write_json(folder / "subject.json", read_json(folder / "subject.json") | changes)
+
+
+def edit_mean(folder):
+    config = read_json(folder / CONFIG)
+    config["preprocess_cfg"]["mean"] = [0, 0, 0]
+    write_json(folder / CONFIG, config)
+
+
+def store(folder, name, *shape):
+    """Write another tensor into a delta, with the right checksum."""
+    file = folder / "changed.safetensors"
+    save_file(load_file(file) | {name: torch.zeros(shape)}, file)
+    edit_record(folder, changed=sha256_file(file))
 
 
 @pytest.mark.parametrize(
@@ -186,9 +202,12 @@ def flip(file):
         (lambda f: flip(f / "start" / WEIGHTS), "has other weights than when the delta"),
         (lambda f: (f / "start" / WEIGHTS).unlink(), f"its base .*start has no {WEIGHTS}"),
         (lambda f: (f / "start").rename(f / "moved"), "its base .*start has no"),
-        (lambda f: write_json(f / "adapted/subject.json",
-                              read_json(f / "adapted/subject.json") | {"format": 2}),
-         "format 2, expected 1"),
+        (lambda f: edit_record(f / "adapted", format=2), "format 2, expected 1"),
+        (lambda f: edit_mean(f / "start"), "has other config than when the delta"),
+        (lambda f: store(f / "adapted", "visual.proj", 3, 3),
+         r"1 tensors do not fit .*: visual.proj is \[3, 3\], the model's \[32, 16\]\."),
+        (lambda f: store(f / "adapted", "stranger", 3), "stranger is not the model's"),
+        (lambda f: edit_record(f / "adapted", removed=["visual.proj"]), "visual.proj is missing"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_an_error_never_another_model(folder, capsys, damage, message):
@@ -198,6 +217,31 @@ def test_what_cannot_be_read_is_an_error_never_another_model(folder, capsys, dam
     assert export.main([str(folder / "adapted"), str(folder / "out")]) == 2
     assert capsys.readouterr().err
     assert not (folder / "out" / WEIGHTS).exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: flip(f / "start" / WEIGHTS), "has other weights"),
+        (lambda f: edit_mean(f / "start"), "has other config"),
+        (lambda f: flip(f / "adapted/changed.safetensors"), "damaged"),
+    ],
+)
+def test_features_of_another_base_are_not_shared(folder, damage, message):
+    damage(folder)
+    with pytest.raises(InputError, match=message):
+        towers_changed(folder / "adapted")
+
+
+def test_a_folder_holds_a_whole_model_or_a_delta(folder):
+    """Otherwise ``load`` would read the delta that was there before, or a base be its own delta."""
+    before = {file: file.read_bytes() for file in folder.rglob("*.*") if file.is_file()}
+    with pytest.raises(InputError, match="adapted: holds a delta; write the whole model to"):
+        save(load(folder / "whole"), folder / "adapted")
+    for output in ("start", "whole"):
+        with pytest.raises(InputError, match=f"{output}: holds a whole model; write the delta to"):
+            save_delta(load(folder / "whole"), folder / "start", folder / output)
+    assert {file: file.read_bytes() for file in folder.rglob("*.*") if file.is_file()} == before
 
 
 def test_folders_may_move_together(made, tmp_path):
@@ -217,11 +261,14 @@ def test_an_export_does_not_make_a_delta_into_something_in_between(folder):
 
 def test_a_classifier_is_read_as_it_was_written_and_exported(folder, tmp_path):
     anchors = np.array([[1, 0, 0], [0, 0.6, 0.8]], dtype=np.float32)
-    written = Classifier(anchors, ("Ficus carica", "Pâté, 2"))
+    written = Classifier(anchors, ("Ficus carica", "Pâté, 2"), 14.285714285714286)
     write_classifier(folder / "adapted/classifier.safetensors", written)
     assert export.main([str(folder / "adapted"), str(tmp_path)]) == 0
     read = read_classifier(tmp_path / "classifier.safetensors")
     assert read.class_ids == written.class_ids and np.array_equal(read.anchors, anchors)
+    assert read.anchors.dtype == np.float32 and read.logit_scale == 14.285714285714286
+    write_classifier(tmp_path / "again", read)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "classifier.safetensors").read_bytes()
     model, *_ = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
     assert PROJECTION in model.state_dict()
 
@@ -231,12 +278,18 @@ def test_a_classifier_is_read_as_it_was_written_and_exported(folder, tmp_path):
 )
 def test_anchors_and_ids_belong_together(ids, message):
     with pytest.raises(InputError, match=message):
-        Classifier(np.zeros((2, 3), np.float32), ids)
+        Classifier(np.zeros((2, 3), np.float32), ids, 1.0)
+
+
+@pytest.mark.parametrize(("anchor", "scale"), [(np.nan, 1.0), (0.6, 0.0), (0.6, np.inf)])
+def test_a_classifier_that_has_diverged_is_an_error(anchor, scale):
+    with pytest.raises(InputError, match="is not a finite number"):
+        Classifier(np.array([[anchor, 0.8]], np.float32), ("a",), scale)
 
 
 @pytest.mark.parametrize("content", [b"", json.dumps({}).encode()])
 def test_what_is_no_classifier_says_so(tmp_path, content):
     file = tmp_path / "classifier.safetensors"
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"no classifier .* expected safetensors with the tensor"):
+    with pytest.raises(InputError, match=r"no classifier .* expected safetensors with the tensors"):
         read_classifier(file)

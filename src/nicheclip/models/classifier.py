@@ -1,14 +1,18 @@
 """``classifier.safetensors``: the classes of an adapted model as anchors among image features.
 
 Beside a model folder it says how the model classifies: an image belongs to the class whose anchor
-has the largest dot product with the image's feature. Needs no torch.
+has the largest dot product with the image's feature; the softmax of ``logit_scale`` times these
+products gives the probabilities. Needs no torch.
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
@@ -18,6 +22,7 @@ from nicheclip.runtime.files import atomic_path
 
 TENSOR = "anchors"
 IDS = "class_ids"
+LOGIT_SCALE = "logit_scale"
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,11 @@ class Classifier:
     """[C, d], float32, each row of length 1."""
     class_ids: tuple[str, ...]
     """C ids, in the order of the rows."""
+    logit_scale: float
+    """The factor between dot product and logit."""
 
     def __post_init__(self) -> None:
-        """Raise InputError if anchors and ids do not belong together."""
+        """Raise InputError if anchors and ids do not belong together, or a number is no number."""
         if self.anchors.ndim != 2 or len(self.anchors) != len(self.class_ids):
             raise InputError(
                 f"classifier: anchors {self.anchors.shape} for {len(self.class_ids)} classes; "
@@ -38,14 +45,26 @@ class Classifier:
             )
         if len(set(self.class_ids)) != len(self.class_ids):
             raise InputError("classifier: class ids repeat.")
+        if not (np.isfinite(self.anchors).all() and 0 < self.logit_scale < math.inf):
+            raise InputError(
+                f"classifier: logit scale {self.logit_scale}, or an anchor, is not a finite number "
+                "(the scale: above 0). The adaptation has diverged; lower its learning rate."
+            )
 
 
 def write_classifier(path: Path, classifier: Classifier) -> None:
-    """Write ``anchors`` [C, d] and, in the metadata, ``class_ids`` as a JSON list."""
-    anchors = np.ascontiguousarray(classifier.anchors, dtype=np.float32)
-    metadata = {IDS: json.dumps(classifier.class_ids, ensure_ascii=False)}
+    """Write ``anchors`` float32 [C, d], ``logit_scale`` float64 [1], ``class_ids`` as JSON bytes.
+
+    Same classifier, same bytes: all are tensors, since safetensors does not order its metadata.
+    """
+    ids = json.dumps(classifier.class_ids, ensure_ascii=False).encode()
+    tensors: dict[str, npt.NDArray[Any]] = {
+        TENSOR: np.ascontiguousarray(classifier.anchors, dtype=np.float32),
+        LOGIT_SCALE: np.asarray([classifier.logit_scale], dtype=np.float64),
+        IDS: np.frombuffer(ids, dtype=np.uint8),
+    }
     with atomic_path(path) as temporary:
-        safetensors.numpy.save_file({TENSOR: anchors}, temporary, metadata=metadata)
+        safetensors.numpy.save_file(tensors, temporary)
 
 
 def read_classifier(path: Path) -> Classifier:
@@ -57,10 +76,11 @@ def read_classifier(path: Path) -> Classifier:
     try:
         with safe_open(path, framework="np") as opened:
             anchors = opened.get_tensor(TENSOR)
-            class_ids = json.loads((opened.metadata() or {})[IDS])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+            logit_scale = opened.get_tensor(LOGIT_SCALE).item()
+            class_ids = json.loads(opened.get_tensor(IDS).tobytes())
+    except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
-            f"{path}: no classifier ({error!r}); expected safetensors with the tensor {TENSOR} and "
-            f"{IDS} in its metadata. Adapt the model again."
+            f"{path}: no classifier ({error!r}); expected safetensors with the tensors {TENSOR}, "
+            f"{LOGIT_SCALE} and {IDS}. Adapt the model again."
         ) from error
-    return Classifier(anchors, tuple(class_ids))
+    return Classifier(anchors, tuple(class_ids), logit_scale)

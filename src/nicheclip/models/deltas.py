@@ -25,9 +25,8 @@ from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import atomic_path, read_json, sha256_file, write_bytes, write_json
+from nicheclip.runtime.files import atomic_path, read_json, sha256_file, write_json
 from nicheclip.subjects import (
-    CLASSIFIER_FILE,
     CONFIG_FILE,
     DELTA_FILE,
     DELTA_FILES,
@@ -55,6 +54,8 @@ class Delta(BaseModel):
     """Folder of the base, relative to the delta's."""
     base_weights: str
     """sha256 of the base's ``open_clip_model.safetensors``."""
+    base_config: str
+    """sha256 of the base's ``open_clip_config.json``."""
     changed: str
     """sha256 of ``changed.safetensors``."""
     removed: tuple[str, ...] = ()
@@ -93,9 +94,13 @@ def save_delta(clip: "Clip", base: Path, output: Path) -> list[Path]:
         The files. Same weights and base, same bytes.
 
     Raises:
-        InputError: ``base`` is not a model folder, or a delta that cannot be read.
+        InputError: ``base`` is not a model folder, or a delta that cannot be read; or ``output``
+            holds a whole model, which may be somebody's base.
     """
     base = base_of(base) if is_delta(base) else base
+    check_model_folder(base)
+    if (output / WEIGHTS_FILE).is_file():
+        raise InputError(f"{output}: holds a whole model; write the delta to another folder.")
     before, after = read_tensors(base), clip.tensors()
     changed = {
         name: tensor
@@ -107,6 +112,7 @@ def save_delta(clip: "Clip", base: Path, output: Path) -> list[Path]:
     delta = Delta(
         base=Path(os.path.relpath(base.resolve(), output.resolve())).as_posix(),
         base_weights=sha256_file(base / WEIGHTS_FILE),
+        base_config=sha256_file(base / CONFIG_FILE),
         changed=sha256_file(output / DELTA_FILE),
         removed=tuple(sorted(before.keys() - after.keys())),
     )
@@ -157,6 +163,13 @@ def read_tensors(folder: Path) -> Tensors:
     """
     if not is_delta(folder):
         return _read(folder / WEIGHTS_FILE)
+    delta, base = _checked(folder)
+    tensors = _read(base / WEIGHTS_FILE) | _read(folder / DELTA_FILE)
+    return {name: tensor for name, tensor in tensors.items() if name not in delta.removed}
+
+
+def _checked(folder: Path) -> tuple[Delta, Path]:
+    """The record and the base of the delta in ``folder``, after their checksums."""
     check_model_folder(folder)
     delta, base = read_delta(folder), base_of(folder)
     if sha256_file(folder / DELTA_FILE) != delta.changed:
@@ -164,33 +177,33 @@ def read_tensors(folder: Path) -> Tensors:
             f"{folder / DELTA_FILE}: damaged (its checksum is not the one in {SUBJECT_FILE}). "
             "Write the delta again."
         )
-    if sha256_file(base / WEIGHTS_FILE) != delta.base_weights:
+    for what, name, expected in (
+        ("config", CONFIG_FILE, delta.base_config),
+        ("weights", WEIGHTS_FILE, delta.base_weights),
+    ):
+        if sha256_file(base / name) != expected:
+            raise InputError(
+                f"{folder}: its base {base} has other {what} than when the delta was written. "
+                "Write the delta again from today's base, or bring the earlier base back."
+            )
+    return delta, base
+
+
+def check_tensors_fit(tensors: Tensors, model: Tensors, folder: Path) -> None:
+    """Raise InputError if ``tensors`` of ``folder`` are not, by name and shape, the model's."""
+    problems = [f"{name} is missing" for name in sorted(model.keys() - tensors.keys())]
+    problems += [f"{name} is not the model's" for name in sorted(tensors.keys() - model.keys())]
+    problems += [
+        f"{name} is {list(tensors[name].shape)}, the model's {list(model[name].shape)}"
+        for name in sorted(tensors.keys() & model.keys())
+        if tensors[name].shape != model[name].shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:5]) + ("; ..." if len(problems) > 5 else "")
         raise InputError(
-            f"{folder}: its base {base} has other weights than when the delta was written. Write "
-            "the delta again from today's base, or bring the earlier base back."
+            f"{folder}: {len(problems)} tensors do not fit the model of {CONFIG_FILE}: {shown}. "
+            "Write the folder again, its config and weights together."
         )
-    tensors = _read(base / WEIGHTS_FILE) | _read(folder / DELTA_FILE)
-    return {name: tensor for name, tensor in tensors.items() if name not in delta.removed}
-
-
-def export(folder: Path, output: Path) -> list[Path]:
-    """Write the model in ``folder`` as a whole folder in open_clip's layout; returns the files.
-
-    Class anchors go along.
-
-    Raises:
-        InputError: as ``read_tensors``, or ``output`` holds a delta.
-    """
-    check_model_folder(folder)
-    if is_delta(output):
-        raise InputError(f"{output}: holds a delta; export to another folder.")
-    write_weights(output / WEIGHTS_FILE, read_tensors(folder))
-    write_json(output / CONFIG_FILE, read_json(folder / CONFIG_FILE))
-    names = list(MODEL_FILES)
-    if (folder / CLASSIFIER_FILE).is_file():
-        write_bytes(output / CLASSIFIER_FILE, (folder / CLASSIFIER_FILE).read_bytes())
-        names.append(CLASSIFIER_FILE)
-    return [output / name for name in names]
 
 
 def towers_changed(folder: Path) -> set[Tower]:
@@ -200,14 +213,15 @@ def towers_changed(folder: Path) -> set[Tower]:
     The temperature belongs to neither tower. A whole folder has no base: both.
 
     Raises:
-        InputError: the delta or its base cannot be read.
+        InputError: as ``read_tensors``: features of another base are not this model's.
     """
     if not is_delta(folder):
         return {"image", "text"}
-    config, base = (read_json(f / CONFIG_FILE) for f in (folder, base_of(folder)))
+    delta, base_folder = _checked(folder)
+    config, base = (read_json(f / CONFIG_FILE) for f in (folder, base_folder))
     if config["model_cfg"] != base["model_cfg"]:
         return {"image", "text"}
-    names = [*_read(folder / DELTA_FILE), *read_delta(folder).removed]
+    names = [*_read(folder / DELTA_FILE), *delta.removed]
     towers = {tower for name in names if (tower := _tower(name))}
     return towers | ({"image"} if config["preprocess_cfg"] != base["preprocess_cfg"] else set())
 

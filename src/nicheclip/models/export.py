@@ -9,8 +9,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nicheclip.models.deltas import export
+from nicheclip.models.deltas import is_delta, write_weights
+from nicheclip.models.openclip import load
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_json, write_bytes, write_json
+from nicheclip.subjects import CLASSIFIER_FILE, CONFIG_FILE, MODEL_FILES, WEIGHTS_FILE
+
+
+def export(folder: Path, output: Path) -> list[Path]:
+    """Write the model in ``folder`` as a whole folder in open_clip's layout; returns the files.
+
+    The bytes are those that ``models.openclip.save`` would write. Class anchors go along.
+
+    Raises:
+        InputError: as ``models.openclip.load``, or ``output`` holds a delta.
+    """
+    if is_delta(output):
+        raise InputError(f"{output}: holds a delta; export to another folder.")
+    write_weights(output / WEIGHTS_FILE, load(folder).tensors())
+    write_json(output / CONFIG_FILE, read_json(folder / CONFIG_FILE))
+    names = list(MODEL_FILES)
+    if (folder / CLASSIFIER_FILE).is_file():
+        write_bytes(output / CLASSIFIER_FILE, (folder / CLASSIFIER_FILE).read_bytes())
+        names.append(CLASSIFIER_FILE)
+    return [output / name for name in names]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

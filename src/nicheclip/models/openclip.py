@@ -17,7 +17,13 @@ from typing import Any
 import torch
 
 from nicheclip.config.training import ModelConfig
-from nicheclip.models.deltas import check_model_folder, is_delta, read_tensors, write_weights
+from nicheclip.models.deltas import (
+    check_model_folder,
+    check_tensors_fit,
+    is_delta,
+    read_tensors,
+    write_weights,
+)
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, write_json
 from nicheclip.runtime.torchvision_ops import declare_missing_operators
@@ -124,7 +130,8 @@ def load(folder: Path | str) -> Clip:
     """The model in ``folder``, whole or a delta, on the CPU, in evaluation mode.
 
     Raises:
-        InputError: ``folder`` is not a model folder, or a delta whose base is missing or another.
+        InputError: ``folder`` is not a model folder, or a delta that is damaged, whose
+            base is missing or another, or whose tensors do not fit its config.
     """
     folder = Path(folder)
     check_model_folder(folder)
@@ -133,6 +140,7 @@ def load(folder: Path | str) -> Clip:
         tensors = read_tensors(folder)
         with _no_warning_of_random_weights():
             model = open_clip.create_model(source, load_weights=False, pretrained_text=False)
+        check_tensors_fit(tensors, model.state_dict(), folder)
         model.load_state_dict(tensors)
     else:
         model = open_clip.create_model(source, require_pretrained=True)
@@ -154,8 +162,14 @@ def _no_warning_of_random_weights() -> Iterator[None]:
 
 
 def save(clip: Clip, folder: Path | str) -> list[Path]:
-    """Write ``clip`` to ``folder``; returns the files. Same weights, same bytes."""
+    """Write ``clip`` to ``folder``; returns the files. Same weights, same bytes.
+
+    Raises:
+        InputError: ``folder`` holds a delta, which ``load`` would go on to read.
+    """
     folder = Path(folder)
+    if is_delta(folder):
+        raise InputError(f"{folder}: holds a delta; write the whole model to another folder.")
     write_weights(folder / WEIGHTS_FILE, clip.tensors())
     write_json(folder / CONFIG_FILE, clip.folder_config())
     return [folder / name for name in MODEL_FILES]
