@@ -2,11 +2,9 @@
 
 import json
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
-from snakemake.api import SnakemakeApi
-from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
+from workflow_rules import loaded_workflow
 
 # Enough for the functions of all rules.
 WILDCARDS = SimpleNamespace(dataset="fungi", captions="visual", run="fungi-tiny", model="tiny")
@@ -21,12 +19,7 @@ def values(rule, *, attempt, megabytes=1000):
 
 def main(snakefile, config):
     """Of every rule that is not local: the first and the second try, and one with more input."""
-    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        workflow = api.workflow(
-            ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[Path(config)]),
-            snakefile=Path(snakefile),
-        )._workflow
+    with loaded_workflow(snakefile, config) as workflow:
         found = {
             rule.name: {
                 "first": values(rule, attempt=1),

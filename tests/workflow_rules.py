@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def _facts(workflow, rule):
     }
 
 
-def main(snakefile, config):
+@contextmanager
+def loaded_workflow(snakefile, config):
+    """The workflow as Snakemake has parsed it; in a process of its own, since it changes much."""
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import (
         ConfigSettings,
@@ -44,11 +47,15 @@ def main(snakefile, config):
     )
 
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        workflow = api.workflow(
+        yield api.workflow(
             ResourceSettings(cores=1),
             config_settings=ConfigSettings(configfiles=[Path(config)]),
             snakefile=Path(snakefile),
         )._workflow
+
+
+def main(snakefile, config):
+    with loaded_workflow(snakefile, config) as workflow:
         found = {rule.name: _facts(workflow, rule) for rule in workflow.rules if not rule.norun}
     print(json.dumps(found))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from changed_config import changed
 from nicheclip.config.schema import schema_text
 from nicheclip.config.workflow import parse_config
 from nicheclip.runtime.errors import InputError
@@ -30,16 +31,6 @@ MINIMAL = {
         }
     },
 }
-
-
-def changed(path, value, config=MINIMAL):
-    config = copy.deepcopy(config)
-    *parents, last = path.split(".")
-    node = config
-    for key in parents:
-        node = node[key]
-    node[last] = value
-    return config
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
@@ -85,12 +76,14 @@ def test_every_config_section_is_described():
 )
 def test_an_error_names_the_key_and_the_way_out(path, value, message):
     with pytest.raises(InputError, match=message):
-        parse_config(changed(path, value))
+        parse_config(changed(MINIMAL, path, value))
 
 
 def test_an_error_names_file_and_line(tmp_path):
     file = tmp_path / "mine.yaml"
-    file.write_text(yaml.safe_dump(changed("datasets.fish.source.pth", "x"), sort_keys=False))
+    file.write_text(
+        yaml.safe_dump(changed(MINIMAL, "datasets.fish.source.pth", "x"), sort_keys=False)
+    )
     line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "pth:" in text)
     with pytest.raises(InputError, match=f"mine.yaml, line {line}: datasets.fish.source.pth"):
         parse_config(yaml.safe_load(file.read_text()), [file])
@@ -119,7 +112,7 @@ def test_retrieval_without_captions_is_refused():
 )
 def test_a_papers_section_names_what_there_is(path, value, message):
     arbor = yaml.safe_load((ROOT / "tests/configs/arbor.yaml").read_text())
-    config = changed(path, value, arbor)
+    config = changed(arbor, path, value)
     with pytest.raises(InputError, match=message):
         parse_config(config)
 
@@ -151,7 +144,7 @@ def test_an_evaluation_of_seen_and_unseen_classes_says_what_it_lacks(change, mes
 
 
 def test_captions_of_another_data_set_are_refused():
-    config = changed("datasets.fish.captions", "other")
+    config = changed(MINIMAL, "datasets.fish.captions", "other")
     config["datasets"]["birds"] = copy.deepcopy(MINIMAL["datasets"]["fish"])
     backend = {"kind": "replay", "path": "x.jsonl"}
     config["captions"] = {"other": {"dataset": "birds", "backend": backend}}

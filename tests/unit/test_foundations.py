@@ -181,6 +181,13 @@ def test_a_module_that_is_chosen_by_name_counts(library):
         digest(script, "nicheclip.room.nothing")
 
 
+def test_the_names_of_text_sets_count_though_they_are_config():
+    """They are paths of files that one job writes and another reads."""
+    reached = code_digest.reachable_modules(ROOT / "scripts/judge.py")
+    assert ROOT / "src/nicheclip/config/text_sets.py" in reached
+    assert ROOT / "src/nicheclip/config/evaluation.py" not in reached
+
+
 def test_imports_for_type_checkers_are_not_followed(library):
     package, script = library
     (package / "room/c.py").write_text(

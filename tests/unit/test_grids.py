@@ -5,6 +5,7 @@ import copy
 import pytest
 import yaml
 
+from changed_config import changed
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.workflow import parse_config
 from nicheclip.runtime.errors import InputError
@@ -37,16 +38,6 @@ evaluation:
 """)
 
 
-def changed(path, value):
-    config = copy.deepcopy(GRID)
-    *parents, last = path.split(".")
-    node = config
-    for key in parents:
-        node = node[key]
-    node[last] = value
-    return config
-
-
 def test_a_grid_is_the_product_of_its_values():
     config = parse_config(copy.deepcopy(GRID))
     assert list(config.training) == [
@@ -76,7 +67,9 @@ def test_the_config_that_is_given_stays_as_it_is():
 
 
 def test_values_that_share_an_anchor_do_not_share_an_object():
-    config = changed("training.table1.grid", {"model": ["small"], "augment.flip": [True, False]})
+    config = changed(
+        GRID, "training.table1.grid", {"model": ["small"], "augment.flip": [True, False]}
+    )
     config["training"]["table1"] |= {"augment": {"rotate": True}, "dataset": "fish"}
     config["training"]["table1"]["recipe"] = {"kind": "contrastive"}
     values = expand_grids(config).values["training"]
@@ -117,25 +110,25 @@ def test_values_that_share_an_anchor_do_not_share_an_object():
 )
 def test_a_wrong_grid_is_an_error_that_says_what_is_wrong(path, value, message):
     with pytest.raises(InputError, match=message):
-        parse_config(changed(path, value))
+        parse_config(changed(GRID, path, value))
 
 
 def test_an_axis_inside_what_is_not_a_mapping_is_an_error():
-    config = changed("training.table1.grid", {"unfreezing.epochs_per_block": [1, 2]})
+    config = changed(GRID, "training.table1.grid", {"unfreezing.epochs_per_block": [1, 2]})
     config["training"]["table1"]["unfreezing"] = None
     with pytest.raises(InputError, match="the entry's 'unfreezing' is not a mapping"):
         parse_config(config)
 
 
 def test_an_evaluation_needs_captions_for_each_of_its_data_sets():
-    config = changed("evaluation.both.class_texts.captions", {"fish": "words-fish"})
+    config = changed(GRID, "evaluation.both.class_texts.captions", {"fish": "words-fish"})
     with pytest.raises(InputError, match="none is given for the data set 'birds'"):
         parse_config(config)
 
 
 def test_an_error_names_the_line_of_the_grid_and_the_entry(tmp_path):
     file = tmp_path / "grid.yaml"
-    file.write_text(yaml.safe_dump(changed("training.table1.epochs", 0), sort_keys=False))
+    file.write_text(yaml.safe_dump(changed(GRID, "training.table1.epochs", 0), sort_keys=False))
     line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "epochs" in text)
     message = rf"grid.yaml, line {line}: training.table1.epochs: .*entry table1-small-fish-clip of"
     with pytest.raises(InputError, match=message):

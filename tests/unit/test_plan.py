@@ -180,6 +180,11 @@ def test_a_file_that_the_config_names_and_that_is_not_there_stops_the_workflow(p
     config["datasets"]["birds"]["source"]["path"] = str(tmp_path / "birds.csv")
     config["captions"]["given"]["backend"]["path"] = str(tmp_path / "given.jsonl")
     Plan(parse_config(config), REGISTRY).check_files()
+    config["evaluation"]["elsewhere"]["class_texts"]["templates"] = "foto"
+    with pytest.raises(
+        InputError, match=r"evaluation\.elsewhere\.class_texts: .*foto\.yaml is not"
+    ):
+        Plan(parse_config(config), REGISTRY).check_files()
     config["captions"]["words"]["backend"]["grammar"] = "fungy"
     with pytest.raises(InputError, match=r"captions\.words\.backend: .*fungy\.yaml is not there"):
         Plan(parse_config(config), REGISTRY).check_files()

@@ -218,6 +218,13 @@ def test_a_table_is_made_from_the_jobs_that_judge_its_cells():
     assert figure.modules == ["nicheclip.reporting.figure_kinds.pictures"]
 
 
+def test_a_table_with_rows_waits_for_its_cells_whatever_its_file_says_it_reads():
+    table = tables(config("tiny")).by_name["fungalzsl_1"]
+    before = table.inputs
+    table.spec = table.spec.model_copy(update={"reads": []})
+    assert table.inputs == before and len(before) > 2
+
+
 def test_only_papers_of_the_config_have_tables():
     assert tables(config("tiny")).papers == ["fungalzsl"]
     values = config("tiny")

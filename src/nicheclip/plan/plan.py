@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nicheclip.config.evaluation import TemplateTexts
 from nicheclip.config.text_sets import CaptionSet, TemplateSet, TextSet, text_sets
 from nicheclip.config.workflow import Config
 from nicheclip.plan.cells import Cell
@@ -95,9 +96,10 @@ class Plan:
             yield "taxonomy.providers", path
         for name in self.config.captions:
             yield f"captions.{name}.backend", self.caption_source(name)
-        for job in self.subject_jobs.values():
-            for path in self.template_files(job):
-                yield f"evaluation.{job.evaluations[0]}.class_texts", path
+        for name, task in self.config.evaluation.items():
+            if isinstance(task.class_texts, TemplateTexts):
+                file = self.registry / "prompts" / f"{task.class_texts.templates}.yaml"
+                yield f"evaluation.{name}.class_texts", str(file)
 
     # --- models ---
 
