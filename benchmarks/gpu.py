@@ -22,12 +22,13 @@ from train_step import REGISTRY, make_shards
 
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.data.shard_reader import ShardSet
+from nicheclip.engine.loading import Batch, load_batches
+from nicheclip.engine.sampling import Sampling
 from nicheclip.models.encode import encode_images
 from nicheclip.models.openclip import create, load, save
-from nicheclip.training.batches import Batch, BatchReader, iterate
-from nicheclip.training.loop import train
 from nicheclip.training.losses import Pairs, contrastive_share
-from nicheclip.training.sampling import Sampling
+from nicheclip.training.objectives.contrastive import Contrastive
+from nicheclip.training.run import TrainingRun, train
 
 CORES = os.cpu_count() or 1
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -73,8 +74,8 @@ def bare_rates(folder: Path, batches: list[Batch], settings: TrainingConfig) -> 
 
 def loop_rates(folder: Path, settings: TrainingConfig) -> list[float]:
     """Images per second of each step of ``train``."""
-    parts = {"start": folder / "start", "run_folder": folder / "run", "output": folder / "out"}
-    train(settings, shards=folder, seed=0, **parts)
+    run = TrainingRun(config=settings, start=folder / "start", seed=0, output=folder / "out")
+    train(run, shards=folder, run_folder=folder / "run")
     lines = (folder / "run/log.jsonl").read_text().splitlines()
     return [json.loads(line)["images_per_second"] for line in lines][WARM_UP_STEPS:]
 
@@ -89,11 +90,10 @@ def main() -> None:
         make_shards(folder, IMAGES_IN_ALL, EDGE)
         save(create(ModelConfig(architecture=model), seed=0, registry=REGISTRY), folder / "start")
         settings, shards = config(model, workers), ShardSet(folder / "train")
-        reader = BatchReader(
-            shards, load(folder / "start"), settings.texts, settings.augment, tuple("abc"), 0
-        )
+        reader = Contrastive(settings, start=folder / "start", shards=folder, seed=0).reader
         sampling = Sampling(tuple(shards.shard_sizes), BATCH, 0)
-        prepared = list(iterate(reader, sampling.plans(0, sampling.batches), workers=workers))
+        plans = sampling.plans(0, sampling.batches)
+        prepared = [batch for _, batch in load_batches(reader, plans, workers=workers)]
         bare = statistics.median(bare_rates(folder, prepared, settings))
         loop = statistics.median(loop_rates(folder, settings))
         report = json.loads((folder / "out/train.json").read_text())

@@ -3,7 +3,7 @@
 ``PYTHONPATH=src python benchmarks/train_step.py [THREADS]`` prints one table in under a minute.
 
 The bare loop has its batches decoded and in memory: forward, loss, backward, fused AdamW, nothing
-else. NicheCLIP's loop reads shards, decodes, augments, tokenises, checks, logs. They take turns,
+else. NicheCLIP's engine reads shards, decodes, augments, tokenises, checks, logs. They take turns,
 four each; the table gives the best turn of each, so that other work on the machine does not count.
 A turn's figure is the median over its steps but the first two.
 """
@@ -22,15 +22,15 @@ import torch
 from PIL import Image
 
 from nicheclip.config.training import ModelConfig, TrainingConfig
-from nicheclip.data.shard_reader import ShardSet
 from nicheclip.data.shards import ShardInputs, write_part, write_sizes
+from nicheclip.engine.loading import Batch, load_batches
+from nicheclip.engine.sampling import Sampling
 from nicheclip.models.openclip import create, load, save
 from nicheclip.runtime.files import write_parquet
 from nicheclip.schemas import CATALOG, IMAGES
-from nicheclip.training.batches import Batch, BatchReader, iterate
-from nicheclip.training.loop import train
 from nicheclip.training.losses import multi_positive_loss
-from nicheclip.training.sampling import Sampling
+from nicheclip.training.objectives.multi_positive import MultiPositive
+from nicheclip.training.run import TrainingRun, train
 
 REGISTRY = Path(__file__).parent.parent / "workflow/registry/models"
 IMAGES_IN_ALL, BATCH, TURNS, WARM_UP_STEPS = 336, 48, 4, 2
@@ -75,11 +75,10 @@ def config(threads: int) -> TrainingConfig:
 
 def batches(folder: Path, settings: TrainingConfig) -> list[Batch]:
     """The batches of the loop's first epoch."""
-    shards = ShardSet(folder / "train")
-    clip = load(folder / "start")
-    reader = BatchReader(shards, clip, settings.texts, settings.augment, tuple("abc"), 0)
-    sampling = Sampling(tuple(shards.shard_sizes), BATCH, 0)
-    return list(iterate(reader, sampling.plans(0, sampling.batches), workers=0))
+    objective = MultiPositive(settings, start=folder / "start", shards=folder, seed=0)
+    sampling = Sampling(tuple(objective.shard_sizes), BATCH, 0)
+    plans = sampling.plans(0, sampling.batches)
+    return [batch for _, batch in load_batches(objective.reader, plans, workers=0)]
 
 
 def bare_rates(folder: Path, prepared: list[Batch], settings: TrainingConfig) -> list[float]:
@@ -88,28 +87,23 @@ def bare_rates(folder: Path, prepared: list[Batch], settings: TrainingConfig) ->
     model = clip.model.train()
     mean, std = (torch.tensor(values)[:, None, None] for values in (clip.mean, clip.std))
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.optimizer.lr, fused=True)
-    images = [(batch.images.float() / 255 - mean) / std for batch in prepared]
+    images = [(batch["images"].float() / 255 - mean) / std for batch in prepared]
     rates = []
     for batch, normalised in zip(prepared, images, strict=True):
         start = time.perf_counter()
-        image, text, scale = model(normalised, batch.tokens)
-        multi_positive_loss(image, text, scale, batch.labels, batch.labels).backward()
+        image, text, scale = model(normalised, batch["tokens"])
+        labels = batch["labels"]
+        multi_positive_loss(image, text, scale, labels, labels).backward()
         optimizer.step()
         optimizer.zero_grad()
-        rates.append(len(batch.labels) / (time.perf_counter() - start))
+        rates.append(len(labels) / (time.perf_counter() - start))
     return rates[WARM_UP_STEPS:]
 
 
 def loop_rates(folder: Path, settings: TrainingConfig) -> list[float]:
     """Images per second of each step of ``train``."""
-    train(
-        settings,
-        start=folder / "start",
-        shards=folder,
-        seed=0,
-        run_folder=folder / "run",
-        output=folder / "out",
-    )
+    run = TrainingRun(config=settings, start=folder / "start", seed=0, output=folder / "out")
+    train(run, shards=folder, run_folder=folder / "run")
     lines = (folder / "run/log.jsonl").read_text().splitlines()
     return [json.loads(line)["images_per_second"] for line in lines][WARM_UP_STEPS:]
 

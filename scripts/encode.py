@@ -11,9 +11,9 @@ from nicheclip.data.shard_reader import ShardSet
 from nicheclip.evaluation import text_sets
 from nicheclip.evaluation.encoding import EncodingJob, Method, TextSources, write_manifest
 from nicheclip.models import encode
-from nicheclip.models.devices import check_gpus
 from nicheclip.models.openclip import load
 from nicheclip.runtime.code_digest import code_digest
+from nicheclip.runtime.devices import check_gpus
 from nicheclip.runtime.job import job
 from nicheclip.runtime.manifest import ManifestWriter
 

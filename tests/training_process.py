@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 
 from nicheclip.config.training import TrainingConfig
-from nicheclip.training import loop, ownership
+from nicheclip.engine import ownership
+from nicheclip.training.objectives.pairs import PairObjective
+from nicheclip.training.run import TrainingRun, train
 
 arguments = json.loads(Path(sys.argv[1]).read_text())
 logging.basicConfig(stream=sys.stderr, format="%(message)s")
@@ -30,25 +32,27 @@ def wait_for_another_owner():
 
 
 if "at_step" in arguments:
-    original, calls = loop.bound_temperature, itertools.count(1)
+    original, calls = PairObjective.after_step, itertools.count(1)
 
-    def disturb_a_step(model):
+    def disturb_a_step(objective, step):
         if next(calls) == arguments["at_step"]:
             if "signal" in arguments:
                 os.kill(os.getpid(), arguments["signal"])
             else:
                 ownership.SECONDS_BETWEEN_LOOKS = 0
                 wait_for_another_owner()
-        original(model)
+        original(objective, step)
 
-    loop.bound_temperature = disturb_a_step
+    PairObjective.after_step = disturb_a_step
 
-loop.train(
-    TrainingConfig.model_validate(arguments["config"]),
-    start=Path(arguments["start"]),
+train(
+    TrainingRun(
+        config=TrainingConfig.model_validate(arguments["config"]),
+        start=Path(arguments["start"]),
+        seed=0,
+        output=folder / "model",
+    ),
     shards=Path(arguments["shards"]),
-    seed=0,
     run_folder=folder / "run",
-    output=folder / "model",
     code=arguments.get("code", ""),
 )

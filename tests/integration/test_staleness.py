@@ -84,6 +84,9 @@ def test_prose_reruns_nothing(finished, module):
         ("evaluation/protocols/text_types.py", {}),
         # what can
         ("training/losses.py", TRAINED | SHOWN),
+        ("training/objectives/contrastive.py", {}),
+        ("training/objectives/multi_positive.py", TRAINED | SHOWN),
+        ("engine/engine.py", TRAINED | SHOWN),
         ("evaluation/protocols/retrieval.py", JUDGED | SHOWN),
         ("models/encode.py", {"encode": 2} | JUDGED | SHOWN),
         ("reporting/published.py", {"make_table": 1, "make_figure": 2} | REPORT),

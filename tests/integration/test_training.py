@@ -16,17 +16,18 @@ import torch
 from lightning_fabric import Fabric
 
 from nicheclip.config.training import ComputeConfig
+from nicheclip.engine.interruption import EXIT_STATUS, StopRequest
+from nicheclip.engine.launch import launch_environment
+from nicheclip.engine.processes import Processes
+from nicheclip.engine.sampling import slice_sizes
 from nicheclip.models.openclip import load, open_clip
+from nicheclip.reporting.figures import CURVES
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, sha256_file, write_json
-from nicheclip.training.gathering import gather_pairs
-from nicheclip.training.interruption import EXIT_STATUS, StopRequest
-from nicheclip.training.launch import launch_environment
-from nicheclip.training.loop import train
 from nicheclip.training.losses import Pairs
-from nicheclip.training.recipes import Contrastive, MultiPositive
-from nicheclip.training.sampling import slice_sizes
-from nicheclip.training.task import TrainingTask
+from nicheclip.training.objectives.contrastive import Contrastive
+from nicheclip.training.objectives.multi_positive import MultiPositive
+from nicheclip.training.run import TrainingRun, train
 from small_training import start_model, training_config, write_shards
 from workflow_run import clone
 
@@ -46,15 +47,12 @@ def world(tmp_path_factory):
 
 
 def run(world, folder, code="", **changes):
-    return train(
-        training_config(**changes),
-        start=world / "start",
-        shards=world / "shards",
-        seed=0,
-        run_folder=folder / "run",
-        output=folder / "model",
-        code=code,
-    )
+    one = training_run(world, folder, training_config(**changes))
+    return train(one, shards=world / "shards", run_folder=folder / "run", code=code)
+
+
+def training_run(world, folder, config):
+    return TrainingRun(config=config, start=world / "start", seed=0, output=folder / "model")
 
 
 def environment(**changes):
@@ -86,21 +84,14 @@ def run_process(world, folder, config, **extra):
 
 
 def task(world, folder, config, **changes):
-    return TrainingTask(
-        config=config,
-        start=world / "start",
-        shards=world / "shards",
-        seed=0,
-        run_folder=folder / "run",
-        output=folder / "model",
-        log=folder / "log",
-        **changes,
+    return training_run(world, folder, config).task(
+        shards=world / "shards", run_folder=folder / "run", log=folder / "log", **changes
     )
 
 
 def run_two_nodes(task):
     """What srun starts on the two nodes of a job; their exit statuses."""
-    command = [sys.executable, "-m", "nicheclip.training.node", str(task.write())]
+    command = [sys.executable, "-m", "nicheclip.engine.node", str(task.write())]
     step = launch_environment(environment()) | {"SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1"}
     nodes = [subprocess.Popen(command, env=step | {"SLURM_NODEID": node}) for node in "01"]
     return [node.wait(timeout=600) for node in nodes]
@@ -121,11 +112,12 @@ def logged_steps(folder):
 
 def test_it_learns_and_writes_a_model_that_open_clip_loads(world, tmp_path):
     report = run(world, tmp_path, epochs=10, optimizer={"lr": 3e-3}, compute={"workers": 1})
-    assert report.steps == 40 and report.samples_seen == 260 and report.classes == 3
+    assert report.steps == 40 and report.samples_seen == 260 and report.facts == {"classes": 3}
     history = list(csv.DictReader((tmp_path / "model/history.csv").open()))
     assert [int(row["step"]) for row in history] == list(range(4, 44, 4))
+    assert {key for key, _ in CURVES} <= set(history[0])
     assert float(history[-1]["loss"]) < float(history[0]["loss"]) - 0.5
-    assert report.final_val_accuracy == float(history[-1]["val_accuracy"]) == 1.0
+    assert report.final["val_accuracy"] == float(history[-1]["val_accuracy"]) == 1.0
     assert read_json(tmp_path / "model/train.json") == report.model_dump(mode="json")
     assert logged_steps(tmp_path) == list(range(1, 41))
     assert any((tmp_path / "run/tensorboard").iterdir())
@@ -213,7 +205,10 @@ def edited(library, change):
     """The digest of the code that training uses after a change of one of its modules."""
     file = library / "src/nicheclip/training/losses.py"
     file.write_text(change(file.read_text()))
-    program = "from nicheclip.runtime.code_digest import code_digest; print(code_digest({!r}))"
+    program = (
+        "from nicheclip.runtime.code_digest import code_digest; "
+        "print(code_digest({!r}, 'nicheclip.training.objectives.multi_positive'))"
+    )
     script = str(library / "scripts/train_model.py")
     done = subprocess.run(
         [sys.executable, "-c", program.format(script)],
@@ -269,7 +264,10 @@ def test_signals_are_noted_while_training_and_handed_back_after(number):
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(world, tmp_path):
-    with pytest.raises(InputError, match=r"at step \d+ of 12\. Last good checkpoint: .*lr"):
+    with pytest.raises(
+        InputError,
+        match=r"at step \d+ of 12\. Last good .*: 0{8}.*lr",
+    ):
         run(world, tmp_path, optimizer={"lr": 1e38, "weight_decay": 0})
     assert not (tmp_path / "model").exists()
 
@@ -333,17 +331,19 @@ def gradients(fabric: Fabric, folder: str) -> None:
     sizes = slice_sizes(7, fabric.world_size)
     offset = sum(sizes[: fabric.global_rank])
     part = slice(offset, offset + sizes[fabric.global_rank])
-    for recipe in (MultiPositive(), Contrastive()):
+    for objective in (MultiPositive, Contrastive):
         torch.manual_seed(0)
         module = fabric.setup_module(torch.nn.Linear(5, 4).double())
         scale = torch.tensor(7.0, dtype=torch.float64)
         both = module(torch.cat([images[part], texts[part]]))
         features = torch.nn.functional.normalize(both, dim=1)
         own = Pairs(*features.chunk(2), labels[part])
-        share = recipe.share(own, gather_pairs(fabric, own, sizes), scale, offset)
+        rows = (own.images, own.texts, own.labels)
+        everyone = Pairs(*(Processes(fabric).gather(tensor, sizes) for tensor in rows))
+        share = objective.share(None, own, everyone, scale, offset)
         fabric.backward(share * fabric.world_size)
         if fabric.is_global_zero:
-            name = f"{type(recipe).__name__}-{fabric.world_size}.pt"
+            name = f"{objective.__name__}-{fabric.world_size}.pt"
             torch.save([p.grad for p in module.parameters()], Path(folder) / name)
 
 

@@ -3,19 +3,18 @@ import logging
 import pytest
 import torch
 
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
+from nicheclip.engine.origin import Origin
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, write_json
-from nicheclip.training.checkpoint import Checkpoint, CheckpointFolder
-from nicheclip.training.origin import Origin, origin_of
+from nicheclip.training.objectives.multi_positive import MultiPositive
 from small_training import start_model, training_config, write_shards
 
 ORIGIN = Origin(
     version=1,
     config={"epochs": 3, "optimizer": {"lr": 0.001, "betas": [0.9, 0.98]}},
     seed=0,
-    start="a",
-    data="b",
+    inputs={"start model": "a", "data": "b"},
 )
 
 
@@ -78,9 +77,10 @@ def test_only_plain_data_is_loaded(folder):
         ({"config": {"optimizer": {"lr": 0.001, "betas": [0.9, 0.95]}}},
          "epochs 3, now missing, optimizer.betas [0.9, 0.98], now [0.9, 0.95]"),
         ({"seed": 1}, "seed 0, now 1"),
-        ({"start": "c", "data": "c"}, "another start model, other data"),
-        ({"version": 2}, "version of the recipe 1, now 2"),
-        ({"format": 3}, "format of the engine 2, now 3"),
+        ({"inputs": {"start model": "c", "labels": "d"}},
+         "another data, another labels, another start model"),
+        ({"version": 2}, "version of the objective 1, now 2"),
+        ({"format": 4}, "format of the engine 3, now 4"),
         ({"config": dict.fromkeys("stuvw", 1)},
          'epochs 3, now missing, optimizer {"betas": [0.9, 0.98], "lr": 0.001}, now missing, '
          "s missing, now 1, t missing, now 1 and 3 more"),
@@ -108,7 +108,7 @@ def test_checkpoints_of_the_first_format_say_so(tmp_path, folder, caplog):
     (old / "step-000000001.pt").write_bytes(b"state")
     write_json(old / "step-000000001.json", {"step": 1, "sha256": "0"})
     assert folder.latest() is None
-    assert "not used: format of the engine 1, now 2" in caplog.text
+    assert "not used: format of the engine 1, now 3" in caplog.text
 
 
 def test_other_code_stops_and_nothing_is_lost(tmp_path):
@@ -151,13 +151,14 @@ def test_restart_starts_again_and_keeps_the_old_until_the_end(tmp_path, caplog):
 
 def test_the_fingerprint_follows_what_changes_the_result(tmp_path):
     start = start_model(tmp_path)
-    first, second = (
-        [ShardSet(write_shards(tmp_path / str(n), train=n, val=0) / "train")] for n in (8, 9)
-    )
+    first, second = (write_shards(tmp_path / str(n), train=n, val=0) for n in (8, 9))
 
     def fingerprint(seed=0, shards=first, version=1, **changes):
         config = training_config(**changes)
-        return origin_of(config, version=version, seed=seed, start=start, shards=shards).fingerprint
+        inputs = MultiPositive(config, start=start, shards=shards, seed=seed).inputs()
+        determines = config.determines()
+        origin = Origin(version=version, config=determines, seed=seed, inputs=dict(inputs))
+        return origin.fingerprint
 
     base = fingerprint()
 

@@ -5,7 +5,7 @@ import ast
 import pytest
 import torch
 
-from nicheclip.models.devices import check_gpus
+from nicheclip.runtime.devices import check_gpus
 from nicheclip.runtime.errors import InputError
 from workflow_rules import workflow_rules
 from workflow_run import ROOT
@@ -53,7 +53,7 @@ def test_a_rule_that_asks_for_gpus_counts_them(rule):
     script = ROOT / "scripts" / workflow_rules()[rule]["script"]
     counted = {
         "encode": script,
-        "train_model": ROOT / "src/nicheclip/training/loop.py",
+        "train_model": ROOT / "src/nicheclip/engine/processes.py",
         "generate_captions": None,
     }[rule]
     assert counted is None or "check_gpus" in calls(counted)

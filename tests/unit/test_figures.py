@@ -18,7 +18,6 @@ from nicheclip.reporting.figure_kinds.probabilities import (
     mean_probabilities,
 )
 from nicheclip.reporting.figures import (
-    CURVES,
     confusion_figure,
     confusion_matrix,
     embedding_figure,
@@ -29,7 +28,6 @@ from nicheclip.reporting.style import RIGHT, WRONG, save_figure, shortened
 from nicheclip.reporting.table import Column, Measured, Number, Table
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import Subject
-from nicheclip.training.records import EpochRecord
 from small_evaluation import (
     NAMES,
     image_id,
@@ -254,7 +252,3 @@ def test_shortened_keeps_both_ends():
     assert shortened("short") == "short"
     assert shortened("Cortinarius violaceus variety 17", 20) == "Cortinari…variety 17"
     assert len(shortened("x" * 99, 20)) == 20
-
-
-def test_every_curve_is_a_column_that_training_writes():
-    assert {key for key, _ in CURVES} <= set(EpochRecord.model_fields)

@@ -14,23 +14,21 @@ import torch
 from pydantic import ValidationError
 
 from nicheclip.config.training import ComputeConfig
-from nicheclip.models.devices import check_gpus
+from nicheclip.engine import launch, node, ownership
+from nicheclip.engine.interruption import EXIT_STATUS, StopRequest
+from nicheclip.engine.ownership import Ownership
+from nicheclip.engine.task import Task
+from nicheclip.runtime.devices import check_gpus
 from nicheclip.runtime.errors import InputError
-from nicheclip.training import launch, node, ownership
-from nicheclip.training.interruption import EXIT_STATUS, StopRequest
-from nicheclip.training.ownership import Ownership
-from nicheclip.training.task import TrainingTask
-from small_training import training_config
 
 
 def task(folder, **compute):
-    return TrainingTask(
-        config=training_config(compute=compute),
-        start=Path("start"),
-        shards=Path("shards"),
-        seed=0,
+    return Task(
+        entry="nicheclip.training.run",
+        payload={"seed": 0},
+        compute=ComputeConfig(**compute),
+        data=Path("shards"),
         run_folder=folder,
-        output=folder,
         log=folder / "log",
     )
 
@@ -157,7 +155,7 @@ def test_several_nodes_need_a_job(tmp_path, monkeypatch):
 
 def test_a_task_is_read_as_it_was_written(tmp_path):
     written = task(tmp_path, nodes=2, hours=0.5)
-    assert TrainingTask.read(written.write()) == written
+    assert Task.read(written.write()) == written
 
 
 def test_the_time_limit_stops_training():

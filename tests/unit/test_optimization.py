@@ -1,4 +1,4 @@
-"""Numbers worked out by hand: the learning rate, the temperature's bound, AdamW's groups."""
+"""Numbers worked out by hand: the learning rate, AdamW's groups."""
 
 import math
 
@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from nicheclip.config.training import OptimizerConfig, ScheduleConfig
-from nicheclip.runtime.errors import InputError
-from nicheclip.training.optimization import (
-    bound_temperature,
+from nicheclip.engine.objective import ParameterGroup
+from nicheclip.engine.optimization import (
     check_warmup,
     learning_rate,
     make_optimizer,
     parameter_groups,
 )
+from nicheclip.runtime.errors import InputError
 
 HALF = math.sqrt(0.5)
 
@@ -74,22 +74,10 @@ class Model(torch.nn.Module):
         self.logit_scale = torch.nn.Parameter(torch.tensor(logit_scale))
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [(9.9, math.log(100)), (math.log(100), math.log(100)), (2.5, 2.5), (-3, -3)],
-)
-def test_the_temperature_is_bounded_above_alone(before, after):
-    """ln 100 = 4.60517; a small scale is nobody's business."""
-    model = Model(float(before))
-    bound_temperature(model)
-    assert model.logit_scale.item() == pytest.approx(after, abs=1e-6)
-    assert model.logit_scale.requires_grad
-
-
 def test_weights_decay_and_biases_norms_and_the_temperature_do_not():
     model = Model()
     names = ["linear.weight", "linear.bias", "norm.weight", "norm.bias", "logit_scale"]
-    decayed, plain = parameter_groups(model, names, 0.3)
+    decayed, plain = parameter_groups(model, ParameterGroup(names), 0.3)
     assert decayed["weight_decay"] == 0.3 and plain["weight_decay"] == 0
     assert [id(p) for p in decayed["params"]] == [id(model.linear.weight)]
     assert [p.numel() for p in plain["params"]] == [3, 3, 3, 1]
@@ -99,8 +87,15 @@ def test_weights_decay_and_biases_norms_and_the_temperature_do_not():
     ("names", "decays"), [(["linear.weight"], [0.3]), (["norm.bias"], [0.0]), ([], [])]
 )
 def test_an_empty_group_is_left_out(names, decays):
-    groups = parameter_groups(Model(), names, 0.3)
+    groups = parameter_groups(Model(), ParameterGroup(names), 0.3)
     assert [group["weight_decay"] for group in groups] == decays
+
+
+def test_a_group_may_have_a_rate_of_its_own_and_no_decay():
+    new = ParameterGroup(["linear.weight", "linear.bias"], lr_scale=0.1, decay=False)
+    [group] = parameter_groups(Model(), new, 0.3)
+    assert group["lr_scale"] == 0.1 and group["weight_decay"] == 0
+    assert [p.numel() for p in group["params"]] == [6, 3]
 
 
 def test_a_step_of_adamw():
@@ -109,7 +104,7 @@ def test_a_step_of_adamw():
     with torch.no_grad():
         model.linear.weight.fill_(1.0)
         model.linear.bias.fill_(1.0)
-    groups = parameter_groups(model, ["linear.weight", "linear.bias"], 0.5)
+    groups = parameter_groups(model, ParameterGroup(["linear.weight", "linear.bias"]), 0.5)
     config = OptimizerConfig(lr=0.1, weight_decay=0.5, eps=1e-12)
     optimizer = make_optimizer(config, groups, fused=False)
     model.linear(torch.ones(1, 2)).sum().backward()

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nicheclip.engine.sampling import WINDOW_SHARDS, Sampling, slice_sizes
 from nicheclip.runtime.errors import InputError
-from nicheclip.training.sampling import WINDOW_SHARDS, Sampling, slice_sizes
 
 samplings = st.builds(
     Sampling,

@@ -2,16 +2,32 @@ import pytest
 import torch
 
 from nicheclip.config.training import OptimizerConfig, UnfreezingConfig
+from nicheclip.engine.objective import ParameterGroup
+from nicheclip.engine.optimization import make_optimizer, parameter_groups
+from nicheclip.engine.updates import set_training_mode
 from nicheclip.models.openclip import open_clip
 from nicheclip.runtime.errors import InputError
-from nicheclip.training.optimization import make_optimizer, parameter_groups
-from nicheclip.training.unfreezing import Unfreezer, towers, training_mode
+from nicheclip.training.unfreezing import Unfreezing, towers
 from small_training import tiny_clip
 
 
 @pytest.fixture
 def model(tmp_path):
     return tiny_clip(tmp_path).model
+
+
+class Unfreezer:
+    """Applies an unfreezing to a model, as the engine does."""
+
+    def __init__(self, model, config):
+        self._unfreezing, self._model = Unfreezing(model, config), model
+        model.requires_grad_(False)
+
+    def apply(self, epoch):
+        names = self._unfreezing.thawed(epoch)
+        for name in names:
+            self._model.get_parameter(name).requires_grad_(True)
+        return names
 
 
 def trainable(model):
@@ -64,7 +80,8 @@ def test_a_resnet_thaws_its_pool_and_stages_or_nothing(tmp_path):
     model = tiny_clip(tmp_path, "tiny-resnet").model
     image, _ = towers(model, "stages")
     assert image.blocks == (
-        "visual.attnpool", "visual.layer4", "visual.layer3", "visual.layer2", "visual.layer1",
+        ("visual.attnpool",), ("visual.layer4",), ("visual.layer3",), ("visual.layer2",),
+        ("visual.layer1",),
     )  # fmt: skip
     frozen = Unfreezer(model, UnfreezingConfig(first_blocks=9, projections=True, resnet="frozen"))
     frozen.apply(0)
@@ -79,26 +96,66 @@ def test_statistics_of_frozen_batch_norms_stand_still_and_thawed_ones_move(tmp_p
     model = tiny_clip(tmp_path, "tiny-resnet").model
     unfreezer = Unfreezer(model, UnfreezingConfig(epochs_per_block=1, first_blocks=2))
     unfreezer.apply(0)  # the pool and layer 4
-    training_mode(model)
+    set_training_mode(model)
     before = {k: v.clone() for k, v in model.state_dict().items() if "running" in k}
     model(torch.rand(4, 3, 32, 32), torch.randint(1, 99, (4, 12)))
     moved = {k for k, v in model.state_dict().items() if k in before and not v.equal(before[k])}
     assert moved and all(name.startswith("visual.layer4") for name in moved)
 
 
-def test_a_tower_with_unknown_blocks_is_refused_with_a_way_out():
-    class Timm(torch.nn.Module):
-        visual = open_clip.model.TimmModel.__new__(open_clip.model.TimmModel)
+TIMM = {
+    "eva02_tiny_patch14_224": 12,
+    "convnext_atto": 12,
+    "fastvit_t8": 10,
+    "vitamin_small_224": 14,
+}
+"""Blocks of timm towers of the kinds that open_clip uses (EVA, ConvNeXt, MobileCLIP, ViTamin)."""
 
-    with pytest.raises(InputError, match=r"image tower \(TimmModel\).*unfreezing to null"):
-        Unfreezer(Timm(), UnfreezingConfig())
+
+@pytest.fixture(scope="module", params=TIMM)
+def timm(request):
+    visual = open_clip.timm_model.TimmModel(
+        request.param, embed_dim=8, image_size=224, pool="", proj="linear", pretrained=False
+    )
+    text = open_clip.transformer.TextTransformer(12, 99, width=16, heads=2, layers=2, output_dim=8)
+    model = torch.nn.Module()
+    model.visual, model.text = visual, text
+    model.logit_scale = torch.nn.Parameter(torch.ones(()))
+    return request.param, model
+
+
+def test_a_timm_tower_thaws_block_by_block_to_the_end(timm):
+    name, model = timm
+    image, _ = towers(model, "stages")
+    assert len(image.blocks) == TIMM[name]
+    config = UnfreezingConfig(epochs_per_block=1, projections=True, embeddings=True)
+    unfreezer = Unfreezer(model, config)
+    history = [unfreezer.apply(epoch) for epoch in range(len(image.blocks) + 2)]
+    of_tower = [[n for n in names if n.startswith("visual.trunk")] for names in history]
+    assert any(n.startswith("visual.head") for n in history[0])
+    assert all(of_tower[1:]), "an epoch thaws no block"
+    # the last block first, the first block last but for the stem
+    order = [n for names in of_tower[1:] for n in names]
+    written = [n for n, _ in model.named_parameters() if n.startswith("visual.trunk")]
+    assert written.index(of_tower[1][0]) > written.index(of_tower[-2][0])
+    assert any("stem" in n or "patch_embed" in n for n in of_tower[-1])
+    assert len(order) == len(set(order))
+    assert trainable(model) == {n for n, _ in model.named_parameters()}
+
+
+def test_a_tower_with_unknown_blocks_is_refused_with_a_way_out():
+    class Strange(torch.nn.Module):
+        visual = torch.nn.Linear(1, 1)
+
+    with pytest.raises(InputError, match=r"image tower \(Linear\).*unfreezing to null"):
+        Unfreezing(Strange(), UnfreezingConfig())
 
 
 def test_the_optimiser_holds_what_trains_and_decays_only_matrices(model):
     unfreezer = Unfreezer(model, UnfreezingConfig(epochs_per_block=1, projections=True))
-    groups = parameter_groups(model, unfreezer.apply(0), 0.2)
+    groups = parameter_groups(model, ParameterGroup(unfreezer.apply(0)), 0.2)
     optimizer = make_optimizer(OptimizerConfig(), groups, fused=True)
-    for group in parameter_groups(model, unfreezer.apply(1), 0.2):
+    for group in parameter_groups(model, ParameterGroup(unfreezer.apply(1)), 0.2):
         optimizer.add_param_group(group)
     held = {id(p): group["weight_decay"] for group in optimizer.param_groups
             for p in group["params"]}  # fmt: skip

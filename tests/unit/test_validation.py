@@ -1,15 +1,13 @@
 """Numbers worked out by hand: accuracy by class means, batch norms over processes, a lost loss."""
 
 import math
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from nicheclip.models.openclip import Clip
-from nicheclip.runtime.errors import InputError
-from nicheclip.training import loop
+from nicheclip.engine.processes import Processes
+from nicheclip.engine.updates import share_statistics
 from nicheclip.training.losses import Pairs
 from nicheclip.training.validation import class_mean_accuracy, joined
 
@@ -58,16 +56,7 @@ def test_batch_norms_share_their_statistics_over_gpus(world, device, shared):
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2))
     model[1].running_mean.fill_(0.25)
     fabric = SimpleNamespace(world_size=world, device=torch.device(device))
-    clip = loop._with_shared_statistics(Clip(model, None, {"a": 1}), fabric)
-    norm = clip.model[1]
+    share_statistics(model, Processes(fabric))
+    norm = model[1]
     assert isinstance(norm, torch.nn.SyncBatchNorm) is shared
-    assert norm.running_mean.tolist() == [0.25, 0.25] and clip.model_config == {"a": 1}
-
-
-@pytest.mark.parametrize(
-    ("checkpoint", "words"), [(Path("run/step-6.pt"), "run/step-6.pt"), (None, "none was written")]
-)
-def test_a_loss_that_is_not_finite_names_step_and_checkpoint(checkpoint, words):
-    run = SimpleNamespace(_last_checkpoint=checkpoint, _step=6, _steps=12)
-    with pytest.raises(InputError, match=rf"is nan at step 7 of 12\. .*checkpoint: {words}\."):
-        loop._Run._not_finite(run, math.nan)
+    assert norm.running_mean.tolist() == [0.25, 0.25]

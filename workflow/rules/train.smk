@@ -61,7 +61,10 @@ rule train_model:
     params:
         determines=lambda w: CONFIG.training[w.run].determines(),
         run_folder="results/models/trained/{run}/seed{seed}/run",
-        code=code("train_model.py"),
+        code=lambda w: code(
+            "train_model.py",
+            f"nicheclip.training.objectives.{CONFIG.training[w.run].recipe.kind}",
+        ),
     message:
         "Training {wildcards.run}, seed {wildcards.seed}"
     script:

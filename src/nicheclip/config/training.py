@@ -14,6 +14,9 @@ from nicheclip.terms import TextType
 SECONDS_TO_STOP = 600
 
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
 class ModelConfig(ConfigModel):
     """A CLIP to start from."""
 
@@ -192,9 +195,18 @@ class TrainingConfig(GridModel):
     augment: AugmentConfig = AugmentConfig()
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    accumulation: Annotated[int, Field(ge=1)] = 1
+    """Pieces in which each device takes its part of a batch through the model: memory for one of
+    them, one more forward pass. The loss and its gradient are those of the whole batch."""
+    precision: Precision = "32-true"
     seeds: list[Seed] = Field(default=[0], min_length=1)
     compute: ComputeConfig = ComputeConfig()
+
+    @model_validator(mode="after")
+    def _scaled_gradients_are_not_accumulated(self) -> "TrainingConfig":
+        if self.accumulation > 1 and self.precision == "16-mixed":
+            raise ValueError("accumulation: not with precision 16-mixed; use bf16-mixed")
+        return self
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> "TrainingConfig":

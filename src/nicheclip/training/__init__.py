@@ -1,1 +1,1 @@
-"""Training: one loop, small recipes."""
+"""Training on labelled images and texts: objectives, batches, losses."""

@@ -1,11 +1,11 @@
 """Progressive unfreezing: which parameters of a CLIP train in which epoch."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from nicheclip.config.training import UnfreezingConfig
 from nicheclip.models.openclip import open_clip
@@ -18,9 +18,9 @@ WITHOUT_EFFECT = "logit_bias"
 
 @dataclass(frozen=True)
 class Tower:
-    """The parts of an image or text encoder, by the prefixes of their parameters' names."""
+    """The parts of an image or text encoder: names of parameters, or prefixes of them."""
 
-    blocks: tuple[str, ...]
+    blocks: tuple[tuple[str, ...], ...]
     """From the last to the first."""
     projection: tuple[str, ...] = ()
     """What follows the blocks: final norm, pooling, projection."""
@@ -64,11 +64,43 @@ def _image_tower(model: torch.nn.Module, resnet: Literal["stages", "frozen"]) ->
             return Tower(blocks=())
         stem = [f"visual.{part}{i}" for part in ("conv", "bn") for i in (1, 2, 3)]
         return Tower(
-            blocks=("visual.attnpool", *(f"visual.layer{i}" for i in (4, 3, 2, 1))),
+            blocks=(("visual.attnpool",), *((f"visual.layer{i}",) for i in (4, 3, 2, 1))),
             projection=("visual.attnpool.c_proj",),
             embeddings=tuple(stem),
         )
+    if isinstance(visual, open_clip.timm_model.TimmModel):
+        return _timm_tower(visual)
     raise _unsupported("image", visual)
+
+
+def _timm_tower(visual: Any) -> Tower:
+    """The tower by timm's own groups of layers, which it has for every architecture.
+
+    The first group is what precedes the blocks. Of the others, what lies in a container that
+    several groups share (``blocks``, ``stages``) is a block; the rest, a final norm or convolution,
+    counts to the projection.
+    """
+    from timm.models import group_parameters  # after open_clip: see models.openclip
+
+    matcher = visual.trunk.group_matcher(coarse=False)
+    groups = list(group_parameters(visual.trunk, matcher, reverse=False).values())
+    containers = Counter(c for group in groups[1:] for c in {n.split(".")[0] for n in group})
+    shared = {name for name, count in containers.items() if count > 1}
+    blocks, rest = [], []
+    for group in groups[1:]:
+        inside = [name for name in group if name.split(".")[0] in shared]
+        rest += [name for name in group if name not in inside]
+        if inside:
+            blocks.append(_within("visual.trunk", inside))
+    return Tower(
+        blocks=tuple(reversed(blocks)),
+        projection=("visual.head", *_within("visual.trunk", rest)),
+        embeddings=_within("visual.trunk", groups[0]),
+    )
+
+
+def _within(prefix: str, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{prefix}.{name}" for name in names)
 
 
 def _text_tower(model: torch.nn.Module) -> Tower:
@@ -88,20 +120,21 @@ def _text_tower(model: torch.nn.Module) -> Tower:
     )
 
 
-def _transformer_blocks(name: str, transformer: Any) -> tuple[str, ...]:
-    return tuple(f"{name}.resblocks.{i}" for i in reversed(range(len(transformer.resblocks))))
+def _transformer_blocks(name: str, transformer: Any) -> tuple[tuple[str, ...], ...]:
+    return tuple((f"{name}.resblocks.{i}",) for i in reversed(range(len(transformer.resblocks))))
 
 
 def _unsupported(side: str, tower: torch.nn.Module) -> InputError:
     return InputError(
         f"training: progressive unfreezing does not know the blocks of this {side} tower "
         f"({type(tower).__name__}). It knows open_clip's own ViT, ModifiedResNet and text "
-        "transformer: choose such an architecture, or set unfreezing to null to train everything."
+        "transformer, and timm's image towers: choose such an architecture, or set unfreezing to "
+        "null to train everything."
     )
 
 
-class Unfreezer:
-    """Freezes a model and thaws it epoch by epoch.
+class Unfreezing:
+    """What of a model thaws in which epoch.
 
     In epoch e (from 0) each tower trains its last ``first_blocks + e // epochs_per_block`` blocks.
     Embeddings, where asked for, count as one more block after the first one. The temperature always
@@ -109,24 +142,18 @@ class Unfreezer:
     """
 
     def __init__(self, model: torch.nn.Module, config: UnfreezingConfig | None) -> None:
-        self._model = model
         self._config = config
         self._towers = [] if config is None else towers(model, config.resnet)
-        for parameter in model.parameters():
-            parameter.requires_grad_(False)
+        self._names = [name for name, _ in model.named_parameters() if name != WITHOUT_EFFECT]
 
-    def apply(self, epoch: int) -> list[str]:
-        """Thaw what is due in ``epoch``; returns the names of newly trainable parameters.
+    def thawed(self, epoch: int) -> list[str]:
+        """The names of the parameters that begin to train in ``epoch``."""
+        before = set(self._trainable(epoch - 1)) if epoch else set()
+        return [name for name in self._trainable(epoch) if name not in before]
 
-        To come to the same state as an unbroken run, call it for every epoch in turn.
-        """
+    def _trainable(self, epoch: int) -> list[str]:
         due = self._due(epoch)
-        thawed = []
-        for name, parameter in self._model.named_parameters():
-            if not parameter.requires_grad and _belongs(name, due) and name != WITHOUT_EFFECT:
-                parameter.requires_grad_(True)
-                thawed.append(name)
-        return thawed
+        return [name for name in self._names if _belongs(name, due)]
 
     def _due(self, epoch: int) -> list[str]:
         """Prefixes of everything that trains in ``epoch``; "" is the prefix of all."""
@@ -135,7 +162,7 @@ class Unfreezer:
         count = self._config.first_blocks + epoch // self._config.epochs_per_block
         due = [TEMPERATURE]
         for tower in self._towers:
-            due += tower.blocks[:count]
+            due += [name for block in tower.blocks[:count] for name in block]
             if self._config.projections:
                 due += tower.projection
             if self._config.embeddings and count > len(tower.blocks):
@@ -145,15 +172,3 @@ class Unfreezer:
 
 def _belongs(name: str, prefixes: Iterable[str]) -> bool:
     return any(not p or name == p or name.startswith(f"{p}.") for p in prefixes)
-
-
-def training_mode(model: torch.nn.Module) -> None:
-    """Set ``model`` to training mode, but frozen batch norms to evaluation mode: otherwise their
-    running statistics drift although their weights stand still.
-    """
-    model.train()
-    for module in model.modules():
-        if isinstance(module, _BatchNorm) and not any(
-            parameter.requires_grad for parameter in module.parameters()
-        ):
-            module.eval()

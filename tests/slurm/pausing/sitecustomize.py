@@ -11,18 +11,18 @@ from pathlib import Path
 
 
 def pause_when_asked(folder):
-    from nicheclip.training import loop
+    from nicheclip.engine import engine
 
-    original = loop._Run._train_step
+    original = engine._Engine._train_step
 
-    def step_and_pause(run, batch):
-        loss = original(run, batch)
+    def step_and_pause(run, plan, batch):
+        done = original(run, plan, batch)
         while asked(folder) == run._step + 1:
             (folder / "paused").write_text(str(run._step + 1))
             time.sleep(0.1)
-        return loss
+        return done
 
-    loop._Run._train_step = step_and_pause
+    engine._Engine._train_step = step_and_pause
 
 
 def asked(folder):

@@ -14,10 +14,9 @@ from collections.abc import Mapping
 
 from nicheclip.config.training import ComputeConfig
 from nicheclip.data.scratch import on_scratch
+from nicheclip.engine.interruption import EXIT_STATUS, Interrupted, leaving_on_signals
+from nicheclip.engine.task import Task, run_task
 from nicheclip.runtime.errors import InputError
-from nicheclip.training.interruption import EXIT_STATUS, Interrupted, leaving_on_signals
-from nicheclip.training.rank import run_rank
-from nicheclip.training.task import TrainingTask
 
 #: of SLURM's variables only these concern a new step; others would shape it as the one around it
 OF_THE_JOB = {"SLURM_JOB_ID", "SLURM_JOBID", "SLURM_CONF", "SLURM_CLUSTER_NAME"}
@@ -25,15 +24,15 @@ OF_THE_JOB = {"SLURM_JOB_ID", "SLURM_JOBID", "SLURM_CONF", "SLURM_CLUSTER_NAME"}
 SECONDS_AFTER_THE_FIRST = 60
 
 
-def launch(task: TrainingTask) -> None:
-    """Train ``task`` in as many processes as its config asks for, and wait for them.
+def launch(task: Task) -> None:
+    """Do ``task`` in as many processes as its config asks for, and wait for them.
 
     Raises:
-        InputError: several nodes without a SLURM job; otherwise as ``training.loop.train``.
+        InputError: several nodes without a SLURM job; otherwise as ``engine.run``.
         Interrupted: stopped on request; the same call resumes.
         SystemExit: a process failed and has said why.
     """
-    compute = task.config.compute
+    compute = task.compute
     step = in_slurm_job() and shutil.which("srun") is not None
     if compute.nodes > 1 and not step:
         raise InputError(
@@ -41,10 +40,10 @@ def launch(task: TrainingTask) -> None:
             "not found in it). Set compute.nodes to 1, or run with --profile slurm."
         )
     if not step and compute.node_processes == 1:
-        with leaving_on_signals(), on_scratch(task.shards, task.scratch) as shards:
-            run_rank(task, shards)
+        with leaving_on_signals(), on_scratch(task.data, task.scratch) as shards:
+            run_task(task, shards)
         return
-    command = [sys.executable, "-m", "nicheclip.training.node", str(task.write())]
+    command = [sys.executable, "-m", "nicheclip.engine.node", str(task.write())]
     if step:
         command = [*step_command(compute), *command]
     _run(command, launch_environment(os.environ))

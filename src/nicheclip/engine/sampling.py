@@ -29,8 +29,8 @@ class Sampling:
     """The order of samples over a run.
 
     In an epoch every sample comes exactly once. Shards are shuffled, and samples within windows of
-    ``WINDOW_SHARDS`` shards. The last batch holds what is left over, since a contrastive loss is
-    defined for any number of pairs above one; a single left-over sample joins the batch before.
+    ``WINDOW_SHARDS`` shards. The last batch holds what is left over; a single left-over sample
+    joins the batch before, since contrastive losses and batch norms are defined for two or more.
     """
 
     shard_sizes: tuple[int, ...]
@@ -41,7 +41,7 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.samples < 2:
             raise InputError(
-                f"training: {self.samples} samples; a contrastive loss needs at least 2. "
+                f"training: {self.samples} samples; a batch needs at least 2. "
                 "Look into the data set's manifest for images that were dropped."
             )
 

@@ -5,7 +5,7 @@
 written last, so a state without one was cut off by a kill.
 
 The fingerprint decides which checkpoints give the same result: it follows from the config, the
-seed, the start model, the data, the engine's format and the recipe's version. The digest of the
+seed, the start model, the data, the engine's format and the objective's version. The digest of the
 code is not part of it, since most edits change no result; what to do about an edit is the user's
 choice (``ComputeConfig.on_code_change``).
 """
@@ -22,9 +22,9 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict
 
+from nicheclip.engine.origin import Origin
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path, read_json, sha256_file, write_json
-from nicheclip.training.origin import Origin
 
 log = logging.getLogger(__name__)
 

@@ -2,19 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from nicheclip.config.training import TrainingConfig
-from nicheclip.data.shard_reader import ShardSet
-from nicheclip.models.deltas import model_files
-from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.seeding import stable_hash
 
 #: of the engine: raise it when the content of a state or the meaning of a step changes
-FORMAT = 2
+FORMAT = 3
 
 #: longest list of differences in a message
 SHOWN = 4
@@ -30,14 +25,12 @@ class Origin(BaseModel):
     format: int = FORMAT
     """Of the engine."""
     version: int
-    """Of the recipe."""
+    """Of the objective."""
     config: dict[str, Any]
-    """``TrainingConfig.determines``."""
+    """What of the run's config can change the result."""
     seed: int
-    start: str
-    """Sixteen hex digits over the files of the start model."""
-    data: str
-    """Sixteen hex digits over the indexes of the shards, which hold checksums of the samples."""
+    inputs: dict[str, str]
+    """``Objective.inputs``: digests, by what they are of."""
 
     @property
     def fingerprint(self) -> str:
@@ -51,41 +44,17 @@ class Origin(BaseModel):
         return ", ".join(found[:SHOWN]) + more
 
 
-def origin_of(
-    config: TrainingConfig, *, version: int, seed: int, start: Path, shards: list[ShardSet]
-) -> Origin:
-    """The origin of a run.
-
-    Args:
-        config: of the run.
-        version: of its recipe.
-        seed: of the run.
-        start: folder of the start model.
-        shards: the splits that it reads.
-    """
-    model = [sha256_file(file) for file in model_files(start)]
-    data = [sha256_file(tar.with_suffix(".parquet")) for split in shards for tar in split.tars]
-    return Origin(
-        version=version,
-        config=config.determines(),
-        seed=seed,
-        start=f"{stable_hash(*model):016x}",
-        data=f"{stable_hash(*data):016x}",
-    )
-
-
 def _differences(one: Origin, now: Origin) -> Iterator[str]:
     if one.format != now.format:
         yield f"format of the engine {one.format}, now {now.format}"
     if one.version != now.version:
-        yield f"version of the recipe {one.version}, now {now.version}"
+        yield f"version of the objective {one.version}, now {now.version}"
     yield from _changes(one.config, now.config)
     if one.seed != now.seed:
         yield f"seed {one.seed}, now {now.seed}"
-    if one.start != now.start:
-        yield "another start model"
-    if one.data != now.data:
-        yield "other data"
+    for name in sorted(one.inputs.keys() | now.inputs.keys()):
+        if one.inputs.get(name) != now.inputs.get(name):
+            yield f"another {name}"
 
 
 def _changes(before: Any, after: Any, key: str = "") -> Iterator[str]:

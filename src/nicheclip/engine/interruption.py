@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType, TracebackType
 
-from nicheclip.training.ownership import Ownership
+from nicheclip.engine.ownership import Ownership
 
 #: EX_TEMPFAIL of sysexits.h: not done yet, the same command resumes from here
 EXIT_STATUS = 75

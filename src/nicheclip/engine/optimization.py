@@ -1,4 +1,4 @@
-"""AdamW over the parameters that train, its learning rate, and CLIP's bound of the temperature."""
+"""AdamW over the parameters that train, and its learning rate."""
 
 import math
 from typing import Any
@@ -6,20 +6,23 @@ from typing import Any
 import torch
 
 from nicheclip.config.training import OptimizerConfig, ScheduleConfig
+from nicheclip.engine.objective import ParameterGroup
 from nicheclip.runtime.errors import InputError
-
-LARGEST_LOGIT_SCALE = 100.0
 
 
 def parameter_groups(
-    model: torch.nn.Module, names: list[str], weight_decay: float
+    model: torch.nn.Module, new: ParameterGroup, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """AdamW groups of the named parameters: biases, norms and the temperature are not decayed."""
+    """AdamW groups of ``new``: parameters below two dimensions (biases, norms) never decay."""
     parameters = dict(model.named_parameters())
-    decayed = [name for name in names if parameters[name].ndim >= 2]
-    plain = [name for name in names if parameters[name].ndim < 2]
+    decayed = [name for name in new.names if new.decay and parameters[name].ndim >= 2]
+    plain = [name for name in new.names if not new.decay or parameters[name].ndim < 2]
     return [
-        {"params": [parameters[name] for name in group], "weight_decay": decay}
+        {
+            "params": [parameters[name] for name in group],
+            "weight_decay": decay,
+            "lr_scale": new.lr_scale,
+        }
         for group, decay in ((decayed, weight_decay), (plain, 0.0))
         if group
     ]
@@ -54,9 +57,3 @@ def check_warmup(schedule: ScheduleConfig, steps: int) -> None:
             f"training: schedule.warmup_steps is {schedule.warmup_steps}, but the run has only "
             f"{steps} steps. Shorten the warm-up or train for more epochs."
         )
-
-
-@torch.no_grad()
-def bound_temperature(model: torch.nn.Module) -> None:
-    """Keep the logit scale at or below 100, as CLIP does (section 2.5 of its paper)."""
-    model.get_parameter("logit_scale").clamp_(max=math.log(LARGEST_LOGIT_SCALE))

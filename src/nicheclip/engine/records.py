@@ -12,56 +12,25 @@ from torch.utils.tensorboard import SummaryWriter
 
 from nicheclip.runtime.files import write_text
 
+Figures = dict[str, float | int | None]
+"""One line of ``log.jsonl``, or one row of ``history.csv``, by column.
 
-class StepRecord(BaseModel):
-    """One line of ``log.jsonl``."""
-
-    model_config = ConfigDict(frozen=True)
-
-    step: int
-    """Steps done, from the start of the run."""
-    epoch: int
-    """From 0."""
-    loss: float
-    lr: float
-    logit_scale: float
-    images_per_second: float
-    """Since the line before, validation and checkpoints left out."""
-    trainable: int
-    """Numbers in all parameters that train."""
+Both hold ``step`` (steps done), ``epoch`` (in the log from 0, in the history epochs done), ``loss``
+(in the history its mean over the epoch's samples), the objective's other terms and figures, ``lr``
+and ``trainable`` (numbers in all parameters that train); the log ``images_per_second`` since the
+line before, without what lies between epochs. The history holds no times, so that a second run
+gives the same bytes.
+"""
 
 
-class EpochRecord(BaseModel):
-    """One row of ``history.csv``; it holds no times, so that a second run gives the same bytes."""
-
-    model_config = ConfigDict(frozen=True)
-
-    epoch: int
-    """Epochs done."""
-    step: int
-    """Steps done."""
-    loss: float
-    """Mean over the epoch's batches, weighted by their length."""
-    val_loss: float | None
-    """Null without validation images."""
-    val_accuracy: float | None
-    """See ``Validation``."""
-    lr: float
-    """Of the epoch's last step."""
-    logit_scale: float
-    """After the epoch."""
-    trainable: int
-    """Numbers in all parameters that train in this epoch."""
-
-    def figures(self) -> str:
-        """What was measured, for a log line."""
-        text = f"loss {self.loss:.4f}"
-        if self.val_loss is not None:
-            text += f", validation loss {self.val_loss:.4f}, accuracy {self.val_accuracy:.3f}"
-        return text
+def in_words(record: Figures) -> str:
+    """What was measured in an epoch, for a log line."""
+    fixed = ("epoch", "step", "lr", "trainable")
+    found = {name: value for name, value in record.items() if name not in fixed}
+    return ", ".join(f"{name} {value:.4g}" for name, value in found.items() if value is not None)
 
 
-class TrainReport(BaseModel):
+class RunReport(BaseModel):
     """``train.json``: what was done, with what, and how fast."""
 
     model_config = ConfigDict(frozen=True)
@@ -79,12 +48,10 @@ class TrainReport(BaseModel):
     epochs: int
     steps: int
     samples_seen: int
-    classes: int
-    final_loss: float
-    """Of the last epoch; see ``EpochRecord``."""
-    final_val_loss: float | None
-    final_val_accuracy: float | None
-    final_logit_scale: float
+    facts: dict[str, Any]
+    """What the objective says of the data."""
+    final: Figures
+    """The last row of the history."""
     trainable: int
     """Numbers in all parameters that trained in the last epoch."""
     parameters: int
@@ -119,24 +86,24 @@ class RunLog:
             shutil.rmtree(board, ignore_errors=True)
         self._board = SummaryWriter(str(board), purge_step=resume_at + 1)
 
-    def step(self, record: StepRecord) -> None:
+    def step(self, record: Figures) -> None:
         """Append one line and the same numbers to TensorBoard."""
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record.model_dump()) + "\n")
-        self._scalars("train", record.model_dump(exclude={"step"}), record.step)
+            stream.write(json.dumps(record) + "\n")
+        self._scalars("train", record)
 
-    def epoch(self, record: EpochRecord) -> None:
-        """Add the validation figures to TensorBoard."""
-        self._scalars("val", record.model_dump(include={"val_loss", "val_accuracy"}), record.step)
+    def epoch(self, record: Figures) -> None:
+        """Add an epoch's figures to TensorBoard."""
+        self._scalars("epoch", record)
 
     def close(self) -> None:
         """Write what TensorBoard still holds back."""
         self._board.close()
 
-    def _scalars(self, group: str, values: dict[str, float | None], step: int) -> None:
-        for name, value in values.items():
-            if value is not None:
-                self._board.add_scalar(f"{group}/{name.removeprefix('val_')}", value, step)
+    def _scalars(self, group: str, record: Figures) -> None:
+        for name, value in record.items():
+            if value is not None and name != "step":
+                self._board.add_scalar(f"{group}/{name}", value, record["step"])
 
 
 def _lines_up_to(path: Path, step: int) -> list[str]:
@@ -146,19 +113,19 @@ def _lines_up_to(path: Path, step: int) -> list[str]:
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            record = StepRecord.model_validate_json(line)
-        except ValueError:
+            done = json.loads(line)["step"]
+        except (ValueError, KeyError, TypeError):
             continue
-        if record.step <= step:
+        if done <= step:
             kept.append(line)
     return kept
 
 
-def write_history(path: Path, history: list[EpochRecord]) -> None:
+def write_history(path: Path, history: list[Figures]) -> None:
     """Write ``history.csv``; an empty field is a figure that was not measured."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, EpochRecord.model_fields, lineterminator="\n")
+    columns = dict.fromkeys(name for record in history for name in record)
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    for record in history:
-        writer.writerow(record.model_dump())
+    writer.writerows(history)
     write_text(path, text.getvalue())

@@ -1,4 +1,4 @@
-"""The training processes of one node: ``python -m nicheclip.training.node TASK``.
+"""The training processes of one node: ``python -m nicheclip.engine.node TASK``.
 
 Starts one process for each device, passes signals on to them, and gives a run's shards a place on
 the node's own disk as long as they need it. ``torchrun`` would kill its processes thirty seconds
@@ -14,32 +14,32 @@ from pathlib import Path
 from types import FrameType
 
 from nicheclip.data.scratch import on_scratch
+from nicheclip.engine.interruption import EXIT_STATUS, leaving_on_signals, on_signals
+from nicheclip.engine.task import Task
 from nicheclip.runtime.job import job
-from nicheclip.training.interruption import EXIT_STATUS, leaving_on_signals, on_signals
-from nicheclip.training.task import TrainingTask
 
 #: how long the others may take to end after one has failed or stopped
 SECONDS_AFTER_THE_FIRST = 30.0
 
 
-def run_node(task: TrainingTask, file: Path) -> int:
+def run_node(task: Task, file: Path) -> int:
     """Run the processes of this node for the task in ``file``; their exit status, 0 if all is done.
 
     Raises:
         Interrupted: a signal came before the processes were started.
     """
-    with leaving_on_signals(), on_scratch(task.shards, task.scratch) as shards:
-        command = [sys.executable, "-m", "nicheclip.training.rank", str(file), str(shards)]
+    with leaving_on_signals(), on_scratch(task.data, task.scratch) as shards:
+        command = [sys.executable, "-m", "nicheclip.engine.process", str(file), str(shards)]
         return _run(command, rank_environments(task, os.environ))
 
 
-def rank_environments(task: TrainingTask, own: Mapping[str, str]) -> list[dict[str, str]]:
+def rank_environments(task: Task, own: Mapping[str, str]) -> list[dict[str, str]]:
     """The environment of each process of this node, whose own is ``own``.
 
     On several nodes this must be a step of a SLURM job with one task on each node. Its first node
     is the one that the step was started on, at an address that all its nodes have reached already.
     """
-    compute = task.config.compute
+    compute = task.compute
     nodes, processes = compute.nodes, compute.node_processes
     node = int(own["SLURM_NODEID"]) if nodes > 1 else 0
     address = own["SLURM_LAUNCH_NODE_IPADDR"] if nodes > 1 else "127.0.0.1"
@@ -88,7 +88,7 @@ def _run(command: list[str], environments: list[dict[str, str]]) -> int:
 
 
 if __name__ == "__main__":
-    task = TrainingTask.read(sys.argv[1])
+    task = Task.read(sys.argv[1])
     with job(task.log, alone=False):
         status = run_node(task, Path(sys.argv[1]))
     sys.exit(status if status >= 0 else 128 - status)

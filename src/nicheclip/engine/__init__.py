@@ -1,0 +1,1 @@
+"""The engine: runs any objective, on any number of processes, resumable to the same result."""

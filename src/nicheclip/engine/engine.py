@@ -1,0 +1,342 @@
+"""The engine: takes an objective from its start to its result, resumable to the same bytes."""
+
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+
+from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
+from nicheclip.engine.chosen import chosen_plans
+from nicheclip.engine.interruption import Interrupted, StopRequest
+from nicheclip.engine.loading import Batch, load_batches
+from nicheclip.engine.machine import RunTime, machine_facts
+from nicheclip.engine.objective import LOSS, Epoch, Objective, Step
+from nicheclip.engine.optimization import check_warmup
+from nicheclip.engine.origin import Origin
+from nicheclip.engine.ownership import Ownership
+from nicheclip.engine.processes import Processes, join_processes
+from nicheclip.engine.records import Figures, RunLog, RunReport, in_words, write_history
+from nicheclip.engine.sampling import BatchPlan, Sampling, slice_sizes
+from nicheclip.engine.settings import RunSettings
+from nicheclip.engine.updates import Updates, set_training_mode
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import write_json
+from nicheclip.runtime.progress import progress
+
+log = logging.getLogger(__name__)
+
+REPORT_FILE = "train.json"
+HISTORY_FILE = "history.csv"
+#: of the samples in an error message
+NAMES_SHOWN = 8
+
+
+def run(
+    settings: RunSettings,
+    make_objective: Callable[[], Objective],
+    *,
+    run_folder: Path,
+    output: Path,
+    code: str = "",
+    stop_at: float | None = None,
+) -> RunReport:
+    """Minimise an objective and write the result to ``output``.
+
+    A run that was killed or stopped resumes from its last checkpoint in ``run_folder`` when the
+    same call is made again; on a CPU the weights are then, bit by bit, those of an unbroken run
+    with the same number of threads. SIGTERM, SIGUSR1, SIGINT, the time ``stop_at`` and a newer
+    process for the same run end the step in progress, write a checkpoint and exit with status 75
+    (``interruption.EXIT_STATUS``). Checkpoints are deleted when the run is complete.
+
+    Where WORLD_SIZE is set, this is one of so many processes (see ``engine.process``).
+
+    Args:
+        settings: of the run; ``compute.gpus`` 0 trains on the CPU.
+        make_objective: called once, when all processes are there.
+        run_folder: for checkpoints, ``log.jsonl`` and TensorBoard files.
+        output: receives what the objective saves, ``train.json`` and ``history.csv``.
+        code: a digest of this code; ``compute.on_code_change`` says what happens to checkpoints
+            that other code has written.
+        stop_at: seconds since 1970.
+
+    Raises:
+        InputError: the settings do not fit the objective, the data or the machine, the code has
+            changed since the checkpoint, or the loss is no longer finite.
+        Interrupted: the process was asked to stop.
+    """
+    processes = join_processes(settings.compute, settings.precision)
+    owner = Ownership(run_folder) if processes.is_first else None
+    try:
+        processes.fabric.barrier()  # nobody looks for checkpoints while an earlier one may write
+        with StopRequest(stop_at=stop_at, owner=owner) as stop:
+            engine = _Engine(processes, settings, make_objective(), run_folder, code, stop)
+            try:
+                engine.train()
+                report = engine.report()
+            finally:
+                engine.close()
+            if processes.is_first:
+                engine.objective.save(output)
+                write_history(output / HISTORY_FILE, engine.history)
+                write_json(output / REPORT_FILE, report.model_dump(mode="json"))
+                engine.checkpoints.remove()
+            processes.fabric.barrier()
+    finally:
+        if owner:
+            owner.release()
+    return report
+
+
+class _Engine:
+    """The state of a run between steps."""
+
+    def __init__(
+        self,
+        processes: Processes,
+        settings: RunSettings,
+        objective: Objective,
+        run_folder: Path,
+        code: str,
+        stop: StopRequest,
+    ) -> None:
+        self._processes, self._settings, self._stop = processes, settings, stop
+        self.objective = objective
+        self._sampling = Sampling(tuple(objective.shard_sizes), settings.batch_size, settings.seed)
+        self._sampling.check_processes(processes.world)
+        self._steps = settings.epochs * self._sampling.batches
+        check_warmup(settings.schedule, self._steps)
+        self._updates = Updates(processes, settings, objective)
+
+        self._step = 0
+        self._begun = -1  # the last epoch that has begun
+        self._sums: Counter[str] = Counter()  # of each term over the samples of this epoch
+        self._time = RunTime()
+        self.history: list[Figures] = []
+        origin = Origin(
+            version=objective.version,
+            config=settings.determines,
+            seed=settings.seed,
+            inputs=dict(objective.inputs()),
+        )
+        self.checkpoints = CheckpointFolder(
+            run_folder / "checkpoints",
+            origin,
+            steps=self._steps,
+            code=code,
+            on_code_change=settings.compute.on_code_change,
+        )
+        self._last_checkpoint: Path | None = None
+        self._resume()
+        self._log = RunLog(run_folder, resume_at=self._step) if processes.is_first else None
+
+    def train(self) -> None:
+        """All steps that are left."""
+        batches: Iterator[tuple[BatchPlan, Batch]] = self._batches()
+        if self._processes.is_first:
+            left = self._steps - self._step
+            batches = progress(batches, label="train (steps)", total=left)
+        written = time.monotonic()
+        self._time.start(self._samples_seen())
+        for plan, batch in batches:
+            self._begin_epoch(plan.epoch)
+            terms, rate, stop = self._train_step(plan, batch)
+            self._step += 1
+            length = self._sampling.batch_length(plan.number)
+            self._sums.update({name: value * length for name, value in terms.items()})
+            self._time.step_done()
+            if self._step % self._settings.compute.log_every_steps == 0 or self._is_done:
+                self._log_step(plan.epoch, terms, rate)
+            epoch_ends = plan.number + 1 == self._sampling.batches
+            if epoch_ends:
+                self._end_epoch(plan.epoch, rate)
+            due = time.monotonic() - written > self._settings.compute.checkpoint_seconds
+            if epoch_ends or stop or due:
+                self._write_checkpoint()
+                written = time.monotonic()
+            if stop and not self._is_done:
+                self._leave()
+            self._time.resume()
+
+    @property
+    def _is_done(self) -> bool:
+        return self._step == self._steps
+
+    def _batches(self) -> Iterator[tuple[BatchPlan, Batch]]:
+        """The batches that are left, read ahead as far as their samples are known."""
+        while not self._is_done:
+            epoch, number = divmod(self._step, self._sampling.batches)
+            self._begin_epoch(epoch)
+            yield from load_batches(
+                self.objective.reader,
+                self._plans(epoch, number),
+                workers=self._settings.compute.workers,
+                pin_memory=self._processes.device.type == "cuda",
+            )
+
+    def _plans(self, epoch: int, number: int) -> Iterator[BatchPlan]:
+        rank, world = self._processes.rank, self._processes.world
+        if not self.objective.chooses_samples:
+            return self._sampling.plans(self._step, self._steps, rank=rank, world=world)
+        chosen = self.objective.samples(epoch)
+        if chosen is None:
+            last = (epoch + 1) * self._sampling.batches
+            return self._sampling.plans(self._step, last, rank=rank, world=world)
+        return chosen_plans(
+            self._sampling, chosen, epoch=epoch, first=number, rank=rank, world=world
+        )
+
+    def _leave(self) -> NoReturn:
+        self._processes.fabric.barrier()  # the checkpoint is written before any process leaves
+        reason = self._stop.reason() or "another process was asked to stop"
+        log.info("stopped after step %d of %d: %s", self._step, self._steps, reason)
+        raise Interrupted(rank=self._processes.rank)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        if epoch == self._begun:
+            return
+        self._updates.let_train(epoch)
+        self._begun = epoch
+        self.objective.begin_epoch(self._at_epoch(epoch))
+        set_training_mode(self.objective.module)
+
+    def _at_epoch(self, epoch: int) -> Epoch:
+        workers = self._settings.compute.workers
+        return Epoch(epoch, self._step, self._processes, self._updates.forward, workers)
+
+    def _end_epoch(self, epoch: int, rate: float) -> None:
+        found = self.objective.end_epoch(self._at_epoch(epoch))
+        set_training_mode(self.objective.module)
+        means = {name: total / self._sampling.samples for name, total in self._sums.items()}
+        self._sums.clear()
+        record: Figures = {"epoch": epoch + 1, "step": self._step, LOSS: means.pop(LOSS)}
+        record |= {**means, **found, "lr": rate, **self.objective.figures()}
+        record["trainable"] = self._updates.trainable
+        self.history.append(record)
+        if self._log:
+            self._log.epoch(record)
+            log.info("epoch %d of %d: %s", epoch + 1, self._settings.epochs, in_words(record))
+
+    def _train_step(self, plan: BatchPlan, batch: Batch) -> tuple[dict[str, float], float, bool]:
+        """One step; the terms of the loss before it, the learning rate, and whether to stop.
+
+        The numbers are asked for before the backward pass and read after the step, so that the host
+        does not wait for the device in between.
+        """
+        processes, step = self._processes, self._at_step(plan)
+        forward = self._updates.seeded_pass(self._step)
+        batch = processes.to_device(batch)
+        terms = self.objective.losses(forward.forward(batch), batch, step)
+        asked_to_stop = torch.full(
+            (), float(self._stop.reason() is not None), device=processes.device
+        )
+        numbers = [value.detach().double() for value in (*terms.values(), asked_to_stop)]
+        read = processes.read_sum(torch.stack(numbers))
+        processes.fabric.backward(terms[LOSS] * processes.world)
+        forward.finish()
+        rate = self._updates.apply(self._step, self._steps)
+        self.objective.after_step(step)
+        *values, stop = read()
+        found = dict(zip(terms, values, strict=True))
+        if not math.isfinite(found[LOSS]):
+            self._not_finite(found[LOSS], plan)
+        alone = processes.world == 1
+        return found, rate, stop > 0 or (alone and self._stop.reason() is not None)
+
+    def _at_step(self, plan: BatchPlan) -> Step:
+        length = self._sampling.batch_length(plan.number)
+        sizes = tuple(slice_sizes(length, self._processes.world))
+        return Step(self._step, self._steps, plan.epoch, sizes, self._processes)
+
+    def _not_finite(self, loss: float, plan: BatchPlan) -> NoReturn:
+        checkpoint = self._last_checkpoint or "none was written"
+        names = self.objective.sample_names([int(place) for place in plan.indices[:NAMES_SHOWN]])
+        more = ", ..." if len(plan.indices) > NAMES_SHOWN else ""
+        raise InputError(
+            f"training: the loss is {loss} at step {self._step + 1} of {self._steps}. Last "
+            f"good checkpoint: {checkpoint}. Samples of the step: {', '.join(names)}{more}. Lower "
+            "optimizer.lr, set optimizer.gradient_clip, lengthen schedule.warmup_steps, or use "
+            "precision 32-true or bf16-mixed instead of 16-mixed."
+        )
+
+    def _write_checkpoint(self) -> None:
+        if not self._processes.is_first:
+            return
+        state = {
+            "updates": self._updates.state_dict(),
+            "history": self.history,
+            "sums": dict(self._sums),
+            "time": self._time.state_dict(),
+        }
+        self._last_checkpoint = self.checkpoints.save(Checkpoint(self._step, state))
+
+    def _resume(self) -> None:
+        checkpoint = self.checkpoints.latest()
+        self._check_all_see_the_same(checkpoint.step if checkpoint else 0)
+        if checkpoint is None:
+            return
+        self._step, state = checkpoint.step, checkpoint.state
+        self._last_checkpoint = checkpoint.file
+        self._begun = (self._step - 1) // self._sampling.batches
+        for epoch in range(1, self._begun + 1):
+            self._updates.let_train(epoch)  # as the last step had it
+        self._updates.load_state_dict(state["updates"])
+        self.history, self._sums = state["history"], Counter(state["sums"])
+        self._time.load_state_dict(state["time"], resumed_at=self._step)
+        log.info("going on after step %d of %d", self._step, self._steps)
+
+    def _check_all_see_the_same(self, step: int) -> None:
+        """Raise InputError if a shared file system shows processes different checkpoints."""
+        here = torch.tensor(float(step), device=self._processes.device)
+        mean = float(self._processes.sum(here)) / self._processes.world
+        if float(self._processes.sum((here != mean).double())):
+            raise InputError(
+                f"{self.checkpoints.folder}: the nodes see different checkpoints (here: step "
+                f"{step}); the file system shows them late. Run the same command again."
+            )
+
+    def _samples_seen(self) -> int:
+        epoch, number = divmod(self._step, self._sampling.batches)
+        return epoch * self._sampling.samples + number * self._sampling.batch_size
+
+    def _log_step(self, epoch: int, terms: dict[str, float], rate: float) -> None:
+        if self._log is None:
+            return
+        record: Figures = {"step": self._step, "epoch": epoch}
+        record |= {**terms, "lr": rate, **self.objective.figures()}
+        record["images_per_second"] = round(self._time.rate(self._samples_seen()), 3)
+        self._log.step(record | {"trainable": self._updates.trainable})
+
+    def close(self) -> None:
+        """Close the log files."""
+        if self._log:
+            self._log.close()
+
+    def report(self) -> RunReport:
+        """The facts of the finished run."""
+        seconds = self._time.seconds
+        return RunReport(
+            config=self._settings.determines,
+            compute=self._settings.compute.model_dump(mode="json"),
+            seed=self._settings.seed,
+            fingerprint=self.checkpoints.fingerprint,
+            code=list(self.checkpoints.code),
+            epochs=self._settings.epochs,
+            steps=self._step,
+            samples_seen=self._samples_seen(),
+            facts=dict(self.objective.facts()),
+            final=self.history[-1],
+            trainable=self._updates.trainable,
+            parameters=sum(p.numel() for p in self.objective.module.parameters()),
+            resumed_at_steps=self._time.resumed_at,
+            seconds=round(seconds, 3),
+            seconds_per_iteration=round(seconds / self._step, 6),
+            images_per_second=round(self._samples_seen() / seconds, 3),
+            precision=self._settings.precision,
+            processes=self._processes.world,
+            **machine_facts(self._processes.device),
+        )

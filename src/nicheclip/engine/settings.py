@@ -1,0 +1,25 @@
+"""How a run of the engine is carried out, whatever it minimises."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from nicheclip.config.training import ComputeConfig, OptimizerConfig, Precision, ScheduleConfig
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What the engine is told of a run."""
+
+    epochs: int
+    batch_size: int
+    """Samples of a step, over all processes."""
+    seed: int
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    compute: ComputeConfig
+    determines: dict[str, Any]
+    """What of the run's config can change its result, as plain values: checkpoints of other
+    configs are not resumed."""
+    precision: Precision = "32-true"
+    pieces: int = 1
+    """Into which each process cuts its part of a batch; see ``pieces.Pieces``."""

@@ -1,0 +1,142 @@
+"""The module as the engine runs it, which of its parameters train, and the optimiser over them."""
+
+import logging
+from typing import Any
+
+import torch
+from lightning_fabric.wrappers import _FabricOptimizer
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nicheclip.engine.loading import Batch
+from nicheclip.engine.objective import Objective, Outputs
+from nicheclip.engine.optimization import learning_rate, make_optimizer, parameter_groups
+from nicheclip.engine.pieces import Pieces, Whole
+from nicheclip.engine.processes import Processes
+from nicheclip.engine.settings import RunSettings
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import stable_hash
+
+log = logging.getLogger(__name__)
+
+
+class Updates:
+    """How an objective's module is run and changed.
+
+    Raises:
+        InputError: nothing trains in the first epoch.
+    """
+
+    def __init__(self, processes: Processes, settings: RunSettings, objective: Objective) -> None:
+        self._processes, self._fabric = processes, processes.fabric
+        self._settings, self._objective = settings, objective
+        share_statistics(objective.module, processes)
+        objective.module.requires_grad_(False)
+        for held in objective.held.values():
+            self._fabric.to_device(held.requires_grad_(False).eval())
+        groups = self._new_groups(0)
+        if not groups:
+            raise InputError("training: nothing trains in the first epoch.")
+        self._module: Any = self._fabric.setup_module(objective.module)
+        # The scaler of 16-mixed cannot unscale for clipping what a fused step unscales itself.
+        fused = settings.precision != "16-mixed"
+        adamw = make_optimizer(settings.optimizer, groups, fused=fused)
+        optimizer = self._fabric.setup_optimizers(adamw)
+        assert isinstance(optimizer, _FabricOptimizer)
+        self._optimizer = optimizer
+        set_training_mode(objective.module)
+
+    def let_train(self, epoch: int) -> None:
+        """Let train what is due in ``epoch``, and tell DDP and the optimiser."""
+        if epoch == 0 or not (groups := self._new_groups(epoch)):
+            return  # those of the first epoch train already
+        self._module = self._fabric.setup_module(self._objective.module)
+        for group in groups:
+            self._optimizer.optimizer.add_param_group(group)
+        set_training_mode(self._objective.module)
+
+    def _new_groups(self, epoch: int) -> list[dict[str, Any]]:
+        module = self._objective.module
+        parameters = dict(module.named_parameters())
+        groups = []
+        for new in self._objective.trainable(epoch):
+            for name in new.names:
+                parameters[name].requires_grad_(True)
+            groups += parameter_groups(module, new, self._settings.optimizer.weight_decay)
+        if groups:
+            log.info("epoch %d: %d parameters train", epoch + 1, self.trainable)
+        return groups
+
+    @property
+    def trainable(self) -> int:
+        """Numbers in all parameters that train."""
+        return sum(p.numel() for p in self._objective.module.parameters() if p.requires_grad)
+
+    def forward(self, batch: Batch) -> Outputs:
+        """The module's outputs, in the run's precision."""
+        outputs: Outputs = self._module(batch)
+        return outputs
+
+    def seeded_pass(self, step: int) -> Whole | Pieces:
+        """Of the batch of ``step`` through the module; dropout, if any, is seeded."""
+        seed = stable_hash(self._settings.seed, "step", step, self._processes.rank)
+        torch.manual_seed(seed)
+        if self._settings.pieces == 1:
+            return Whole(self._module)
+        return Pieces(self._module, self._fabric, count=self._settings.pieces, seed=seed)
+
+    def apply(self, step: int, steps: int) -> float:
+        """Change the parameters by their gradients; returns the learning rate."""
+        config = self._settings.optimizer
+        rate = learning_rate(config.lr, self._settings.schedule, step, steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * group["lr_scale"]
+        if config.gradient_clip is not None:
+            self._fabric.clip_gradients(
+                self._module,
+                self._optimizer,
+                max_norm=config.gradient_clip,
+                error_if_nonfinite=False,  # in 16-mixed the scaler skips such a step
+            )
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return rate
+
+    def state_dict(self) -> dict[str, Any]:
+        """Modules, objective, optimiser and scaler."""
+        objective = self._objective
+        return {
+            "module": objective.module.state_dict(),
+            "held": {name: module.state_dict() for name, module in objective.held.items()},
+            "objective": objective.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "precision": self._fabric.strategy.precision.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state; what trained in its epoch must train here."""
+        objective = self._objective
+        objective.module.load_state_dict(state["module"])
+        for name, module in objective.held.items():
+            module.load_state_dict(state["held"][name])
+        objective.load_state_dict(state["objective"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._fabric.strategy.precision.load_state_dict(state["precision"])
+
+
+def set_training_mode(module: torch.nn.Module) -> None:
+    """Set ``module`` to training mode, but frozen batch norms to evaluation mode: otherwise their
+    running statistics drift although their weights stand still.
+    """
+    module.train()
+    for part in module.modules():
+        if isinstance(part, _BatchNorm) and not any(p.requires_grad for p in part.parameters()):
+            part.eval()
+
+
+def share_statistics(module: torch.nn.Module, processes: Processes) -> None:
+    """Let batch norms within ``module`` see the whole batch, not one GPU's part of it.
+
+    torch offers it on GPUs alone.
+    """
+    if processes.world > 1 and processes.device.type == "cuda":
+        torch.nn.SyncBatchNorm.convert_sync_batchnorm(module)

@@ -1,0 +1,223 @@
+"""Views: what a model is shown of an image. Decoded once, cut as often as needed.
+
+Training, adaptation, evaluation and prediction cut with these functions alone, so that they show a
+model the same pixels. A view is uint8 [3, s, s]; ``Normalise`` comes after, on the model's device.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from torch import Tensor
+
+from nicheclip.models.openclip import Clip, open_clip
+from nicheclip.runtime.errors import InputError
+
+ASPECT_RATIOS = (3 / 4, 4 / 3)
+CROP_ATTEMPTS = 10
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels."""
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """What a model expects of its images; light, for worker processes."""
+
+    size: int
+    """Edge of the square input in pixels."""
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bicubic"
+    resize_mode: str = "shortest"
+    """Of the centre view, as open_clip has it: ``shortest`` resizes the shorter side and cuts the
+    centre, ``longest`` resizes the longer side and pads, ``squash`` distorts."""
+    fill: int = 0
+    """Of the padding."""
+
+    @classmethod
+    def of(cls, clip: Clip) -> "ViewSettings":
+        """Those of ``clip``."""
+        found = open_clip.transform.PreprocessCfg(**clip.model.visual.preprocess_cfg)
+        return cls(
+            clip.image_size,
+            clip.mean,
+            clip.std,
+            found.interpolation,
+            found.resize_mode,
+            found.fill_color,
+        )
+
+    @property
+    def resampling(self) -> Image.Resampling:
+        """Of random views; open_clip's ``random`` is bicubic here."""
+        return Image.Resampling.__members__.get(
+            self.interpolation.upper(), Image.Resampling.BICUBIC
+        )
+
+
+class Normalise(torch.nn.Module):
+    """From views uint8 [..., 3, s, s] to what a model takes: in 0..1, less mean, by deviation."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, settings: ViewSettings) -> None:
+        super().__init__()
+        for name, values in (("mean", settings.mean), ("std", settings.std)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+
+    def forward(self, views: Tensor) -> Tensor:
+        """float32, of the same shape."""
+        normalised: Tensor = (views.float() / 255 - self.mean) / self.std
+        return normalised
+
+
+def decode(data: bytes, *, name: str, where: object) -> Image.Image:
+    """The RGB image ``name`` of ``where``.
+
+    Raises:
+        InputError: ``data`` is not a whole image.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as encoded:
+            return encoded.convert("RGB")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{where}: image {name} cannot be decoded ({error}). "
+            "Run the shards stage of this data set again."
+        ) from error
+
+
+def centre_view(settings: ViewSettings) -> Callable[[Image.Image], Pixels]:
+    """The view of evaluation: open_clip's own resizing and cutting for the model."""
+    config = open_clip.transform.PreprocessCfg(
+        size=settings.size,
+        interpolation=settings.interpolation,
+        resize_mode=settings.resize_mode,
+        fill_color=settings.fill,
+    )
+    whole: Any = open_clip.transform.image_transform_v2(config, is_train=False)
+    # What comes before the step to a tensor works on PIL images.
+    steps = [step for step in whole.transforms if not _makes_tensors(step)]
+
+    def cut(image: Image.Image) -> Pixels:
+        for step in steps:
+            image = step(image)
+        return _channels_first(image)
+
+    return cut
+
+
+def _makes_tensors(step: Any) -> bool:
+    return type(step).__name__ in ("ToTensor", "MaybeToTensor", "Normalize")
+
+
+def random_view(
+    image: Image.Image,
+    settings: ViewSettings,
+    random: np.random.Generator,
+    *,
+    scale: tuple[float, float],
+    flip: bool = False,
+    rotate: bool = False,
+) -> Pixels:
+    """A random resized crop.
+
+    Args:
+        image: RGB.
+        settings: of the model.
+        random: draws crop, flip and turn, in this order.
+        scale: range of the crop's area, as a share of the image.
+        flip: mirror left and right with probability one half.
+        rotate: turn by a random multiple of 90 degrees.
+    """
+    pixels = _resized(image, random_crop(image.size, scale, random), settings)
+    if flip and random.random() < 0.5:
+        pixels = pixels[:, :, ::-1]
+    if rotate:
+        pixels = np.rot90(pixels, int(random.integers(4)), axes=(1, 2))
+    return np.ascontiguousarray(pixels)
+
+
+def many_crops(
+    image: Image.Image,
+    settings: ViewSettings,
+    random: np.random.Generator,
+    *,
+    count: int,
+    scale: tuple[float, float],
+    flip: bool = False,
+) -> Pixels:
+    """[count, 3, s, s]: ``count`` random resized crops."""
+    crops = [random_view(image, settings, random, scale=scale, flip=flip) for _ in range(count)]
+    return np.stack(crops)
+
+
+def strong_view(
+    image: Image.Image,
+    settings: ViewSettings,
+    random: np.random.Generator,
+    *,
+    scale: tuple[float, float] = (0.2, 1.0),
+) -> Pixels:
+    """MoCo v2's augmentation (Chen et al. 2020, arXiv 2003.04297, section 3): crop, flip, colour
+    jitter (0.4, 0.4, 0.4, 0.1) with probability 0.8, grey 0.2, blur (sigma 0.1 to 2) 0.5.
+    """
+    view = Image.fromarray(
+        random_view(image, settings, random, scale=scale, flip=True).transpose(1, 2, 0)
+    )
+    if random.random() < 0.8:
+        for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+            view = enhance(view).enhance(float(random.uniform(0.6, 1.4)))
+        view = _hue_turned(view, float(random.uniform(-0.1, 0.1)))
+    if random.random() < 0.2:
+        view = ImageOps.grayscale(view).convert("RGB")
+    if random.random() < 0.5:
+        view = view.filter(ImageFilter.GaussianBlur(float(random.uniform(0.1, 2.0))))
+    return _channels_first(view)
+
+
+def _hue_turned(image: Image.Image, share: float) -> Image.Image:
+    """``image`` with its hue turned by ``share`` of the circle."""
+    hsv = np.asarray(image.convert("HSV")).copy()
+    hsv[..., 0] += np.uint8(round(share * 255) % 256)
+    return Image.fromarray(hsv, "HSV").convert("RGB")
+
+
+def random_crop(
+    size: tuple[int, int], scale: tuple[float, float], random: np.random.Generator
+) -> Box:
+    """The box of a random resized crop: area uniform in ``scale`` as a share of the image, aspect
+    ratio log-uniform in 3:4 to 4:3, redrawn up to ten times until it fits; else the largest central
+    box within those ratios.
+    """
+    width, height = size
+    for _ in range(CROP_ATTEMPTS):
+        area = width * height * random.uniform(*scale)
+        ratio = np.exp(random.uniform(*np.log(ASPECT_RATIOS)))
+        w, h = round(float(np.sqrt(area * ratio))), round(float(np.sqrt(area / ratio)))
+        if 0 < w <= width and 0 < h <= height:
+            left = int(random.integers(width - w + 1))
+            top = int(random.integers(height - h + 1))
+            return left, top, left + w, top + h
+    low, high = ASPECT_RATIOS
+    w_most, h_most = min(width, height * high), min(height, width / low)
+    left_edge, top_edge = (width - w_most) / 2, (height - h_most) / 2
+    return left_edge, top_edge, left_edge + w_most, top_edge + h_most
+
+
+def _resized(image: Image.Image, box: Box, settings: ViewSettings) -> Pixels:
+    """The part of ``image`` in ``box``, with antialiasing."""
+    edge = (settings.size, settings.size)
+    return _channels_first(image.resize(edge, settings.resampling, box=box))
+
+
+def _channels_first(image: Image.Image) -> Pixels:
+    return np.asarray(image).transpose(2, 0, 1)

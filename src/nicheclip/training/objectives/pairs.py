@@ -1,0 +1,189 @@
+"""Objectives over pairs of an image and a text: what they share."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nicheclip.config.training import TrainingConfig
+from nicheclip.data.shard_reader import ShardSet
+from nicheclip.engine.loading import Batch, load_batches
+from nicheclip.engine.objective import LOSS, Epoch, Objective, Outputs, ParameterGroup, Step
+from nicheclip.engine.processes import Processes
+from nicheclip.engine.sampling import Sampling, slice_sizes
+from nicheclip.models.deltas import model_files
+from nicheclip.models.openclip import Clip, load, save
+from nicheclip.models.views import Normalise, ViewSettings
+from nicheclip.runtime.files import sha256_file
+from nicheclip.runtime.progress import progress
+from nicheclip.runtime.seeding import stable_hash
+from nicheclip.training.losses import Pairs
+from nicheclip.training.pair_reader import PairReader
+from nicheclip.training.unfreezing import Unfreezing
+from nicheclip.training.validation import Validation, class_mean_accuracy, joined
+
+#: the parameters of the CLIP, by the name that it has in the module
+CLIP = "clip."
+LARGEST_LOGIT_SCALE = 100.0
+
+
+class PairModule(nn.Module):
+    """A CLIP that takes views as they are read, and gives features and logit scale."""
+
+    def __init__(self, clip: Clip) -> None:
+        super().__init__()
+        self.clip = clip.model
+        self.normalise = Normalise(ViewSettings.of(clip))
+
+    def forward(self, batch: Batch) -> Outputs:
+        """``images`` and ``texts`` [n, d] of length 1, and the scalar ``logit_scale``."""
+        images = self.normalise(batch["images"])
+        image_features, text_features, logit_scale = self.clip(images, batch["tokens"])[:3]
+        return {"images": image_features, "texts": text_features, "logit_scale": logit_scale}
+
+
+class PairObjective(Objective):
+    """A loss over the pairs of a batch, of all processes; validation after every epoch.
+
+    Raises:
+        InputError: ``start`` or ``shards`` cannot be read, or the model has no blocks to thaw.
+    """
+
+    def __init__(self, config: TrainingConfig, *, start: Path, shards: Path, seed: int) -> None:
+        self._config, self._start, self._seed = config, start, seed
+        self._train, self._val = ShardSet(shards / "train"), _validation_set(shards / "val")
+        self._sets = [self._train] if self._val is None else [self._train, self._val]
+        self._classes = tuple(sorted({c for split in self._sets for c in split.class_ids}))
+        self._clip = load(start)
+        if config.gradient_checkpointing:
+            self._clip.model.set_grad_checkpointing()
+        self.module = PairModule(self._clip)
+        self._unfreezing = Unfreezing(self._clip.model, config.unfreezing)
+
+    @abstractmethod
+    def share(self, own: Pairs, batch: Pairs, logit_scale: Tensor, offset: int) -> Tensor:
+        """What this process adds to the loss of the batch.
+
+        Args:
+            own: this process's pairs: rows ``offset`` to ``offset + len(own)`` of ``batch``.
+            batch: the pairs of all processes, with gradient.
+            logit_scale: scalar, the inverse temperature.
+            offset: where ``own`` begins.
+        """
+
+    @property
+    def reader(self) -> PairReader:
+        """Of the training images."""
+        return self._reader_of(self._train, augment=True)
+
+    @property
+    def shard_sizes(self) -> Sequence[int]:
+        """Of the training images."""
+        return self._train.shard_sizes
+
+    def inputs(self) -> Mapping[str, str]:
+        """The start model, and the indexes of the shards, which tell where every sample lies."""
+        model = [sha256_file(file) for file in model_files(self._start)]
+        data = [sha256_file(t.with_suffix(".parquet")) for split in self._sets for t in split.tars]
+        return {
+            "start model": f"{stable_hash(*model):016x}",
+            "data": f"{stable_hash(*data):016x}",
+        }
+
+    def trainable(self, epoch: int) -> Iterable[ParameterGroup]:
+        """What the config thaws in ``epoch``."""
+        if names := self._unfreezing.thawed(epoch):
+            yield ParameterGroup([CLIP + name for name in names])
+
+    def losses(self, outputs: Outputs, batch: Batch, step: Step) -> Mapping[str, Tensor]:
+        """See ``Objective``."""
+        share, _ = self._share(outputs, batch, step.sizes, step.processes)
+        return {LOSS: share}
+
+    def _share(
+        self, outputs: Outputs, batch: Batch, sizes: Sequence[int], processes: Processes
+    ) -> tuple[Tensor, Pairs]:
+        """This process's share of the loss, and the pairs of all processes."""
+        own = Pairs(outputs["images"].float(), outputs["texts"].float(), batch["labels"])
+        everyone = own
+        if processes.world > 1:
+            rows = (own.images, own.texts, own.labels)
+            everyone = Pairs(*(processes.gather(tensor, sizes) for tensor in rows))
+        offset = sum(sizes[: processes.rank])
+        return self.share(own, everyone, outputs["logit_scale"], offset), everyone
+
+    @torch.no_grad()
+    def after_step(self, step: Step) -> None:
+        """Keep the logit scale at or below 100, as CLIP does (section 2.5 of its paper)."""
+        del step
+        self._clip.model.get_parameter("logit_scale").clamp_(max=math.log(LARGEST_LOGIT_SCALE))
+
+    def end_epoch(self, epoch: Epoch) -> Mapping[str, float | None]:
+        """Loss and accuracy on the validation images."""
+        found = self._validate(epoch)
+        return {
+            "val_loss": found.loss if found else None,
+            "val_accuracy": found.accuracy if found else None,
+        }
+
+    @torch.no_grad()
+    def _validate(self, epoch: Epoch) -> Validation | None:
+        if self._val is None:
+            return None
+        processes = epoch.processes
+        sampling = Sampling(tuple(self._val.shard_sizes), self._config.batch_size, self._seed)
+        sampling.check_processes(processes.world)
+        plans = sampling.plans(0, sampling.batches, rank=processes.rank, world=processes.world)
+        reader = self._reader_of(self._val, augment=False)
+        batches = load_batches(reader, plans, workers=epoch.workers)
+        if processes.is_first:
+            batches = progress(batches, label="validate (batches)", total=sampling.batches)
+        self.module.eval()
+        loss, parts = 0.0, []
+        for plan, batch in batches:
+            length = sampling.batch_length(plan.number)
+            batch = processes.to_device(batch)
+            sizes = slice_sizes(length, processes.world)
+            share, pairs = self._share(epoch.forward(batch), batch, sizes, processes)
+            loss += float(processes.sum(share)) * length
+            parts.append(pairs)
+        return Validation(loss / sampling.samples, class_mean_accuracy(joined(parts)))
+
+    def _reader_of(self, split: ShardSet, *, augment: bool) -> PairReader:
+        return PairReader(
+            split,
+            ViewSettings.of(self._clip),
+            self._clip.tokenizer,
+            self._config.texts,
+            self._config.augment if augment else None,
+            self._classes,
+            self._seed,
+        )
+
+    def figures(self) -> Mapping[str, float]:
+        """The inverse temperature."""
+        return {"logit_scale": self._clip.logit_scale}
+
+    def facts(self) -> Mapping[str, Any]:
+        """The number of classes."""
+        return {"classes": len(self._classes)}
+
+    def sample_names(self, places: Sequence[int]) -> list[str]:
+        """The ids of the images."""
+        return [self._train.image_ids[place] for place in places]
+
+    def save(self, folder: Path) -> None:
+        """Write the model in open_clip's layout."""
+        save(self._clip, folder)
+
+
+def _validation_set(folder: Path) -> ShardSet | None:
+    """The shards in ``folder``, if there are any with at least the two samples of a contrast."""
+    if not any(folder.glob("*.parquet")):
+        return None
+    shards = ShardSet(folder)
+    return shards if len(shards) >= 2 else None

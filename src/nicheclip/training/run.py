@@ -1,0 +1,107 @@
+"""A training run of the config: from a start model and shards to a trained model."""
+
+from importlib import import_module
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from nicheclip.config.training import TrainingConfig
+from nicheclip.engine import engine
+from nicheclip.engine.objective import Objective
+from nicheclip.engine.records import RunReport
+from nicheclip.engine.settings import RunSettings
+from nicheclip.engine.task import Task
+
+
+class TrainingRun(BaseModel):
+    """One run of the config with one seed; the payload of its task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    config: TrainingConfig
+    start: Path
+    """Model folder in open_clip's layout."""
+    seed: int
+    """Of the order of samples, augmentation and text choice."""
+    output: Path
+    """Receives the model folder, ``train.json`` and ``history.csv``."""
+
+    def task(
+        self,
+        *,
+        shards: Path,
+        run_folder: Path,
+        log: Path,
+        code: str = "",
+        scratch: str | None = None,
+        stop_at: float | None = None,
+    ) -> Task:
+        """What starts the processes of this run; see ``Task``."""
+        return Task(
+            entry=__name__,
+            payload=self.model_dump(mode="json"),
+            compute=self.config.compute,
+            data=shards,
+            run_folder=run_folder,
+            log=log,
+            code=code,
+            scratch=scratch,
+            stop_at=stop_at,
+        )
+
+
+def run(task: Task, data: Path) -> RunReport:
+    """One process's part of ``task`` with the shards in ``data``; see ``train``."""
+    return train(
+        TrainingRun.model_validate(task.payload),
+        shards=data,
+        run_folder=task.run_folder,
+        code=task.code,
+        stop_at=task.stop_at,
+    )
+
+
+def train(
+    one: TrainingRun,
+    *,
+    shards: Path,
+    run_folder: Path,
+    code: str = "",
+    stop_at: float | None = None,
+) -> RunReport:
+    """Train, in this process, as one of those that the environment tells of.
+
+    Args:
+        one: the run.
+        shards: root of the data set's shards: ``train``, and ``val`` if there is one.
+        run_folder: see ``engine.run``.
+        code: see ``engine.run``.
+        stop_at: see ``engine.run``.
+
+    Raises:
+        as ``engine.run``.
+    """
+    config = one.config
+
+    def make() -> Objective:
+        """The objective of the config's kind, by name: a change of one makes no other stale."""
+        module = import_module(f"nicheclip.training.objectives.{config.recipe.kind}")
+        objective: Objective = module.OBJECTIVE(
+            config, start=one.start, shards=shards, seed=one.seed
+        )
+        return objective
+
+    settings = RunSettings(
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        seed=one.seed,
+        optimizer=config.optimizer,
+        schedule=config.schedule,
+        compute=config.compute,
+        determines=config.determines(),
+        precision=config.precision,
+        pieces=config.accumulation,
+    )
+    return engine.run(
+        settings, make, run_folder=run_folder, output=one.output, code=code, stop_at=stop_at
+    )

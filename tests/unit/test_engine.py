@@ -1,0 +1,184 @@
+"""The engine with a toy objective: two modules, a teacher, state of its own, no text, no image."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nicheclip.engine.engine import run
+from nicheclip.engine.interruption import EXIT_STATUS
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_json, sha256_file
+from toy_objective import SAMPLES, Toy, settings
+
+TESTS = Path(__file__).parents[1]
+#: 25 samples in batches of 4: six steps an epoch, the last of five samples
+STEPS = 18
+
+
+def train(folder, objective=Toy, **changes):
+    return run(settings(**changes), objective, run_folder=folder / "run", output=folder / "out")
+
+
+def result(folder):
+    return sha256_file(folder / "out/toy.pt"), (folder / "out/history.csv").read_text()
+
+
+def state(folder):
+    return torch.load(folder / "out/toy.pt", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    train(folder)
+    return folder
+
+
+def process(folder, **arguments):
+    """A run in a process of its own, disturbed as ``arguments`` say; its status and errors."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(TESTS)])}
+    done = subprocess.run(
+        [sys.executable, str(TESTS / "toy_objective.py"), str(folder), json.dumps(arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def test_it_learns_and_its_report_says_what_was_done(unbroken):
+    report = read_json(unbroken / "out/train.json")
+    assert report["steps"] == STEPS and report["samples_seen"] == 3 * SAMPLES
+    assert report["facts"] == {"samples": SAMPLES}
+    assert report["final"] == {
+        "epoch": 3,
+        "step": STEPS,
+        "loss": pytest.approx(report["final"]["loss"]),
+        "pull": pytest.approx(report["final"]["pull"]),
+        "held_out": None,
+        "lr": pytest.approx(report["final"]["lr"]),
+        "queue": STEPS,
+        "trainable": 8 * 4 + 4 + 4 * 2 + 2,
+    }
+    rows = [line.split(",") for line in (unbroken / "out/history.csv").read_text().splitlines()]
+    assert rows[0] == ["epoch", "step", "loss", "pull", "held_out", "lr", "queue", "trainable"]
+    losses = [float(row[2]) for row in rows[1:]]
+    assert losses[2] < losses[0]
+    # the second module trains from the second epoch on
+    assert [int(row[-1]) for row in rows[1:]] == [36, 46, 46]
+
+
+def test_the_teacher_is_the_moving_average_of_the_student(unbroken):
+    found = state(unbroken)
+    assert found["steps_seen"] == list(range(STEPS))
+    average = Toy().held["teacher"].weight.detach()
+    for weight in found["bodies"]:
+        average = 0.9 * average + 0.1 * weight
+    torch.testing.assert_close(found["teacher"]["weight"], average)
+    assert not found["teacher"]["weight"].equal(found["module"]["body.weight"])
+
+
+@pytest.mark.parametrize(
+    "at_step", sorted({int(n) for n in np.random.default_rng(5).integers(2, STEPS, 4)})
+)
+def test_a_kill_at_a_random_step_does_not_change_the_bytes(tmp_path, unbroken, at_step):
+    status, errors = process(tmp_path, at_step=at_step, signal=int(signal.SIGKILL))
+    assert status == -signal.SIGKILL, errors
+    assert not (tmp_path / "out").exists()
+    report = train(tmp_path, checkpoint_seconds=1e-9)
+    assert report.resumed_at_steps == [at_step - 1]
+    assert result(tmp_path) == result(unbroken)
+
+
+def test_a_signal_ends_the_step_in_progress_with_a_checkpoint(tmp_path, unbroken):
+    status, errors = process(tmp_path, at_step=9, signal=int(signal.SIGTERM), every_step=False)
+    assert status == EXIT_STATUS, errors
+    assert train(tmp_path).resumed_at_steps == [9]
+    assert result(tmp_path) == result(unbroken)
+
+
+def test_chosen_samples_are_the_same_after_a_kill_within_an_epoch(tmp_path):
+    """The choice is made anew each epoch, from the state of the objective."""
+    train(tmp_path / "one", lambda: Toy(choose=True))
+    status, _ = process(tmp_path / "two", at_step=10, signal=int(signal.SIGKILL), choose=True)
+    assert status == -signal.SIGKILL
+    train(tmp_path / "two", lambda: Toy(choose=True), checkpoint_seconds=1e-9)
+    assert result(tmp_path / "one") == result(tmp_path / "two")
+    seen = [set(places) for places in state(tmp_path / "one")["places"]]
+    epochs = [set.union(*seen[i : i + 6]) for i in (0, 6, 12)]
+    assert epochs[0] == set(range(10)) and epochs[1] == set(range(10, 20))
+    assert epochs[2] == set(range(20, 25))
+
+
+def test_two_processes_train_like_one(tmp_path, unbroken):
+    """Slices of two and two, and of three and two in the last step of an epoch."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([*sys.path, str(TESTS)]),
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(29000 + os.getpid() % 1000),
+        "GROUP_RANK": "0",
+    }
+    program = [sys.executable, str(TESTS / "toy_objective.py"), str(tmp_path), '{"nodes": 2}']
+    ranks = [
+        subprocess.Popen(program, env=environment | {"RANK": r, "LOCAL_RANK": "0", "GROUP_RANK": r})
+        for r in "01"
+    ]
+    assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
+    one, two = state(unbroken), state(tmp_path)
+    for part in ("module", "teacher"):
+        for name, values in one[part].items():
+            torch.testing.assert_close(values, two[part][name], rtol=0, atol=1e-6)
+    assert read_json(tmp_path / "out/train.json")["processes"] == 2
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 9])
+def test_a_batch_in_pieces_has_the_gradient_of_the_whole(tmp_path, unbroken, pieces):
+    """Weights after three epochs; a batch has four or five samples, so nine pieces are too many."""
+    train(tmp_path, pieces=pieces)
+    one, cut = state(unbroken)["module"], state(tmp_path)["module"]
+    for name, values in one.items():
+        torch.testing.assert_close(values, cut[name], rtol=0, atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_names_step_samples_and_checkpoint(tmp_path):
+    with pytest.raises(InputError) as stopped:
+        train(tmp_path, lambda: Toy(broken_at=8), checkpoint_seconds=1e-9)
+    message = str(stopped.value)
+    assert f"the loss is nan at step 9 of {STEPS}" in message
+    assert "step-000000008.pt. Samples of the step: sample " in message
+    assert not list((tmp_path / "run/checkpoints").glob("*/step-000000009.pt"))
+
+
+class NothingTrains(Toy):
+    def trainable(self, epoch):
+        return []
+
+
+class Chooses(Toy):
+    def samples(self, epoch):
+        return np.empty(0, np.int64)
+
+
+def test_an_objective_of_which_nothing_trains_is_refused(tmp_path):
+    with pytest.raises(InputError, match="nothing trains in the first epoch"):
+        train(tmp_path, NothingTrains)
+    with pytest.raises(InputError, match="no sample was chosen for epoch 1"):
+        train(tmp_path, lambda: Chooses(choose=True))
+
+
+def test_another_version_or_other_inputs_start_again(tmp_path, unbroken, caplog, monkeypatch):
+    caplog.set_level("INFO")
+    process(tmp_path, at_step=9, signal=int(signal.SIGTERM), every_step=False)
+    monkeypatch.setattr(Toy, "version", 2)
+    monkeypatch.setattr(Toy, "inputs", lambda self: {"vectors": "b"})
+    assert train(tmp_path).resumed_at_steps == []
+    assert "not used: version of the objective 1, now 2, another vectors" in caplog.text
