@@ -69,7 +69,7 @@ def test_it_learns_and_its_report_says_what_was_done(unbroken):
         "trainable": 8 * 4 + 4 + 4 * 2 + 2,
     }
     rows = [line.split(",") for line in (unbroken / "out/history.csv").read_text().splitlines()]
-    assert rows[0] == ["epoch", "step", "loss", "pull", "held_out", "lr", "queue", "trainable"]
+    assert rows[0] == ["epoch", "step", "loss", "pull", "held_out", "queue", "lr", "trainable"]
     losses = [float(row[2]) for row in rows[1:]]
     assert losses[2] < losses[0]
     # the second module trains from the second epoch on

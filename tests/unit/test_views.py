@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nicheclip.models.encode import evaluation_transform
+from nicheclip.models.openclip import open_clip
 from nicheclip.models.views import (
     Normalise,
     ViewSettings,
@@ -47,7 +47,9 @@ def test_the_centre_view_is_what_open_clip_evaluates(
     view = centre_view(settings)(photograph)
     assert view.shape == (3, 32, 32) and view.dtype == np.uint8
     ours = Normalise(settings)(torch.from_numpy(view.copy()))
-    assert ours.equal(evaluation_transform(clip)(photograph))
+    config = open_clip.transform.PreprocessCfg(**clip.model.visual.preprocess_cfg)
+    peer = open_clip.transform.image_transform_v2(config, is_train=False)
+    assert ours.equal(peer(photograph))
 
 
 def test_squash_shows_the_edges_that_the_others_cut(photograph):

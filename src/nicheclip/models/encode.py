@@ -1,6 +1,5 @@
 """Images and texts through a CLIP, to features of length 1."""
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,10 +10,9 @@ from PIL import Image
 
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.models.features import ImageFeatures, TextFeatures, l2_normalise
-from nicheclip.models.openclip import Clip, open_clip
+from nicheclip.models.openclip import Clip
+from nicheclip.models.views import Normalise, Pixels, ViewSettings, centre_view, decode
 from nicheclip.runtime.progress import progress
-
-Preprocess = Callable[[Image.Image], torch.Tensor]
 
 
 class ClipEncoder:
@@ -44,13 +42,6 @@ class ClipEncoder:
         return encode_texts(self._clip, texts, batch_size=self._batch_size, device=self._device)
 
 
-def evaluation_transform(clip: Clip) -> Preprocess:
-    """open_clip's evaluation preprocessing of ``clip``: a PIL image to a tensor [3, s, s]."""
-    settings = open_clip.transform.PreprocessCfg(**clip.model.visual.preprocess_cfg)
-    transform: Preprocess = open_clip.transform.image_transform_v2(settings, is_train=False)
-    return transform
-
-
 @torch.inference_mode()
 def encode_images(
     clip: Clip, shards: ShardSet, *, batch_size: int, device: str = "cpu", threads: int = 1
@@ -65,11 +56,13 @@ def encode_images(
         threads: decode images while the model works on the batch before.
     """
     model = clip.model.to(device).eval()
+    views = ViewSettings.of(clip)
+    normalise = Normalise(views).to(device)
     parts = []
-    batches = _image_batches(shards, evaluation_transform(clip), batch_size, threads)
+    batches = _image_batches(shards, centre_view(views), batch_size, threads)
     total = -(-len(shards) // batch_size)
     for batch in progress(batches, label="encode images (batches)", total=total):
-        features = model.encode_image(batch.to(device, non_blocking=True))
+        features = model.encode_image(normalise(batch.to(device, non_blocking=True)))
         parts.append(features.float().cpu().numpy())
     width = parts[0].shape[1] if parts else 0
     stacked = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
@@ -77,28 +70,28 @@ def encode_images(
 
 
 def _image_batches(
-    shards: ShardSet, transform: Preprocess, batch_size: int, threads: int
+    shards: ShardSet, view: Callable[[Image.Image], Pixels], batch_size: int, threads: int
 ) -> Iterator[torch.Tensor]:
-    """Batches [b, 3, s, s]; the next one is decoded while the caller uses this one."""
+    """Batches uint8 [b, 3, s, s]; the next one is decoded while the caller uses this one."""
 
-    def load(index: int) -> torch.Tensor:
-        with Image.open(io.BytesIO(shards.read(index).jpg)) as image:
-            return transform(image)
+    def load(index: int) -> Pixels:
+        sample = shards.read(index)
+        return view(decode(sample.jpg, name=sample.image_id, where=shards.folder))
 
     starts = range(0, len(shards), batch_size)
     with ThreadPoolExecutor(max_workers=threads) as pool:
 
-        def submit(start: int) -> Iterator[torch.Tensor]:
+        def submit(start: int) -> Iterator[Pixels]:
             return pool.map(load, range(start, min(start + batch_size, len(shards))))
 
         ahead = [submit(start) for start in starts[:1]]
         for following in [*starts[1:], None]:
             if not ahead:
                 return
-            tensors = list(ahead.pop())
+            views = list(ahead.pop())
             if following is not None:
                 ahead.append(submit(following))
-            yield torch.stack(tensors)
+            yield torch.from_numpy(np.stack(views))
 
 
 @torch.inference_mode()
