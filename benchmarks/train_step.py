@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from nicheclip.config.training import ModelConfig, TrainingConfig
-from nicheclip.data.shards import ShardInputs, write_part, write_sizes
+from nicheclip.data.shards import ShardInputs, join_indexes, write_part
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.sampling import Sampling
 from nicheclip.models.openclip import create, load, save
@@ -56,7 +56,7 @@ def make_shards(folder: Path, images: int = IMAGES_IN_ALL, edge: int = 80) -> No
     catalog = pl.from_dicts(rows, infer_schema_length=None)
     names = {name: name for name in "abc"}
     write_part(folder / "images.parquet", 0, ShardInputs(catalog, names, {}, captions, {}), folder)
-    write_sizes(folder, 1)
+    join_indexes(folder, 1)
 
 
 def config(threads: int) -> TrainingConfig:

@@ -11,7 +11,7 @@ from PIL import Image
 from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.training import ModelConfig
 from nicheclip.data.shard_reader import ShardSet
-from nicheclip.data.shards import ShardInputs, write_part, write_sizes
+from nicheclip.data.shards import ShardInputs, join_indexes, write_part
 from nicheclip.evaluation.encoding import EncodedFile, EncodingJob, Method, TextSources
 from nicheclip.evaluation.judge import judge_subjects
 from nicheclip.evaluation.measures import CellMetrics
@@ -109,7 +109,7 @@ def write_shards(folder: Path, catalog: pl.DataFrame, captions: dict[str, str]) 
     columns = {"image_id": catalog["image_id"].to_list(), "jpg": encoded}
     write_parquet(images, pa.table(columns, schema=IMAGES))
     write_part(images, 0, ShardInputs(catalog, NAMES, {}, captions, {}), folder)
-    write_sizes(folder, 1)
+    join_indexes(folder, 1)
 
 
 def small_shards(folder: Path, *, train: int = 12, test: int = 9) -> dict[str, ShardSet]:

@@ -8,7 +8,7 @@ import polars as pl
 from PIL import Image
 
 from nicheclip.config.training import ModelConfig, TrainingConfig
-from nicheclip.data.shards import ShardInputs, write_part, write_sizes
+from nicheclip.data.shards import ShardInputs, join_indexes, write_part
 from nicheclip.models.openclip import create, save
 from nicheclip.runtime.files import write_json, write_parquet
 from nicheclip.schemas import CATALOG, IMAGES
@@ -75,7 +75,7 @@ def write_shards(folder: Path, *, train: int, val: int, parts: int = 2, captions
         table = pl.DataFrame(members, schema=["image_id", "jpg"], orient="row")
         write_parquet(images, table.to_arrow().cast(IMAGES))
         write_part(images, part, inputs, folder)
-    write_sizes(folder, parts)
+    join_indexes(folder, parts)
     return folder
 
 

@@ -14,8 +14,8 @@ from nicheclip.terms import RANKS
 #: the split of a caption that serves images of every split
 EVERY_SPLIT = "all"
 
-#: beside the tars of a split: how many samples each holds
-SIZES_FILE = "sizes.json"
+#: beside the tars of a split: where each sample lies (schema ``SPLIT_INDEX``)
+INDEX_FILE = "index.arrow"
 
 #: an image that was kept
 CATALOG = pa.schema(
@@ -151,6 +151,18 @@ SHARD_INDEX = pa.schema(
         ("jpg_size", pa.int64()),
         ("json_offset", pa.int64()),
         ("json_size", pa.int64()),
+    ]
+)
+
+#: where the samples of a split lie, one record batch for each tar; see ``data.split_index``
+SPLIT_INDEX = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("class_id", pa.dictionary(pa.int32(), pa.string())),
+        ("jpg_offset", pa.int64()),
+        ("jpg_size", pa.int32()),
+        ("json_offset", pa.int64()),
+        ("json_size", pa.int32()),
     ]
 )
 

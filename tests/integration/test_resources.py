@@ -18,7 +18,7 @@ ANY_INPUT = {
     "create_model",
     "generate_captions",
     "train_model",
-    "write_shard_sizes",
+    "index_shards",
 }
 
 

@@ -26,7 +26,7 @@ MADE = [
         for part in range(2)
         for kind in ("tar", "parquet")
     ),
-    *(f"results/shards/fungi/{split}/sizes.json" for split in ("train", "val", "test")),
+    *(f"results/shards/fungi/{split}/index.arrow" for split in ("train", "val", "test")),
     "results/shards/fungi/manifest.json",
     *(
         f"results/models/start/tiny/seed{seed}/{name}"

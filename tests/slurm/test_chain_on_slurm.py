@@ -12,7 +12,7 @@ from workflow_run import ROOT, clone, digests, snakemake
 
 #: rules whose light jobs share one SLURM job, so that a test waits for few of them
 DATA = ("acquire_dataset", "generate_captions", "flatten_taxonomy", "write_shard")
-DATA += ("write_shard_sizes", "create_model")
+DATA += ("index_shards", "create_model")
 JUDGING = ("encode", "judge", "judge_colour_histogram")
 
 

@@ -2,6 +2,7 @@ import io
 import json
 import pickle
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,8 +138,11 @@ def test_flips_and_turns_keep_the_pixels(tmp_path, clip):
     class One:
         folder = index.folder
 
-        def read(self, number):
-            return index.read(0).__class__(f"{number}", "a", "", encoded.getvalue(), {"com": "x"})
+        def read_many(self, numbers):
+            one = index.read(0)
+            return [
+                replace(one, image_id=str(n), class_id="a", jpg=encoded.getvalue()) for n in numbers
+            ]
 
     augment = AugmentConfig(crop_scale=(1, 1), flip=True, rotate=True)
     turned = reader_of(clip, One(), TextConfig(types={"com": 1}), augment)

@@ -1,4 +1,4 @@
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nicheclip.engine.sampling import WINDOW_SHARDS, Sampling, slice_sizes
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import generator
 
 samplings = st.builds(
     Sampling,
@@ -23,6 +24,11 @@ def batches(sampling, first, last, world=1):
     parts = zip(*(sampling.plans(first, last, rank=r, world=world) for r in range(world)),
                 strict=True)  # fmt: skip
     return [np.concatenate([plan.indices for plan in plans]).tolist() for plans in parts]
+
+
+def order(sampling, epoch):
+    """All samples of an epoch."""
+    return np.concatenate(list(sampling.order(epoch))).tolist()
 
 
 @given(samplings)
@@ -51,15 +57,38 @@ def test_a_resumed_run_goes_on_where_it_stopped(sampling, data):
 
 def test_epochs_and_seeds_differ():
     sampling = Sampling((50, 50), 10, seed=0)
-    assert sampling.order(0).tolist() != sampling.order(1).tolist()
-    assert sampling.order(0).tolist() != Sampling((50, 50), 10, seed=1).order(0).tolist()
-    assert sampling.order(0).tolist() == Sampling((50, 50), 99, seed=0).order(0).tolist()
+    assert order(sampling, 0) != order(sampling, 1)
+    assert order(sampling, 0) != order(Sampling((50, 50), 10, seed=1), 0)
+    assert order(sampling, 0) == order(Sampling((50, 50), 99, seed=0), 0)
+
+
+@given(samplings)
+def test_the_order_is_shuffled_shards_in_windows_of_eight(sampling):
+    """The same numbers as a plain implementation that holds the whole epoch."""
+    random = generator(sampling.seed, "order of samples", 1)
+    ends = np.cumsum([0, *sampling.shard_sizes])
+    shards = random.permutation(len(sampling.shard_sizes))
+    whole = []
+    for first in range(0, len(shards), 8):
+        members = [range(ends[s], ends[s + 1]) for s in shards[first : first + 8]]
+        whole += random.permutation(list(chain.from_iterable(members))).tolist()
+    assert order(sampling, 1) == whole
+    steps = (sampling.batches, 2 * sampling.batches)
+    assert list(chain.from_iterable(batches(sampling, *steps))) == whole
+
+
+def test_a_window_is_all_that_is_made_of_an_epoch():
+    """A set of 10^8 samples, of which the first batches are asked for."""
+    sampling = Sampling((1000,) * 10**5, 10, seed=0)
+    first = list(islice(sampling.plans(0, 10**6), 3))
+    assert [len(plan.indices) for plan in first] == [10, 10, 10]
+    assert max(plan.indices.max() for plan in first) < 10**8
 
 
 def test_a_stretch_of_an_epoch_touches_few_shards_and_mixes_them():
     shards = 4 * WINDOW_SHARDS
-    order = Sampling((100,) * shards, 10, seed=0).order(0)
-    window = order[: 100 * WINDOW_SHARDS] // 100
+    places = np.array(order(Sampling((100,) * shards, 10, seed=0), 0))
+    window = places[: 100 * WINDOW_SHARDS] // 100
     assert len(set(window)) == WINDOW_SHARDS
     assert len(set(window[:100])) == WINDOW_SHARDS
 

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from nicheclip.data import scratch
 from nicheclip.data.scratch import on_scratch
+from nicheclip.data.split_index import write_split_index
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import write_json
+from nicheclip.runtime.files import write_parquet
+from nicheclip.schemas import INDEX_FILE, SHARD_INDEX
 
 SOURCE = Path(scratch.__file__).parents[2]
 
@@ -21,12 +24,13 @@ SOURCE = Path(scratch.__file__).parents[2]
 @pytest.fixture
 def shards(tmp_path):
     """Two shards of one split, and a tar that does not belong to them."""
-    folder = tmp_path / "shards"
+    folder, indexes = tmp_path / "shards", tmp_path / "indexes"
     (folder / "train").mkdir(parents=True)
     for name in ("00000", "00001", "00002"):
         (folder / f"train/{name}.tar").write_bytes(name.encode() * 1000)
-        (folder / f"train/{name}.parquet").write_bytes(name.encode())
-    write_json(folder / "train/sizes.json", {"00000.tar": 1, "00001.tar": 1})
+        row = dict.fromkeys(SHARD_INDEX.names, 0) | {"image_id": name, "class_id": "a"}
+        write_parquet(indexes / name, pa.Table.from_pylist([row], schema=SHARD_INDEX))
+    write_split_index([indexes / "00000", indexes / "00001"], folder / "train" / INDEX_FILE)
     return folder
 
 
@@ -38,8 +42,7 @@ def test_a_copy_holds_the_shards_and_is_removed(shards, tmp_path):
     with on_scratch(shards, str(tmp_path / "disk")) as copy:
         assert copy.parent == tmp_path / "disk"
         names = sorted(path.name for path in (copy / "train").iterdir())
-        parts = [f"{part}.{kind}" for part in ("00000", "00001") for kind in ("parquet", "tar")]
-        assert names == [*parts, "sizes.json"]
+        assert names == ["00000.tar", "00001.tar", INDEX_FILE]
         for name in names:
             assert (copy / "train" / name).read_bytes() == (shards / "train" / name).read_bytes()
     assert left(tmp_path / "disk") == []

@@ -1,7 +1,7 @@
 """Shards: images and texts become WebDataset tars, one job for each part of a data set.
 
 Inputs:  the outputs of acquire, taxonomy and captions
-Outputs: results/shards/<dataset>/<split>/<part>.{tar,parquet}, <split>/sizes.json, manifest.json;
+Outputs: results/shards/<dataset>/<split>/<part>.{tar,parquet}, <split>/index.arrow, manifest.json;
          whoever reads shards depends on the manifest alone
 """
 
@@ -34,7 +34,7 @@ rule write_shard:
         "../../scripts/write_shard.py"
 
 
-rule write_shard_sizes:
+rule index_shards:
     input:
         shards=lambda w: expand(
             [*rules.write_shard.output.tars, *rules.write_shard.output.indexes],
@@ -42,7 +42,9 @@ rule write_shard_sizes:
             part=PLAN.parts(w.dataset),
         ),
     output:
-        sizes=[f"results/shards/{{dataset}}/{split}/sizes.json" for split in SPLITS],
+        indexes=[
+            f"results/shards/{{dataset}}/{split}/index.arrow" for split in SPLITS
+        ],
         manifest="results/shards/{dataset}/manifest.json",
     log:
         "results/logs/shards/{dataset}.log",
@@ -54,8 +56,8 @@ rule write_shard_sizes:
     params:
         folder="results/shards/{dataset}",
         parts=lambda w: len(PLAN.parts(w.dataset)),
-        code=code("write_shard_sizes.py"),
+        code=code("index_shards.py"),
     message:
-        "Counting the shards of {wildcards.dataset}"
+        "Joining the indexes of the shards of {wildcards.dataset}"
     script:
-        "../../scripts/write_shard_sizes.py"
+        "../../scripts/index_shards.py"

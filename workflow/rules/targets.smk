@@ -21,7 +21,7 @@ rule captions:
 
 rule shards:
     input:
-        expand(rules.write_shard_sizes.output.manifest, dataset=CONFIG.datasets),
+        expand(rules.index_shards.output.manifest, dataset=CONFIG.datasets),
     localrule: True
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nicheclip.runtime.files import read_json, sha256_file
+from nicheclip.data.shard_reader import ShardSet, has_shards
+from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.locks import LockedError, lock, locked
 from nicheclip.runtime.paths import expand_path
-from nicheclip.schemas import SIZES_FILE
 
 log = logging.getLogger(__name__)
 
@@ -98,11 +98,10 @@ def _copy(shards: Path, folder: Path) -> None:
 
 def _files(split: Path) -> list[Path]:
     """The files of a split's shards; none where the split has no shards."""
-    sizes = split / SIZES_FILE
-    if not sizes.is_file():
+    if not has_shards(split):
         return []
-    tars = [split / name for name in read_json(sizes)]
-    return [sizes, *tars, *(tar.with_suffix(".parquet") for tar in tars)]
+    shards = ShardSet(split)
+    return [shards.index_file, *shards.tars]
 
 
 def _copy_file(source: Path, target: Path) -> str:

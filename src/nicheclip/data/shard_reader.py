@@ -2,15 +2,21 @@
 
 import json
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
+from numpy.typing import NDArray
 
+from nicheclip.data.split_index import Place, SplitIndex
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import read_json
-from nicheclip.schemas import SHARD_INDEX, SIZES_FILE, read_table
+from nicheclip.schemas import INDEX_FILE
+
+#: neighbours with no more bytes between them are read together ...
+LARGEST_GAP = 64 << 10
+#: ... up to so many bytes
+LARGEST_READ = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -29,72 +35,152 @@ class ShardSample:
 class ShardSet:
     """All samples of a folder of shards, in the order of the tars and of their members.
 
-    ``sizes.json`` says which tars belong to it: others, left by a config with more shards, are not
-    read. Only the indexes are read at first, a sample's bytes when it is asked for. Objects can be
-    pickled and used in several processes.
+    ``index.arrow`` says which tars belong to it: others, left by a config with more shards, are not
+    read. It is mapped into memory and shared by all processes, so a set of any size costs each of
+    them little; a sample's bytes are read when it is asked for. A pickled set is its folder.
+
+    Raises:
+        InputError: the folder has no index, or a damaged one.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        sizes = self.folder / SIZES_FILE
-        if not sizes.is_file():
-            raise InputError(f"{sizes}: not there. Run the shards stage of this data set first.")
-        self.tars = [self.folder / name for name in sorted(read_json(sizes))]
-        tables = [read_table(tar.with_suffix(".parquet"), SHARD_INDEX) for tar in self.tars]
-        self.shard_sizes = [table.num_rows for table in tables]
-        table = pa.concat_tables(tables)
-        self.image_ids: list[str] = table["image_id"].to_pylist()
-        self.class_ids: list[str] = table["class_id"].to_pylist()
-        self._places = np.stack(
-            [table[name].to_numpy() for name in SHARD_INDEX.names[2:]],
-            axis=1,
-        )
-        self._shards = np.repeat(np.arange(len(tables)), self.shard_sizes)
+        self._index = SplitIndex(self.folder)
         self._handles: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self.image_ids)
+        return len(self._index)
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_handles": {}}  # file handles belong to one process
+        return {"folder": self.folder}
+
+    def __setstate__(self, state: dict[str, Path]) -> None:
+        self.__init__(state["folder"])  # type: ignore[misc]
+
+    @property
+    def index_file(self) -> Path:
+        """Says where every sample lies: its digest stands for the set."""
+        return self.folder / INDEX_FILE
+
+    @property
+    def tars(self) -> list[Path]:
+        """In the order of the samples."""
+        return [self._tar(shard) for shard in range(len(self._index.sizes))]
+
+    @property
+    def shard_sizes(self) -> list[int]:
+        """Samples of each tar."""
+        return self._index.sizes
+
+    @property
+    def classes(self) -> list[str]:
+        """The distinct class ids, sorted."""
+        ids: list[str] = self._index.classes.to_pylist()
+        return ids
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Of all samples; made anew at each call, for splits that are judged."""
+        return self._index.image_ids()
+
+    @property
+    def class_ids(self) -> list[str]:
+        """Of all samples; made anew at each call, for splits that are judged."""
+        classes = self.classes
+        return [classes[number] for number in self._index.class_numbers()]
+
+    @property
+    def jpg_sizes(self) -> NDArray[np.int64]:
+        """Bytes of each sample's image."""
+        return self._index.jpg_sizes()
+
+    def image_id(self, index: int) -> str:
+        """Of sample number ``index``."""
+        return self._index.place(index).image_id
 
     def read(self, index: int) -> ShardSample:
         """Sample number ``index``.
 
         Raises:
             InputError: the tar is shorter than its index says.
+            IndexError: there is no such sample.
         """
-        jpg_offset, jpg_size, json_offset, json_size = (int(n) for n in self._places[index])
-        shard = int(self._shards[index])
-        description = json.loads(self._bytes(shard, json_offset, json_size))
-        return ShardSample(
-            image_id=self.image_ids[index],
-            class_id=self.class_ids[index],
-            name=description["name"],
-            jpg=self._bytes(shard, jpg_offset, jpg_size),
-            texts=description["texts"],
-        )
+        return next(self.read_many([index]))
+
+    def read_many(self, indices: Iterable[int]) -> Iterator[ShardSample]:
+        """Samples by their numbers, in the order asked for; neighbours in a tar are read together.
+
+        All their bytes are in memory at once.
+
+        Raises:
+            InputError: a tar is shorter than its index says.
+            IndexError: there is no such sample.
+        """
+        places = [self._index.place(int(index)) for index in indices]
+        order = sorted(range(len(places)), key=lambda i: (places[i].shard, places[i].jpg_offset))
+        samples: dict[int, ShardSample] = {}
+        for group in _neighbours(order, places):
+            first = places[group[0]]
+            data = self._bytes(first.shard, first.jpg_offset, _end(places[group[-1]]))
+            for number in group:
+                samples[number] = _sample(places[number], data, first.jpg_offset)
+        return (samples[number] for number in range(len(places)))
 
     def read_texts(self, index: int) -> dict[str, str]:
         """The texts of sample number ``index``, by text type; its image is not read."""
-        _, _, offset, size = (int(n) for n in self._places[index])
-        texts: dict[str, str] = json.loads(self._bytes(int(self._shards[index]), offset, size))[
-            "texts"
-        ]
+        place = self._index.place(index)
+        data = self._bytes(place.shard, place.json_offset, place.json_offset + place.json_size)
+        texts: dict[str, str] = json.loads(data)["texts"]
         return texts
 
-    @property
-    def jpg_sizes(self) -> list[int]:
-        """Bytes of each sample's image."""
-        return [int(size) for size in self._places[:, 1]]
+    def _tar(self, shard: int) -> Path:
+        return self.folder / f"{shard:05d}.tar"
 
-    def _bytes(self, shard: int, offset: int, size: int) -> bytes:
+    def _bytes(self, shard: int, start: int, end: int) -> bytes:
         if shard not in self._handles:
-            self._handles[shard] = os.open(self.tars[shard], os.O_RDONLY)
-        data = os.pread(self._handles[shard], size, offset)
-        if len(data) != size:
+            self._handles[shard] = os.open(self._tar(shard), os.O_RDONLY)
+        data = os.pread(self._handles[shard], end - start, start)
+        if len(data) != end - start:
             raise InputError(
-                f"{self.tars[shard]}: ends before byte {offset + size}, which its index names. "
+                f"{self._tar(shard)}: ends before byte {end}, which its index names. "
                 "Delete the shard and run the shards stage again."
             )
         return data
+
+
+def has_shards(folder: Path) -> bool:
+    """Whether a ``ShardSet`` lies in ``folder``."""
+    return (folder / INDEX_FILE).is_file()
+
+
+def _end(place: Place) -> int:
+    return place.json_offset + place.json_size
+
+
+def _neighbours(order: Sequence[int], places: Sequence[Place]) -> Iterator[list[int]]:
+    """``order`` cut where the next sample lies in another tar, or too far away."""
+    group: list[int] = []
+    for number in order:
+        place = places[number]
+        if group:
+            first, last = places[group[0]], places[group[-1]]
+            near = place.shard == last.shard and place.jpg_offset - _end(last) <= LARGEST_GAP
+            if not near or _end(place) - first.jpg_offset > LARGEST_READ:
+                yield group
+                group = []
+        group.append(number)
+    if group:
+        yield group
+
+
+def _sample(place: Place, data: bytes, start: int) -> ShardSample:
+    """From ``data``, which begins at byte ``start`` of the tar."""
+    jpg, text = place.jpg_offset - start, place.json_offset - start
+    description = json.loads(data[text : text + place.json_size])
+    return ShardSample(
+        image_id=place.image_id,
+        class_id=place.class_id,
+        name=description["name"],
+        jpg=data[jpg : jpg + place.jpg_size],
+        texts=description["texts"],
+    )

@@ -13,14 +13,14 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import webdataset as wds
 
+from nicheclip.data.split_index import write_split_index
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import atomic_path, write_json, write_parquet
+from nicheclip.runtime.files import atomic_path, write_parquet
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import stable_hash
-from nicheclip.schemas import IMAGES, SHARD_INDEX, SIZES_FILE, read_table
+from nicheclip.schemas import IMAGES, INDEX_FILE, SHARD_INDEX, read_table
 from nicheclip.terms import SPLITS
 
 
@@ -99,21 +99,19 @@ def write_part(images: Path, part: int, inputs: ShardInputs, folder: Path) -> di
     return counts
 
 
-def write_sizes(folder: Path, parts: int) -> dict[str, int]:
-    """Write ``sizes.json`` (samples of each tar) beside the shards of every split.
+def join_indexes(folder: Path, parts: int) -> dict[str, int]:
+    """Write the index of every split (``INDEX_FILE``) from those of its tars.
 
     Returns:
         Samples in each split.
     """
-    totals = {}
-    for split in SPLITS:
-        sizes = {}
-        for part in range(parts):
-            files = shard_files(folder, split, part)
-            sizes[files.tar.name] = pq.read_metadata(files.index).num_rows
-        write_json(Path(folder) / split / SIZES_FILE, sizes)
-        totals[split] = sum(sizes.values())
-    return totals
+    return {
+        split: write_split_index(
+            [shard_files(folder, split, part).index for part in range(parts)],
+            Path(folder) / split / INDEX_FILE,
+        )
+        for split in SPLITS
+    }
 
 
 def index_of(tar: Path) -> pa.Table:

@@ -62,36 +62,45 @@ class Sampling:
             return self.batch_size
         return self.samples - number * self.batch_size
 
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        """All samples of ``epoch`` in their order."""
+    def order(self, epoch: int) -> Iterator[NDArray[np.int64]]:
+        """All samples of ``epoch`` in their order, window by window."""
         random = generator(self.seed, "order of samples", epoch)
         ends = np.cumsum(self.shard_sizes)
         shards = random.permutation(len(self.shard_sizes))
-        windows = []
         for start in range(0, len(shards), WINDOW_SHARDS):
             members = [
                 np.arange(ends[shard] - self.shard_sizes[shard], ends[shard])
                 for shard in shards[start : start + WINDOW_SHARDS]
             ]
-            windows.append(random.permutation(np.concatenate(members)))
-        return np.concatenate(windows).astype(np.int64)
+            yield random.permutation(np.concatenate(members)).astype(np.int64)
 
     def plans(
         self, first_step: int, last_step: int, *, rank: int = 0, world: int = 1
     ) -> Iterator[BatchPlan]:
         """What process ``rank`` of ``world`` reads in the steps from ``first_step`` to before
-        ``last_step``, counted from the start of the run. Skipped steps cost nothing.
+        ``last_step``, counted from the start of the run. One window of samples is in memory.
         """
-        order, order_epoch = np.empty(0, np.int64), -1
-        for step in range(first_step, last_step):
-            epoch, number = divmod(step, self.batches)
-            if epoch != order_epoch:
-                order, order_epoch = self.order(epoch), epoch
-            start = number * self.batch_size
-            batch = order[start : start + self.batch_length(number)]
-            sizes = slice_sizes(len(batch), world)
-            first = sum(sizes[:rank])
-            yield BatchPlan(epoch, number, batch[first : first + sizes[rank]])
+        step = first_step
+        while step < last_step:
+            epoch, first = divmod(step, self.batches)
+            for number, batch in enumerate(self._batches(epoch)):
+                if number < first:
+                    continue
+                if step == last_step:
+                    return
+                sizes = slice_sizes(len(batch), world)
+                start = sum(sizes[:rank])
+                yield BatchPlan(epoch, number, batch[start : start + sizes[rank]])
+                step += 1
+
+    def _batches(self, epoch: int) -> Iterator[NDArray[np.int64]]:
+        """The batches of ``epoch``, of all processes."""
+        left, number = np.empty(0, np.int64), 0
+        for window in self.order(epoch):
+            left = np.concatenate([left, window])
+            while number < self.batches and len(left) >= (length := self.batch_length(number)):
+                yield left[:length]
+                left, number = left[length:], number + 1
 
     def check_processes(self, world: int) -> None:
         """Raise InputError if a batch has fewer samples than there are processes."""

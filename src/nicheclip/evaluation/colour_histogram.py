@@ -88,9 +88,9 @@ def judge_colour_histogram(
     Raises:
         InputError: the train split has fewer than two classes.
     """
-    rows = _rows_among(train.shards, class_ids)
-    judged_rows = _rows_among(judged.shards, class_ids)
-    learnt = {train.shards.class_ids[row] for row in rows}
+    labels, judged_labels = train.shards.class_ids, judged.shards.class_ids
+    rows, judged_rows = _rows_among(labels, class_ids), _rows_among(judged_labels, class_ids)
+    learnt = {labels[row] for row in rows}
     if len(learnt) < 2:
         raise InputError(
             f"{train.shards.folder}: the colour histogram needs two classes to learn from, there "
@@ -100,13 +100,14 @@ def judge_colour_histogram(
         draw = generator("colour histogram", seed)
         rows = rows[np.sort(draw.choice(len(rows), size=MOST_TRAINING_IMAGES, replace=False))]
     classifier = LogisticRegression(C=10.0, max_iter=1000)
-    classifier.fit(train.rows(rows), [train.shards.class_ids[row] for row in rows])
+    classifier.fit(train.rows(rows), [labels[row] for row in rows])
     probabilities = classifier.predict_proba(judged.rows(judged_rows))
     columns = [str(class_id) for class_id in classifier.classes_]
-    image_ids = [judged.shards.image_ids[row] for row in judged_rows]
+    all_ids = judged.shards.image_ids
+    image_ids = [all_ids[row] for row in judged_rows]
     predictions = make_predictions(
         image_ids,
-        [judged.shards.class_ids[row] for row in judged_rows],
+        [judged_labels[row] for row in judged_rows],
         columns,
         order_by_score(probabilities, image_ids, TOP),
         probabilities,
@@ -172,6 +173,6 @@ def judge_baseline(
     return written
 
 
-def _rows_among(shards: ShardSet, class_ids: Collection[str]) -> npt.NDArray[np.intp]:
+def _rows_among(labels: Sequence[str], class_ids: Collection[str]) -> npt.NDArray[np.intp]:
     chosen = set(class_ids)
-    return np.flatnonzero([class_id in chosen for class_id in shards.class_ids])
+    return np.flatnonzero([class_id in chosen for class_id in labels])

@@ -61,11 +61,12 @@ def read_gallery(shards: ShardSet) -> GalleryItems:
         InputError: no image has a caption.
     """
     image_ids, labels, captions = [], [], []
+    class_ids = shards.class_ids
     for index, image_id in enumerate(shards.image_ids):
         caption = shards.read_texts(index).get(CAPTION)
         if caption:
             image_ids.append(image_id)
-            labels.append(shards.class_ids[index])
+            labels.append(class_ids[index])
             captions.append(caption)
     if not image_ids:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from nicheclip.models.features import ImageFeatures, TextFeatures, l2_normalise
 from nicheclip.models.openclip import Clip
 from nicheclip.models.views import Normalise, Pixels, ViewSettings, centre_view, decode
 from nicheclip.runtime.progress import progress
+
+#: images that a thread reads together and decodes
+RUN = 8
 
 
 class ClipEncoder:
@@ -66,7 +70,7 @@ def encode_images(
         parts.append(features.float().cpu().numpy())
     width = parts[0].shape[1] if parts else 0
     stacked = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
-    return ImageFeatures(l2_normalise(stacked), list(shards.image_ids))
+    return ImageFeatures(l2_normalise(stacked), shards.image_ids)
 
 
 def _image_batches(
@@ -74,21 +78,25 @@ def _image_batches(
 ) -> Iterator[torch.Tensor]:
     """Batches uint8 [b, 3, s, s]; the next one is decoded while the caller uses this one."""
 
-    def load(index: int) -> Pixels:
-        sample = shards.read(index)
-        return view(decode(sample.jpg, name=sample.image_id, where=shards.folder))
+    def load(numbers: range) -> list[Pixels]:
+        return [
+            view(decode(sample.jpg, name=sample.image_id, where=shards.folder))
+            for sample in shards.read_many(numbers)
+        ]
 
     starts = range(0, len(shards), batch_size)
     with ThreadPoolExecutor(max_workers=threads) as pool:
 
-        def submit(start: int) -> Iterator[Pixels]:
-            return pool.map(load, range(start, min(start + batch_size, len(shards))))
+        def submit(start: int) -> Iterator[list[Pixels]]:
+            end = min(start + batch_size, len(shards))
+            runs = [range(i, min(i + RUN, end)) for i in range(start, end, RUN)]
+            return pool.map(load, runs)
 
         ahead = [submit(start) for start in starts[:1]]
         for following in [*starts[1:], None]:
             if not ahead:
                 return
-            views = list(ahead.pop())
+            views = list(chain.from_iterable(ahead.pop()))
             if following is not None:
                 ahead.append(submit(following))
             yield torch.from_numpy(np.stack(views))

@@ -56,8 +56,7 @@ class PairReader:
                 decoded.
         """
         images, texts, labels = [], [], []
-        for index in plan.indices:
-            sample = self.shards.read(int(index))
+        for sample in self.shards.read_many(plan.indices):
             texts.append(self._text(sample, plan))
             images.append(self._image(sample, plan.epoch))
             labels.append(self._numbers[sample.class_id])

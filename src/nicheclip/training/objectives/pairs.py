@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nicheclip.config.training import TrainingConfig
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.shard_reader import ShardSet, has_shards
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.objective import LOSS, Epoch, Objective, Outputs, ParameterGroup, Step
 from nicheclip.engine.processes import Processes
@@ -57,7 +57,7 @@ class PairObjective(Objective):
         self._config, self._start, self._seed = config, start, seed
         self._train, self._val = ShardSet(shards / "train"), _validation_set(shards / "val")
         self._sets = [self._train] if self._val is None else [self._train, self._val]
-        self._classes = tuple(sorted({c for split in self._sets for c in split.class_ids}))
+        self._classes = tuple(sorted({c for split in self._sets for c in split.classes}))
         self._clip = load(start)
         if config.gradient_checkpointing:
             self._clip.model.set_grad_checkpointing()
@@ -88,7 +88,7 @@ class PairObjective(Objective):
     def inputs(self) -> Mapping[str, str]:
         """The start model, and the indexes of the shards, which tell where every sample lies."""
         model = [sha256_file(file) for file in model_files(self._start)]
-        data = [sha256_file(t.with_suffix(".parquet")) for split in self._sets for t in split.tars]
+        data = [sha256_file(split.index_file) for split in self._sets]
         return {
             "start model": f"{stable_hash(*model):016x}",
             "data": f"{stable_hash(*data):016x}",
@@ -174,7 +174,7 @@ class PairObjective(Objective):
 
     def sample_names(self, places: Sequence[int]) -> list[str]:
         """The ids of the images."""
-        return [self._train.image_ids[place] for place in places]
+        return [self._train.image_id(place) for place in places]
 
     def save(self, folder: Path) -> None:
         """Write the model in open_clip's layout."""
@@ -183,7 +183,7 @@ class PairObjective(Objective):
 
 def _validation_set(folder: Path) -> ShardSet | None:
     """The shards in ``folder``, if there are any with at least the two samples of a contrast."""
-    if not any(folder.glob("*.parquet")):
+    if not has_shards(folder):
         return None
     shards = ShardSet(folder)
     return shards if len(shards) >= 2 else None

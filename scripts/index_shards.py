@@ -1,9 +1,9 @@
-"""Count the samples of a data set's shards and write their manifest."""
+"""Join the indexes of a data set's shards and write their manifest."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.data.shards import write_sizes
+from nicheclip.data.shards import join_indexes
 from nicheclip.runtime.job import job
 from nicheclip.runtime.manifest import ManifestWriter
 
@@ -14,6 +14,6 @@ with job(snakemake.log[0]):
     manifest = ManifestWriter(
         "shards", config={"shards": snakemake.params.parts}, code=snakemake.params.code
     )
-    counts = write_sizes(Path(snakemake.params.folder), snakemake.params.parts)
-    files = [*snakemake.input.shards, *snakemake.output.sizes]
+    counts = join_indexes(Path(snakemake.params.folder), snakemake.params.parts)
+    files = [*snakemake.input.shards, *snakemake.output.indexes]
     manifest.write(snakemake.output.manifest, outputs=[Path(f) for f in files], counts=counts)
