@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow.compute as pc
 
-from nicheclip.captions.assign import assign
 from nicheclip.data.shards import ShardInputs, write_part
 from nicheclip.runtime.job import job
-from nicheclip.schemas import CAPTIONS, CATALOG, CLASSES, TEXTS, read_table
+from nicheclip.schemas import ASSIGNED, CATALOG, CLASSES, TEXTS, read_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -26,11 +26,15 @@ def texts_and_taxa(path: str) -> tuple[dict[str, dict[str, str]], dict[str, str]
 
 
 with job(snakemake.log[0]):
-    catalog = read_table(snakemake.input.catalog, CATALOG)
-    classes = read_table(snakemake.input.classes, CLASSES)
     part = int(snakemake.wildcards.part)
-    caption_files = list(snakemake.input.get("captions", []))
-    captions = assign(catalog, read_table(caption_files[0], CAPTIONS)) if caption_files else {}
+    catalog = read_table(snakemake.input.catalog, CATALOG, where=pc.field("part") == part)
+    classes = read_table(snakemake.input.classes, CLASSES)
+    captions: dict[str, str] = {}
+    for path in snakemake.input.captions:  # one or none
+        own = pc.field("image_id").isin(catalog["image_id"].combine_chunks())
+        assigned = read_table(path, ASSIGNED, where=own)
+        columns = (assigned[name].to_pylist() for name in ASSIGNED.names)
+        captions = dict(zip(*columns, strict=True))
     texts, taxa = texts_and_taxa(snakemake.input.texts)
     inputs = ShardInputs(
         catalog=pl.DataFrame(catalog),

@@ -6,6 +6,7 @@ Every writer casts to its schema here and every reader may rely on it.
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nicheclip.runtime.errors import InputError
@@ -142,6 +143,9 @@ CAPTIONS = pa.schema(
     ]
 )
 
+#: the caption that an image carries
+ASSIGNED = pa.schema([("image_id", pa.string()), ("caption", pa.string())])
+
 #: where a sample lies in its shard
 SHARD_INDEX = pa.schema(
     [
@@ -183,16 +187,23 @@ GROUP_PREDICTIONS = pa.schema([("text_type", pa.string()), ("group", pa.string()
 FOLDS = pa.schema([("shots", pa.int32()), ("fold", pa.int32()), ("image_id", pa.string())])
 
 
-def read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
+def read_table(
+    path: Path | str, schema: pa.Schema, *, where: pc.Expression | None = None
+) -> pa.Table:
     """The columns of ``schema`` from the Parquet file at ``path``, in the order of ``schema``.
 
     Columns that ``schema`` does not have are ignored: a later version may write more.
+
+    Args:
+        path: of the file.
+        schema: of its rows.
+        where: only rows for which it is true; the others are not held in memory.
 
     Raises:
         InputError: the file is not a Parquet file, or a column is missing or has another type.
     """
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, filters=where)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(
             f"{path}: not a readable Parquet file ({error}). Delete it and run the workflow again."

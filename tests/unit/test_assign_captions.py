@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caption_tables import catalog_table
-from nicheclip.captions.assign import assign
+from nicheclip.captions import assign as module
+from nicheclip.runtime.seeding import stable_hash
 from nicheclip.schemas import CAPTIONS
+
+
+def assign(catalog, captions):
+    """The caption by image."""
+    rows = module.assign(catalog, captions).to_pylist()
+    assert [row["image_id"] for row in rows] == sorted(row["image_id"] for row in rows)
+    return {row["image_id"]: row["caption"] for row in rows}
 
 
 def caption(class_id, text, split, *, image_id=None, sample=0, verdict="accepted"):
@@ -57,6 +65,29 @@ def test_an_image_has_its_own_caption_first():
         ),
     )
     assert texts == {"cow-train-000": "first", "cow-train-001": "pool"}
+
+
+def test_turns_follow_a_hash_of_the_text_and_the_ids_of_the_images():
+    """Texts of the class and of every split are one pool; an image's own caption takes a turn."""
+    catalog = catalog_table({"cow": {"train": 4}})
+    pool = ["t0", "t1", "e0"]
+    captions = table(
+        caption("cow", "t0", "train"),
+        caption("cow", "t1", "train"),
+        caption("cow", "e0", "all"),
+        caption("cow", "own", "train", image_id="cow-train-001"),
+    )
+    order = sorted(pool, key=lambda text: stable_hash("assign", text))
+    assert assign(catalog, captions) == {
+        "cow-train-000": order[0],
+        "cow-train-001": "own",
+        "cow-train-002": order[2],
+        "cow-train-003": order[0],
+    }
+
+
+def test_without_captions_nothing_is_assigned():
+    assert assign(catalog_table({"cow": {"train": 2}}), table()) == {}
 
 
 @given(st.permutations(list(range(12))), st.permutations(list(range(5))))

@@ -156,7 +156,7 @@ def test_captions_know_their_file_module_and_memory(plan):
     assert [backend.starts_server for backend in backends.values()] == [False, True, False]
     assert backends["said"].module == "nicheclip.captions.ollama"
     assert (plan.caption_memory("words"), plan.caption_memory("said")) == (4_000, 16_000)
-    assert plan.dataset_captions("spores") == ["results/captions/words/captions.parquet"]
+    assert plan.dataset_captions("spores") == ["results/texts/spores/captions.parquet"]
     assert plan.dataset_captions("fish") == []
 
 

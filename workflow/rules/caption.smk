@@ -1,7 +1,8 @@
 """Captions: a backend's replies, judged by the gates and shared out over the splits.
 
 Inputs:  results/acquire/<dataset>/{catalog,classes}.parquet, the prompt or captions file
-Outputs: results/captions/<captions>/captions.parquet, manifest.json
+Outputs: results/captions/<captions>/captions.parquet, manifest.json,
+         results/texts/<dataset>/captions.parquet: which of them each image carries
 The cache of replies (cache.jsonl beside them) is no output: a killed job goes on from it.
 """
 
@@ -38,3 +39,24 @@ rule generate_captions:
         "Generating the captions {wildcards.captions}"
     script:
         "../../scripts/generate_captions.py"
+
+
+rule assign_captions:
+    input:
+        catalog="results/acquire/{dataset}/catalog.parquet",
+        captions=lambda w: f"results/captions/{CONFIG.datasets[w.dataset].captions}/captions.parquet",
+    output:
+        assigned="results/texts/{dataset}/captions.parquet",
+    log:
+        "results/logs/texts/{dataset}.log",
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=memory(1000, 10),
+        runtime=minutes(30),
+    params:
+        code=code("assign_captions.py"),
+    message:
+        "Giving each image of {wildcards.dataset} its caption"
+    script:
+        "../../scripts/assign_captions.py"

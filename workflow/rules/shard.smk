@@ -42,9 +42,7 @@ rule index_shards:
             part=PLAN.parts(w.dataset),
         ),
     output:
-        indexes=[
-            f"results/shards/{{dataset}}/{split}/index.arrow" for split in SPLITS
-        ],
+        indexes=[f"results/shards/{{dataset}}/{split}/index.arrow" for split in SPLITS],
         manifest="results/shards/{dataset}/manifest.json",
     log:
         "results/logs/shards/{dataset}.log",

@@ -1,15 +1,18 @@
-"""A caption for each image."""
+"""A caption for each image, in columns: no Python object for an image or a caption is kept."""
 
-from collections import defaultdict
-
+import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from nicheclip.runtime.seeding import stable_hash
-from nicheclip.schemas import EVERY_SPLIT
+from nicheclip.schemas import ASSIGNED, EVERY_SPLIT
+from nicheclip.terms import SPLITS
+
+GROUP = ["class_id", "split"]
 
 
-def assign(catalog: pa.Table, captions: pa.Table) -> dict[str, str]:
-    """The caption of each image; images without one are absent.
+def assign(catalog: pa.Table, captions: pa.Table) -> pa.Table:
+    """The caption of each image (schema ``ASSIGNED``), by image id; images without one are absent.
 
     A caption of the image itself comes first (the lowest sample). Otherwise the images of a class
     and split, in the order of their ids, take the captions of that class and split in turn, in the
@@ -19,28 +22,41 @@ def assign(catalog: pa.Table, captions: pa.Table) -> dict[str, str]:
         catalog: schema ``CATALOG``.
         captions: schema ``CAPTIONS``; rejected rows are passed over.
     """
-    own: dict[str, tuple[int, str]] = {}
-    pools: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for row in captions.select(
-        ["class_id", "image_id", "sample", "text", "verdict", "split"]
-    ).to_pylist():
-        if row["verdict"] != "accepted":
-            continue
-        if row["image_id"] is None:
-            pools[row["class_id"], row["split"]].append(row["text"])
-        else:
-            candidate = (row["sample"], row["text"])
-            own[row["image_id"]] = min(candidate, own.get(row["image_id"], candidate))
-    places: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for row in catalog.select(["image_id", "class_id", "split"]).to_pylist():
-        places[row["class_id"], row["split"]].append(row["image_id"])
-    texts = {}
-    for (class_id, split), image_ids in places.items():
-        pool = [*pools.get((class_id, split), ()), *pools.get((class_id, EVERY_SPLIT), ())]
-        pool.sort(key=lambda text: (stable_hash("assign", text), text))
-        for number, image_id in enumerate(sorted(image_ids)):
-            if image_id in own:
-                texts[image_id] = own[image_id][1]
-            elif pool:
-                texts[image_id] = pool[number % len(pool)]
-    return texts
+    images = pl.DataFrame(catalog.select(["image_id", *GROUP])).sort("image_id")
+    wanted = ["class_id", "image_id", "sample", "text", "verdict", "split"]
+    accepted = pl.DataFrame(captions.select(wanted)).filter(pl.col("verdict") == "accepted")
+    own = (
+        accepted.filter(pl.col("image_id").is_not_null())
+        .sort("sample", "text")
+        .unique("image_id", keep="first", maintain_order=True)
+        .select("image_id", own="text")
+    )
+    pools = _pools(accepted.filter(pl.col("image_id").is_null()))
+    sizes = pools.group_by(GROUP).agg(size=pl.len())
+    # an image with a caption of its own takes its turn as well
+    turns = images.with_columns(number=pl.int_range(pl.len()).over(GROUP)).join(
+        sizes, on=GROUP, how="left"
+    )
+    joined = (
+        turns.with_columns(number=pl.col("number") % pl.col("size"))
+        .join(pools, on=[*GROUP, "number"], how="left")
+        .join(own, on="image_id", how="left")
+        .select("image_id", caption=pl.coalesce("own", "text"))
+        .drop_nulls("caption")
+        .sort("image_id")
+    )
+    return joined.to_arrow().cast(ASSIGNED)
+
+
+def _pools(captions: pl.DataFrame) -> pl.DataFrame:
+    """The captions of each class and split in their turn: class_id, split, number, text."""
+    everywhere = captions["split"] == EVERY_SPLIT
+    parts = [captions.filter(~everywhere)]
+    parts += [captions.filter(everywhere).with_columns(split=pl.lit(split)) for split in SPLITS]
+    texts = captions["text"].unique()
+    hashes = np.fromiter((stable_hash("assign", text) for text in texts), np.uint64, len(texts))
+    places = pl.DataFrame({"text": texts, "place": hashes})
+    ordered = pl.concat([part.select(*GROUP, "text") for part in parts]).join(places, on="text")
+    return ordered.sort(*GROUP, "place", "text").select(
+        *GROUP, pl.int_range(pl.len()).over(GROUP).alias("number"), "text"
+    )

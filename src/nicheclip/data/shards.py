@@ -43,7 +43,7 @@ class ShardInputs:
     """What the samples are made of."""
 
     catalog: pl.DataFrame
-    """Schema ``CATALOG``."""
+    """Schema ``CATALOG``; rows of other parts are passed over."""
     names: dict[str, str]
     """The display name of each class."""
     texts: dict[str, dict[str, str]]
@@ -63,7 +63,7 @@ def write_part(images: Path, part: int, inputs: ShardInputs, folder: Path) -> di
     Args:
         images: Parquet file of schema ``IMAGES``.
         part: its number.
-        inputs: catalog and texts of the whole data set.
+        inputs: catalog and texts.
         folder: the shards' root.
 
     Returns:

@@ -66,9 +66,9 @@ class Plan:
         return 16_000 if self.config.captions[captions].backend.starts_server else 4_000
 
     def dataset_captions(self, dataset: str) -> list[str]:
-        """The captions that go into a data set's shards, if any."""
+        """The captions of a data set's images, if it has any."""
         captions = self.config.datasets[dataset].captions
-        return [f"results/captions/{captions}/captions.parquet"] if captions else []
+        return [f"results/texts/{dataset}/captions.parquet"] if captions else []
 
     def parts(self, dataset: str) -> list[str]:
         """The names of a data set's parts."""
