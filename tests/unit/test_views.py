@@ -21,7 +21,7 @@ from nicheclip.models.views import (
 from nicheclip.runtime.errors import InputError
 from small_training import tiny_clip
 
-SETTINGS = ViewSettings(32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.5))
+SETTINGS = ViewSettings((32, 32), (0.5, 0.4, 0.3), (0.2, 0.25, 0.5))
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +32,28 @@ def photograph():
 
 
 @pytest.mark.parametrize("resize_mode", ["shortest", "longest", "squash"])
-@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize(
+    ("interpolation", "size"),
+    [("bicubic", (32, 32)), ("bilinear", (32, 32)), ("bicubic", (24, 40))],
+)
 def test_the_centre_view_is_what_open_clip_evaluates(
-    tmp_path, photograph, resize_mode, interpolation
+    tmp_path, photograph, resize_mode, interpolation, size
 ):
     """Bit by bit, as the encoder sees it."""
     clip = tiny_clip(tmp_path)
     clip.model.visual.preprocess_cfg |= {
         "resize_mode": resize_mode,
         "interpolation": interpolation,
+        "size": size,
     }
     settings = ViewSettings.of(clip)
     assert (settings.resize_mode, settings.interpolation) == (resize_mode, interpolation)
     view = centre_view(settings)(photograph)
-    assert view.shape == (3, 32, 32) and view.dtype == np.uint8
+    assert view.shape == (3, *size) and view.dtype == np.uint8
+    assert random_view(photograph, settings, np.random.default_rng(0), scale=(0.5, 1)).shape == (
+        3,
+        *size,
+    )
     ours = Normalise(settings)(torch.from_numpy(view.copy()))
     config = open_clip.transform.PreprocessCfg(**clip.model.visual.preprocess_cfg)
     peer = open_clip.transform.image_transform_v2(config, is_train=False)
@@ -56,7 +64,9 @@ def test_squash_shows_the_edges_that_the_others_cut(photograph):
     """The left fifth of the image is black: a central square of 60 x 60 begins at pixel 20."""
     image = photograph.copy()
     image.paste((0, 0, 0), (0, 0, 20, 60))
-    squash = centre_view(ViewSettings(32, *[SETTINGS.mean, SETTINGS.std], resize_mode="squash"))
+    squash = centre_view(
+        ViewSettings((32, 32), *[SETTINGS.mean, SETTINGS.std], resize_mode="squash")
+    )
     assert squash(image)[:, :, 1].max() == 0
     assert centre_view(SETTINGS)(image)[:, :, 2].max() > 0
 

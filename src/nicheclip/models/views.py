@@ -1,7 +1,7 @@
 """Views: what a model is shown of an image. Decoded once, cut as often as needed.
 
 Training, adaptation, evaluation and prediction cut with these functions alone, so that they show a
-model the same pixels. A view is uint8 [3, s, s]; ``Normalise`` comes after, on the model's device.
+model the same pixels. A view is uint8 [3, h, w]; ``Normalise`` comes after, on the model's device.
 """
 
 import io
@@ -30,8 +30,8 @@ Pixels = NDArray[np.uint8]
 class ViewSettings:
     """What a model expects of its images; light, for worker processes."""
 
-    size: int
-    """Edge of the square input in pixels."""
+    size: tuple[int, int]
+    """Height and width of the input in pixels."""
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str = "bicubic"
@@ -46,7 +46,7 @@ class ViewSettings:
         """Those of ``clip``."""
         found = open_clip.transform.PreprocessCfg(**clip.model.visual.preprocess_cfg)
         return cls(
-            clip.image_size,
+            _both(found.size),
             clip.mean,
             clip.std,
             found.interpolation,
@@ -62,8 +62,13 @@ class ViewSettings:
         )
 
 
+def _both(size: Any) -> tuple[int, int]:
+    height, width = size if isinstance(size, tuple | list) else (size, size)
+    return int(height), int(width)
+
+
 class Normalise(torch.nn.Module):
-    """From views uint8 [..., 3, s, s] to what a model takes: in 0..1, less mean, by deviation."""
+    """From views uint8 [..., 3, h, w] to what a model takes: in 0..1, less mean, by deviation."""
 
     mean: Tensor
     std: Tensor
@@ -155,7 +160,7 @@ def many_crops(
     scale: tuple[float, float],
     flip: bool = False,
 ) -> Pixels:
-    """[count, 3, s, s]: ``count`` random resized crops."""
+    """[count, 3, h, w]: ``count`` random resized crops."""
     crops = [random_view(image, settings, random, scale=scale, flip=flip) for _ in range(count)]
     return np.stack(crops)
 
@@ -215,8 +220,8 @@ def random_crop(
 
 def _resized(image: Image.Image, box: Box, settings: ViewSettings) -> Pixels:
     """The part of ``image`` in ``box``, with antialiasing."""
-    edge = (settings.size, settings.size)
-    return _channels_first(image.resize(edge, settings.resampling, box=box))
+    height, width = settings.size
+    return _channels_first(image.resize((width, height), settings.resampling, box=box))
 
 
 def _channels_first(image: Image.Image) -> Pixels:
