@@ -32,7 +32,7 @@ class Pieces:
     Gradient caching (Gao et al. 2021, arXiv 2101.06983): all outputs first, without gradient; the
     loss of the whole batch gives the gradient of each output row; each piece then goes through
     again and runs backward from its rows. The gradient is that of the whole batch, contrastive
-    losses included. A batch norm sees one piece at a time.
+    losses included. A batch norm sees one piece at a time, and each piece twice.
     """
 
     def __init__(self, module: Any, fabric: Fabric, *, count: int, seed: int) -> None:
@@ -80,7 +80,7 @@ class Pieces:
             start += rows
 
     def _through(self, number: int) -> Outputs:
-        torch.manual_seed(self._seed + number)  # the same dropout both times
+        torch.manual_seed((self._seed + number) % 2**64)  # the same dropout both times
         outputs: Outputs = self._module(self._pieces[number])
         return outputs
 
