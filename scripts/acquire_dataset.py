@@ -1,9 +1,11 @@
-"""Acquire a data set: a catalog of its images and their encoded bytes."""
+"""Acquire a data set: its encoded images and a row for each."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.config.data import DatasetConfig
+from pydantic import TypeAdapter
+
+from nicheclip.config.data import ImageConfig, Source
 from nicheclip.data.acquire import acquire
 from nicheclip.runtime.job import job
 from nicheclip.runtime.manifest import ManifestWriter
@@ -14,26 +16,25 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Acquire what the job names."""
-    manifest = ManifestWriter("acquire", config=snakemake.params.config, code=snakemake.params.code)
-    config = DatasetConfig.model_validate(snakemake.params.config)
-    output = snakemake.output
-    images = [Path(output.images) / f"{part:05d}.parquet" for part in range(config.shards)]
-    report = acquire(
+    params, output = snakemake.params, snakemake.output
+    manifest = ManifestWriter("acquire", config=params.config, code=params.code)
+    rows, dropped = Path(output.rows), Path(output.dropped)
+    images = [
+        Path(output.images) / f"{part:05d}.parquet" for part in range(params.config["shards"])
+    ]
+    source: Source = TypeAdapter(Source).validate_python(params.config["source"])
+    counts = acquire(
         snakemake.wildcards.dataset,
-        config,
-        seed=snakemake.params.seed,
-        registry=Path(snakemake.params.registry),
-        catalog=Path(output.catalog),
-        classes=Path(output.classes),
+        source,
+        image=ImageConfig.model_validate(params.config["image"]),
+        seed=params.seed,
+        registry=Path(params.registry),
+        rows=rows,
+        dropped=dropped,
         images=images,
         workers=snakemake.threads,
     )
-    manifest.write(
-        output.manifest,
-        outputs=[Path(output.catalog), Path(output.classes), *images],
-        counts=report.counts,
-        dropped=report.dropped,
-    )
+    manifest.write(output.manifest, outputs=[rows, dropped, *images], counts=counts)
 
 
 if __name__ == "__main__":  # worker processes import this file again

@@ -37,6 +37,32 @@ CATALOG = pa.schema(
     ]
 )
 
+#: an image as it was acquired, before duplicates, splits and classes are settled
+ACQUIRED = pa.schema(
+    [
+        ("position", pa.int64()),  # in the order of the source, what was left out included
+        ("image_id", pa.string()),
+        ("key", pa.string()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("split", pa.string()),  # as the source says; null where it does not
+        ("class_id", pa.string()),
+        ("name", pa.string()),  # of the class, as a person would write it
+        *((rank, pa.string()) for rank in RANKS),  # "" where the source gives none
+        ("common", pa.string()),
+        ("licence", pa.string()),
+        ("rights_holder", pa.string()),
+        ("url", pa.string()),
+        ("attributes", pa.string()),
+        ("converted", pa.list_(pa.string())),  # what was changed; empty: the source's own bytes
+        ("part", pa.int32()),
+    ]
+)
+
+#: what acquiring left out
+DROPPED = pa.schema([("position", pa.int64()), ("key", pa.string()), ("reason", pa.string())])
+
 #: the encoded bytes of an image
 IMAGES = pa.schema([("image_id", pa.string()), ("jpg", pa.binary())])
 

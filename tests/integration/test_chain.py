@@ -79,7 +79,7 @@ def test_forcing_one_rule_reruns_it_and_what_follows(finished):
 @pytest.mark.parametrize(
     ("target", "made"),
     [
-        ("acquire", "acquire_dataset"),
+        ("acquire", "curate_dataset"),
         ("taxonomy", "flatten_taxonomy"),
         ("captions", "generate_captions"),
         ("shards", "write_shard"),

@@ -37,7 +37,14 @@ def asked(tmp_path_factory):
 
 
 def test_the_rules_that_go_to_a_scheduler_are_known(asked):
-    assert set(asked) >= {"read_checklists", "write_shard", "encode", "judge"}
+    assert set(asked) >= {
+        "read_checklists",
+        "curate_dataset",
+        "assign_captions",
+        "write_shard",
+        "encode",
+        "judge",
+    }
     assert set(asked) >= ANY_INPUT
 
 

@@ -13,6 +13,9 @@ UNIMPORTANT = ("--job-name", "--output", "-D")
 # What stands before the encoding and the captions, in the order in which it is made; 1 MB each.
 MADE = [
     "results/acquire/fungi/images/00000.parquet",
+    "results/acquire/fungi/rows.parquet",
+    "results/acquire/fungi/dropped.parquet",
+    "results/acquire/fungi/images.json",
     "results/acquire/fungi/catalog.parquet",
     "results/acquire/fungi/classes.parquet",
     "results/acquire/fungi/manifest.json",
@@ -20,6 +23,7 @@ MADE = [
     "results/taxonomy/fungi/manifest.json",
     "results/captions/visual/captions.parquet",
     "results/captions/visual/manifest.json",
+    "results/texts/fungi/captions.parquet",
     *(
         f"results/shards/fungi/{split}/{part:05d}.{kind}"
         for split in ("train", "val", "test")

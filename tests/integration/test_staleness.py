@@ -17,6 +17,17 @@ SHOWN = {"make_table": 1, "make_figure": 2, "tabulate_evaluations": 1, "plot_mod
 #: the record of the config is part of the report
 CONFIG = {"write_config": 1} | REPORT
 TRAINED = {"train_model": 2, "plot_training": 1, "encode": 1, "judge": 1}
+#: what follows from a catalog but for models; no image is read again
+DATA = {
+    "curate_dataset": 1,
+    "flatten_taxonomy": 1,
+    "generate_captions": 2,
+    "assign_captions": 1,
+    "write_shard": 2,
+    "index_shards": 1,
+    "draw_folds": 1,
+    "judge_colour_histogram": 1,
+}
 #: the start models and the trained ones, each with both seeds
 JUDGED = {"judge": 2}
 
@@ -113,6 +124,11 @@ def change_config(path, value):
     [
         ("training.fungi-tiny.compute", {"workers": 1, "log_every_steps": 7, "hours": 2}, CONFIG),
         ("datasets.fungi.split", {"method": "given", "val": 0.2}, CONFIG),
+        (
+            "datasets.fungi.split",
+            {"val": 0.2},
+            DATA | TRAINED | {"encode": 2} | JUDGED | SHOWN | CONFIG,
+        ),
         ("scratch", "/tmp", CONFIG),
         ("evaluation.visual.shots", [1, 2], {"draw_folds": 1} | JUDGED | SHOWN | CONFIG),
         (

@@ -11,7 +11,14 @@ from slurm_conf import PARTITIONS
 from workflow_run import ROOT, clone, digests, snakemake
 
 #: rules whose light jobs share one SLURM job, so that a test waits for few of them
-DATA = ("acquire_dataset", "generate_captions", "flatten_taxonomy", "write_shard")
+DATA = (
+    "acquire_dataset",
+    "curate_dataset",
+    "assign_captions",
+    "generate_captions",
+    "flatten_taxonomy",
+    "write_shard",
+)
 DATA += ("index_shards", "create_model")
 JUDGING = ("encode", "judge", "judge_colour_histogram")
 
@@ -29,7 +36,7 @@ def adapt_to_the_cluster(folder):
     keys = yaml.safe_load(profile.read_text())
     keys["slurm-init-seconds-before-status-checks"] = 8
     keys["groups"] = dict.fromkeys(DATA, "data") | dict.fromkeys(JUDGING, "judging")
-    keys["group-components"] = {"data": 9, "judging": 9}
+    keys["group-components"] = {"data": 12, "judging": 9}
     profile.write_text(yaml.safe_dump(keys))
     (folder / "profiles/slurm/partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
 

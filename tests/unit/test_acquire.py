@@ -6,9 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 from source_files import jpeg, png
 
-from nicheclip.config.data import DatasetConfig
+from acquired_files import acquire_and_curate
+from nicheclip.config.data import DatasetConfig, SplitConfig
+from nicheclip.data import acquired
 from nicheclip.data import parts as parts_module
-from nicheclip.data.acquire import acquire
+from nicheclip.data.curate import curate
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.seeding import stable_hash
@@ -24,19 +26,8 @@ def fill(root, files):
 
 def run(out, source, *, workers=1, shards=1, seed=0, name="set", **options):
     config = DatasetConfig.model_validate({"source": source, "shards": shards} | options)
-    images = [out / "images" / f"{part:05d}.parquet" for part in range(shards)]
-    report = acquire(
-        name,
-        config,
-        seed=seed,
-        registry=out,
-        catalog=out / "catalog.parquet",
-        classes=out / "classes.parquet",
-        images=images,
-        workers=workers,
-    )
-    outputs = [out / "catalog.parquet", out / "classes.parquet", *images]
-    return report, outputs
+    report, images = acquire_and_curate(out, config, name=name, seed=seed, workers=workers)
+    return report, [out / "catalog.parquet", out / "classes.parquet", *images]
 
 
 def catalog(outputs):
@@ -81,7 +72,7 @@ def test_rows_follow_the_contract(tmp_path, photographs):
     for part, path in enumerate(outputs[2:]):
         stored = pl.from_arrow(read_table(path, IMAGES))
         mine = rows.filter(pl.col("part") == part)
-        assert stored["image_id"].sort().to_list() == mine["image_id"].to_list()
+        assert stored["image_id"].sort().to_list() == mine["image_id"].to_list()  # none repeats
     stored = pl.concat([pl.from_arrow(read_table(path, IMAGES)) for path in outputs[2:]])
     assert stored.row(by_predicate=pl.col("image_id") == identity)[1] == data
     assert report.counts == {
@@ -196,7 +187,7 @@ PLACES = [(split, label) for split in ("train", "valid", "test") for label in "a
 def test_a_given_split_that_is_missing_is_an_error(tmp_path, photographs):
     with pytest.raises(InputError, match=r"a/000\.jpg: .*names no split"):
         run(tmp_path / "out", folder(photographs), split={"method": "given"})
-    assert list((tmp_path / "out").rglob("*.parquet")) == []
+    assert not (tmp_path / "out/catalog.parquet").exists()
 
 
 def test_one_class_is_an_error_that_sums_up_what_was_dropped(tmp_path):
@@ -221,7 +212,7 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path):
 
 
 def test_two_keys_with_one_id_are_an_error(tmp_path, photographs, monkeypatch):
-    monkeypatch.setattr("nicheclip.data.catalog.image_id", lambda source, key: key[:4])
+    monkeypatch.setattr("nicheclip.data.acquire.image_id", lambda source, key: key[:4])
     with pytest.raises(InputError, match=r"'a/002\.jpg' and 'a/000\.jpg' have the same id"):
         run(tmp_path / "out", folder(photographs))
 
@@ -233,8 +224,9 @@ def test_a_failure_leaves_the_earlier_outputs_as_they_were(tmp_path, photographs
     rows = [{"path": path, "label": path} for path in ("0.jpg", "1.jpg", "0.jpg")]
     with pytest.raises(InputError):
         run(tmp_path / "out", write_table(tmp_path / "t.csv", rows), shards=2, workers=2)
-    assert [sha256_file(path) for path in outputs] == before
-    assert sum(path.is_file() for path in (tmp_path / "out").rglob("*")) == len(outputs)
+    assert [sha256_file(path) for path in outputs[:2]] == before[:2]
+    names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert names == {"rows.parquet", "dropped.parquet", *(path.name for path in outputs)}
 
 
 def test_too_many_shards_for_this_system_are_an_error(tmp_path, photographs, monkeypatch):
@@ -270,3 +262,37 @@ def test_the_synthetic_world_is_a_source(tmp_path):
     assert report.counts == {"images": 12, "classes": 3, "train": 6, "val": 3, "test": 3}
     names = {row["class_id"]: row["name"] for row in read_table(outputs[1], CLASSES).to_pylist()}
     assert names["hyphae"] == "fungal hyphae"
+
+
+def test_a_source_that_fails_leaves_the_images_as_they_were(tmp_path, photographs):
+    _, outputs = run(tmp_path / "out", folder(photographs), shards=2)
+    files = [*outputs, tmp_path / "out/rows.parquet", tmp_path / "out/dropped.parquet"]
+    before = [sha256_file(path) for path in files]
+    (tmp_path / "t.csv").write_text('path,label\n000.jpg,a\n"broken', encoding="utf-8")
+    with pytest.raises(InputError, match="not a well-formed CSV"):
+        run(tmp_path / "out", {"kind": "table", "path": str(tmp_path / "t.csv")}, shards=2)
+    assert [sha256_file(path) for path in files] == before
+
+
+def test_another_split_reads_no_image_again(tmp_path, photographs):
+    """The catalog of given rows, without the source, is that of a whole run."""
+    run(tmp_path / "one", folder(photographs), shards=2)
+    _, whole = run(tmp_path / "two", folder(photographs), shards=2, split={"val": 0.3})
+    curate(
+        "set",
+        SplitConfig(val=0.3),
+        seed=0,
+        rows=tmp_path / "one/rows.parquet",
+        dropped=tmp_path / "one/dropped.parquet",
+        catalog=tmp_path / "again.parquet",
+        classes=tmp_path / "classes.parquet",
+    )
+    assert sha256_file(tmp_path / "again.parquet") == sha256_file(whole[0])
+
+
+def test_rows_leave_memory_in_groups(tmp_path, photographs, monkeypatch):
+    monkeypatch.setattr(acquired, "ROWS_AT_ONCE", 32)
+    run(tmp_path / "out", folder(photographs))
+    assert pq.read_metadata(tmp_path / "out/rows.parquet").num_row_groups == 3  # 80 images
+    rows = pl.read_parquet(tmp_path / "out/rows.parquet")
+    assert rows["position"].to_list() == list(range(80))

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
+from acquired_files import acquire_and_curate
 from nicheclip.config.data import ArborWorld, DatasetConfig
-from nicheclip.data.acquire import acquire
 from nicheclip.evaluation.colour_histogram import colour_histogram
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import generator
@@ -419,16 +419,8 @@ def test_the_world_is_a_source_with_all_ranks(tmp_path):
         "source": {"kind": "synthetic", "world": world().model_dump()},
         "split": {"method": "given"},
     }
-    catalog, classes, images = (tmp_path / name for name in ("catalog", "classes", "images"))
-    acquire(
-        "arbor",
-        DatasetConfig.model_validate(config),
-        seed=0,
-        registry=tmp_path,
-        catalog=catalog,
-        classes=classes,
-        images=[images],
-    )
+    acquire_and_curate(tmp_path, DatasetConfig.model_validate(config), name="arbor")
+    catalog, classes = tmp_path / "catalog.parquet", tmp_path / "classes.parquet"
     members = {member.species.label: member for member in populate(world(), seed=0)}
     rows = read_table(classes, CLASSES).to_pylist()
     assert {row["class_id"] for row in rows} == set(members)

@@ -144,9 +144,10 @@ def test_what_makes_a_data_set_stale_and_who_reads_it(plan):
 
 
 def test_shares_of_a_split_that_nobody_draws_change_nothing(plan):
-    assert plan.config.datasets["spores"].determines()["split"] == {"method": "given"}
-    assert "captions" not in plan.config.datasets["spores"].determines()
-    assert plan.config.datasets["fish"].determines()["split"]["val"] == 0.1
+    spores, fish = (plan.config.datasets[name] for name in ("spores", "fish"))
+    assert spores.determines_splits() == {"method": "given"}
+    assert set(spores.determines_images()) == {"source", "image", "shards"}
+    assert fish.determines_splits() == {"method": "hash", "val": 0.1, "test": 0.1}
 
 
 def test_captions_know_their_file_module_and_memory(plan):

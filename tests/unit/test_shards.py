@@ -15,7 +15,7 @@ from nicheclip.data.shard_reader import ShardSet
 from nicheclip.data.shards import ShardInputs, join_indexes, shard_files, write_part
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file, write_parquet
-from nicheclip.schemas import CATALOG, IMAGES
+from nicheclip.schemas import CATALOG, IMAGES, read_table
 
 IDS = [f"{i:016x}" for i in range(10)]
 
@@ -121,11 +121,18 @@ def test_sizes_count_the_samples_of_each_tar(tmp_path, inputs, images):
     assert ShardSet(tmp_path / "val").shard_sizes == [3]
 
 
-def test_an_image_that_only_one_side_knows_is_an_error(tmp_path, inputs, images):
-    catalog = inputs.catalog.filter(pl.col("image_id") != IDS[3])
-    with pytest.raises(InputError, match=f"1 images, the first {IDS[3]}.*acquire"):
-        write_part(images, 0, replace(inputs, catalog=catalog), tmp_path)
+def test_an_image_of_the_catalog_without_bytes_is_an_error(tmp_path, inputs, images):
+    write_parquet(images, read_table(images, IMAGES).slice(1))
+    with pytest.raises(InputError, match=f"1 images of the catalog, the first {IDS[0]}.*acquire"):
+        write_part(images, 0, inputs, tmp_path)
     assert not (tmp_path / "train").exists()
+
+
+def test_images_that_curating_dropped_are_passed_over(tmp_path, inputs, images):
+    catalog = inputs.catalog.filter(pl.col("image_id") != IDS[3])
+    write_all(images, replace(inputs, catalog=catalog), tmp_path)
+    assert IDS[3] not in ShardSet(tmp_path / "train").image_ids
+    assert len(ShardSet(tmp_path / "train")) == 6
 
 
 def test_a_cut_tar_is_an_error(tmp_path, inputs, images):

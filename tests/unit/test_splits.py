@@ -1,10 +1,18 @@
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nicheclip.config.data import SplitConfig
-from nicheclip.data.splits import given_split, hash_splits, normalise_split
+from nicheclip.data import splits as module
+from nicheclip.data.splits import given_split, normalise_split
 from nicheclip.runtime.errors import InputError
+
+
+def hash_splits(ids, labels, config, *, seed):
+    ids, labels = pl.Series(ids, dtype=pl.String), pl.Series(labels, dtype=pl.String)
+    return module.hash_splits(ids, labels, config, seed=seed).to_list()
+
 
 CONFIG = SplitConfig(val=0.1, test=0.2)
 

@@ -53,7 +53,7 @@ rule assign_captions:
         "../../envs/data.yaml"
     resources:
         mem_mb=memory(1000, 10),
-        runtime=minutes(30),
+        runtime=minutes(30, 0.1),
     params:
         code=code("assign_captions.py"),
     message:

@@ -8,8 +8,8 @@ Outputs: results/shards/<dataset>/<split>/<part>.{tar,parquet}, <split>/index.ar
 
 rule write_shard:
     input:
-        catalog=rules.acquire_dataset.output.catalog,
-        classes=rules.acquire_dataset.output.classes,
+        catalog=rules.curate_dataset.output.catalog,
+        classes=rules.curate_dataset.output.classes,
         images=rules.acquire_dataset.output.images,
         texts=rules.flatten_taxonomy.output.texts,
         captions=lambda w: PLAN.dataset_captions(w.dataset),

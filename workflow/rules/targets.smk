@@ -3,7 +3,7 @@
 
 rule acquire:
     input:
-        expand(rules.acquire_dataset.output.catalog, dataset=CONFIG.datasets),
+        expand(rules.curate_dataset.output.catalog, dataset=CONFIG.datasets),
     localrule: True
 
 

@@ -32,7 +32,7 @@ if CONFIG.taxonomy.providers:
 
 rule flatten_taxonomy:
     input:
-        classes=rules.acquire_dataset.output.classes,
+        classes=rules.curate_dataset.output.classes,
         names=PLAN.checklists("names"),
         vernaculars=PLAN.checklists("vernaculars"),
     output:

@@ -331,9 +331,12 @@ class DatasetConfig(ConfigModel):
             )
         return self
 
-    def determines(self) -> dict[str, Any]:
-        """What of it can change the images, the catalog and the classes, as plain values."""
-        values = self.model_dump(mode="json", exclude={"captions"})
+    def determines_images(self) -> dict[str, Any]:
+        """What of it can change the images and their rows, as plain values."""
+        return self.model_dump(mode="json", include={"source", "image", "shards"})
+
+    def determines_splits(self) -> dict[str, Any]:
+        """What of it can change the catalog of given images, as plain values."""
         if self.split.method == "given":  # shares that are drawn by nobody
-            values["split"] = {"method": "given"}
-        return values
+            return {"method": "given"}
+        return self.split.model_dump(mode="json")

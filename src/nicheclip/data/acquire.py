@@ -1,4 +1,4 @@
-"""From a source to stored images, a catalog and classes."""
+"""From a source to stored images and a row for each."""
 
 import hashlib
 from collections import deque
@@ -8,86 +8,93 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from nicheclip.config.data import DatasetConfig, ImageConfig
-from nicheclip.data.catalog import CatalogBuilder
+from nicheclip.config.data import ImageConfig, Source
+from nicheclip.data.acquired import RowStream, acquired_row
 from nicheclip.data.images import BadImageError, NormalisedImage, normalise
-from nicheclip.data.parts import PartWriter
+from nicheclip.data.parts import PartWriter, part_of
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.open import open_source
 from nicheclip.runtime.files import atomic_path
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.progress import progress
-from nicheclip.terms import SPLITS
+from nicheclip.schemas import ACQUIRED, DROPPED
 
 #: images on their way through the threads, for each thread
 IN_FLIGHT = 8
 
 
-@dataclass(frozen=True)
-class AcquireReport:
-    """What was kept and what was not."""
-
-    counts: dict[str, int]
-    """Images, classes, images of each split, and converted images by what was changed."""
-    dropped: list[Dropped]
+def image_id(source: str, key: str) -> str:
+    """First 16 hex digits of sha256 over the data set's name, a zero byte and the key."""
+    return hashlib.sha256(f"{source}\0{key}".encode()).hexdigest()[:16]
 
 
 def acquire(
     name: str,
-    config: DatasetConfig,
+    config: Source,
     *,
+    image: ImageConfig,
     seed: int,
     registry: Path,
-    catalog: Path,
-    classes: Path,
+    rows: Path,
+    dropped: Path,
     images: Sequence[Path],
     workers: int = 1,
-) -> AcquireReport:
-    """Read a data set once and write its images, catalog and classes.
+) -> dict[str, int]:
+    """Read a data set once and write its images, and a row for each.
 
-    Every image is decoded in full; bad ones and repeated bytes are dropped with a reason. Files
-    appear under their names only when all of them are complete, and are the same bytes in every
-    run, whatever ``workers``. A class keeps the ranks on which all its images agree.
+    Every image is decoded in full; bad ones are left out with a reason. Whether it repeats another
+    and to which split it goes is for ``curate``. Memory does not grow with the number of images.
+    Files appear under their names only when all of them are complete, and are the same bytes in
+    every run, whatever ``workers``.
 
     Args:
         name: of the data set.
-        config: its config.
-        seed: of splits and synthetic worlds.
+        config: of its source.
+        image: how images are stored.
+        seed: of synthetic worlds.
         registry: the folder of registry entries of data sets.
-        catalog: written, schema ``CATALOG``, by image id.
-        classes: written, schema ``CLASSES``, by class id.
-        images: written, schema ``IMAGES``; one file for each of ``config.shards`` parts.
+        rows: written, schema ``ACQUIRED``, in the order of the source.
+        dropped: written, schema ``DROPPED``.
+        images: written, schema ``IMAGES``; one file for each part.
         workers: threads that decode (Pillow works outside the interpreter's lock).
 
+    Returns:
+        How many images were written, and how many were left out.
+
     Raises:
-        InputError: the source cannot be read, names a key twice, lacks a split that must be given,
-            or leaves fewer than two classes.
+        InputError: the source cannot be read.
     """
-    if len(images) != config.shards:
-        raise ValueError(f"{len(images)} image files for {config.shards} shards")
-    builder = CatalogBuilder(name, config.split, config.shards)
-    source = open_source(name, config.source, registry=registry, seed=seed, workers=workers)
+    source = open_source(name, config, registry=registry, seed=seed, workers=workers)
     with ExitStack() as files:
-        parts = [files.enter_context(atomic_path(path)) for path in images]
-        catalog_path = files.enter_context(atomic_path(catalog))
-        classes_path = files.enter_context(atomic_path(classes))
-        with PartWriter(parts) as writer:
-            checked = _checked(source, config.image, workers)
-            for item in progress(checked, label=f"acquire {name}"):
+        paths = [files.enter_context(atomic_path(path)) for path in images]
+        rows_path, dropped_path = (files.enter_context(atomic_path(p)) for p in (rows, dropped))
+        with (
+            PartWriter(paths) as writer,
+            RowStream(rows_path, ACQUIRED) as kept,
+            RowStream(dropped_path, DROPPED) as left_out,
+        ):
+            counts = {"images": 0, "left out": 0}
+            checked = _checked(source, image, workers)
+            for position, item in enumerate(progress(checked, label=f"acquire {name}")):
                 if isinstance(item, Dropped):
-                    builder.drop(item)
-                elif place := builder.add(item.image, item.stored, item.sha256):
-                    writer.write(*place, item.stored.jpg)
-        table = builder.catalog(seed=seed)
-        pq.write_table(table, catalog_path, compression="zstd")
-        pq.write_table(builder.classes(), classes_path, compression="zstd")
-    counts = {"images": table.num_rows, "classes": builder.classes().num_rows}
-    splits = table["split"].to_pylist()
-    counts |= {split: splits.count(split) for split in SPLITS}
-    counts |= {f"converted: {what}": n for what, n in sorted(builder.converted.items())}
-    return AcquireReport(counts, builder.dropped)
+                    counts["left out"] += 1
+                    left_out.add({"position": position, **item.model_dump()})
+                    continue
+                counts["images"] += 1
+                identity = image_id(name, item.image.key)
+                part = part_of(identity, len(images))
+                writer.write(part, identity, item.stored.jpg)
+                kept.add(
+                    acquired_row(
+                        item.image,
+                        item.stored,
+                        position=position,
+                        image_id=identity,
+                        sha256=item.sha256,
+                        part=part,
+                    )
+                )
+    return counts
 
 
 @dataclass(frozen=True)

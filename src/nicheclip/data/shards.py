@@ -70,15 +70,15 @@ def write_part(images: Path, part: int, inputs: ShardInputs, folder: Path) -> di
         Samples written to each split.
 
     Raises:
-        InputError: the catalog and ``images`` disagree.
+        InputError: an image of the catalog is not in ``images``.
     """
     rows = inputs.catalog.filter(pl.col("part") == part)
     encoded = _encoded_images(images)
-    missing = sorted(set(rows["image_id"]) ^ encoded.keys())
+    missing = sorted(set(rows["image_id"]) - encoded.keys())
     if missing:
         raise InputError(
-            f"{images}: {len(missing)} images, the first {missing[0]}, are in only one of this "
-            "file and the catalog. Run the acquire stage of this data set again."
+            f"{images}: {len(missing)} images of the catalog, the first {missing[0]}, are not in "
+            "it. Run the acquire stage of this data set again."
         )
     counts = {}
     for split in SPLITS:

@@ -1,6 +1,7 @@
 """Train, validation and test: by a hash of the image's id, or as the source says."""
 
-from collections.abc import Sequence
+import numpy as np
+import polars as pl
 
 from nicheclip.config.data import SplitConfig
 from nicheclip.runtime.errors import InputError
@@ -48,24 +49,27 @@ def given_split(split: str | None, *, key: str) -> str:
 
 
 def hash_splits(
-    image_ids: Sequence[str], class_ids: Sequence[str], config: SplitConfig, *, seed: int
-) -> list[str]:
+    image_ids: pl.Series, class_ids: pl.Series, config: SplitConfig, *, seed: int
+) -> pl.Series:
     """The split of each image, from its own id only, so that added images move no other.
 
     Each class is cut at the same points of [0, 1), hence in the same proportions up to chance.
     The first image of a class in the order of the hash always trains, which matters for the very
     small classes that would otherwise have no training image.
     """
-    places = [unit_interval(seed, "split", image_id) for image_id in image_ids]
-    first: dict[str, int] = {}
-    for i, class_id in enumerate(class_ids):
-        if class_id not in first or places[i] < places[first[class_id]]:
-            first[class_id] = i
-    forced = set(first.values())
-    return ["train" if i in forced else _split_at(place, config) for i, place in enumerate(places)]
-
-
-def _split_at(place: float, config: SplitConfig) -> str:
-    if place < 1 - config.val - config.test:
-        return "train"
-    return "val" if place < 1 - config.test else "test"
+    places = np.fromiter(
+        (unit_interval(seed, "split", one) for one in image_ids), np.float64, len(image_ids)
+    )
+    frame = pl.DataFrame({"class_id": class_ids, "place": places}).with_row_index("row")
+    first = frame.sort("place", "row").unique("class_id", keep="first", maintain_order=True)
+    place = pl.col("place")
+    drawn = (
+        pl.when(
+            pl.col("row").is_in(first["row"].implode()) | (place < 1 - config.val - config.test)
+        )
+        .then(pl.lit("train"))
+        .when(place < 1 - config.test)
+        .then(pl.lit("val"))
+        .otherwise(pl.lit("test"))
+    )
+    return frame.select(split=drawn)["split"]
