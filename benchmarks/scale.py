@@ -3,13 +3,17 @@
 ``PYTHONPATH=src python benchmarks/scale.py [LARGEST_POWER]`` prints one table; 10^7 samples take
 about two minutes and 1.2 GB of disk in the temporary folder.
 
+``curate`` settles duplicates, splits and classes from the rows of all images; it holds the rows,
+so its memory grows with them, in columns.
+
 Each figure comes from a process of its own. Memory is what only this process has (its private
-pages), over what it had after importing: a mapped file is shared and can be dropped, so it does
-not count. The plain way holds, for each sample, its ids as texts and its place in the tar as
-numbers, as readers with Python lists do.
+pages), over what it had after importing: a mapped file is shared and can be dropped, so it does not
+count. For ``curate`` it is the most at any time, libraries included. The plain way holds, for each
+sample, its ids as texts and its place in the tar as numbers, as readers with Python lists do.
 """
 
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -20,10 +24,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nicheclip.config.data import SplitConfig
+from nicheclip.data.curate import curate
 from nicheclip.data.shard_reader import ShardSet
 from nicheclip.data.split_index import write_split_index
 from nicheclip.engine.sampling import Sampling
-from nicheclip.schemas import INDEX_FILE, SHARD_INDEX
+from nicheclip.schemas import ACQUIRED, DROPPED, INDEX_FILE, SHARD_INDEX
 
 SAMPLES_OF_A_TAR = 10_000
 CLASSES = 1_000
@@ -48,6 +54,26 @@ def make_indexes(folder: Path, samples: int) -> list[Path]:
     return files
 
 
+def make_rows(folder: Path, samples: int) -> None:
+    """What acquiring writes of each image, as it streams it: one row in fifty repeats another."""
+    with pq.ParquetWriter(folder / "rows.arrow", ACQUIRED) as writer:
+        for start in range(0, samples, SAMPLES_OF_A_TAR):
+            numbers = np.arange(start, min(start + SAMPLES_OF_A_TAR, samples))
+            count = len(numbers)
+            columns = {name: pa.array([""] * count) for name in ACQUIRED.names}
+            columns |= {
+                "position": pa.array(numbers),
+                "image_id": pa.array([f"{n:016x}" for n in numbers]),
+                "key": pa.array([f"class/{n}.jpg" for n in numbers]),
+                "sha256": pa.array([f"{n - (n % 50 == 49):064x}" for n in numbers]),
+                "class_id": pa.array([f"class {n % CLASSES}" for n in numbers]),
+                "converted": pa.array([[]] * count, pa.list_(pa.string())),
+                **{c: pa.array([1] * count, pa.int32()) for c in ("width", "height", "part")},
+            }
+            writer.write_table(pa.table(columns, schema=ACQUIRED))
+    pq.write_table(DROPPED.empty_table(), folder / "dropped.arrow")
+
+
 def private_bytes() -> int:
     """Memory that this process alone has."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
@@ -58,7 +84,12 @@ def measure(what: str, folder: Path) -> tuple[float, int]:
     """Seconds and bytes of one step, in this process."""
     before, start = private_bytes(), time.perf_counter()
     files = sorted(folder.glob("*.parquet"))
-    if what == "join":
+    if what == "curate":
+        names = {"catalog": "catalog.out", "classes": "classes.out"}
+        outputs = {name: folder / file for name, file in names.items()}
+        inputs = {"rows": folder / "rows.arrow", "dropped": folder / "dropped.arrow"}
+        held = curate("scale", SplitConfig(), seed=0, **inputs, **outputs).counts
+    elif what == "join":
         write_split_index(files, folder / INDEX_FILE)
     elif what == "open":
         held = ShardSet(folder)
@@ -74,7 +105,8 @@ def measure(what: str, folder: Path) -> tuple[float, int]:
         tables = [pq.read_table(file) for file in files]
         held = [tuple(row.values()) for table in tables for row in table.to_pylist()]
     seconds = time.perf_counter() - start
-    return seconds, max(private_bytes() - before, 0)
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if what == "curate" else 0
+    return seconds, max(peak, private_bytes()) - before
 
 
 def in_a_process(what: str, folder: Path) -> tuple[float, int]:
@@ -89,14 +121,15 @@ def in_a_process(what: str, folder: Path) -> tuple[float, int]:
 def main() -> None:
     """Measure and print."""
     largest = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    steps = ("join", "open", "plan", "read", "lists")
-    print("| samples | join | open | one epoch's plan | open, 10,000 reads of the index "
+    steps = ("curate", "join", "open", "plan", "read", "lists")
+    print("| samples | curate | join | open | one epoch's plan | open, 10,000 reads of the index "
           "| lists of Python objects |")  # fmt: skip
-    print("|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|")
     for power in range(4, largest + 1):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             make_indexes(folder, 10**power)
+            make_rows(folder, 10**power)
             cells = []
             for step in steps:
                 seconds, size = in_a_process(step, folder)

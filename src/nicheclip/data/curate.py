@@ -55,11 +55,12 @@ def curate(
         InputError: the source names a key twice, lacks a split that must be given, or leaves fewer
             than two classes.
     """
-    acquired = pl.DataFrame(read_table(rows, ACQUIRED)).sort("position")
+    acquired = pl.DataFrame(read_table(rows, ACQUIRED))  # in the order of the source
     _check_ids(acquired, name)
     if split.method == "given":
         _check_splits(acquired)
     kept, duplicates = _without_duplicates(acquired)
+    del acquired  # as large as what is kept
     left_out = pl.concat([pl.DataFrame(read_table(dropped, DROPPED)), duplicates]).sort("position")
     reasons = [Dropped(key=key, reason=reason) for _, key, reason in left_out.iter_rows()]
     class_table = _classes(kept)
@@ -68,13 +69,15 @@ def curate(
     if split.method == "hash":
         splits = hash_splits(kept["image_id"], kept["class_id"], split, seed=seed)
         kept = kept.with_columns(splits.alias("split"))
-    table = kept.with_columns(source=pl.lit(name)).sort("image_id").select(CATALOG.names)
+    counts = _counts(kept, class_table)
+    kept = kept.with_columns(source=pl.lit(name)).select(CATALOG.names)
     with ExitStack() as files:
         catalog_path = files.enter_context(atomic_path(catalog))
         classes_path = files.enter_context(atomic_path(classes))
-        pq.write_table(table.to_arrow().cast(CATALOG), catalog_path, compression="zstd")
+        table = kept.sort("image_id").to_arrow().cast(CATALOG)
+        pq.write_table(table, catalog_path, compression="zstd")
         pq.write_table(class_table.to_arrow().cast(CLASSES), classes_path, compression="zstd")
-    return CurateReport(_counts(kept, class_table), reasons)
+    return CurateReport(counts, reasons)
 
 
 def _check_ids(rows: pl.DataFrame, name: str) -> None:
