@@ -32,5 +32,5 @@ def asked(folder):
         return 0
 
 
-if "nicheclip.training.rank" in sys.orig_argv:
+if "nicheclip.engine.process" in sys.orig_argv:
     pause_when_asked(Path(sys.orig_argv[-2]).parent)
