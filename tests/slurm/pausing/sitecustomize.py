@@ -1,4 +1,4 @@
-"""Lets a test hold a training run between two steps. Python runs this file at the start of every
+"""Lets a test hold a training run in a step. Python runs this file at the start of every
 process that has its folder in PYTHONPATH.
 
 A run whose folder holds the file ``pause`` goes on as far as the step whose number is in it, makes
@@ -11,18 +11,17 @@ from pathlib import Path
 
 
 def pause_when_asked(folder):
-    from nicheclip.engine import engine
+    from nicheclip.training.objectives.pairs import PairObjective
 
-    original = engine._Engine._train_step
+    original = PairObjective.after_step
 
-    def step_and_pause(run, plan, batch):
-        done = original(run, plan, batch)
-        while asked(folder) == run._step + 1:
-            (folder / "paused").write_text(str(run._step + 1))
+    def step_and_pause(objective, step):
+        original(objective, step)
+        while asked(folder) == step.step + 1:
+            (folder / "paused").write_text(str(step.step + 1))
             time.sleep(0.1)
-        return done
 
-    engine._Engine._train_step = step_and_pause
+    PairObjective.after_step = step_and_pause
 
 
 def asked(folder):
