@@ -1,9 +1,10 @@
 """Give each image of a data set its caption."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.captions.assign import assign
-from nicheclip.runtime.files import write_parquet
+from nicheclip.captions.assign import assign, write_assigned
+from nicheclip.data.image_set import ImageSet
 from nicheclip.runtime.job import job
 from nicheclip.schemas import CAPTIONS, CATALOG, read_table
 
@@ -12,5 +13,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     catalog = read_table(snakemake.input.catalog, CATALOG)
-    captions = read_table(snakemake.input.captions, CAPTIONS)
-    write_parquet(snakemake.output.assigned, assign(catalog, captions))
+    assigned = assign(catalog, read_table(snakemake.input.captions, CAPTIONS))
+    folder = Path(snakemake.input.catalog).parent
+    for split, target in zip(snakemake.params.splits, snakemake.output, strict=True):
+        write_assigned(assigned, ImageSet(folder / split), Path(target))

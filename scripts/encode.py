@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from nicheclip.config.text_sets import TextSet
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation import text_sets
 from nicheclip.evaluation.encoding import EncodingJob, Method, TextSources, write_manifest
 from nicheclip.models import encode
@@ -37,11 +37,14 @@ with job(snakemake.log[0]):
     writer = ManifestWriter("encode", config=settings, code=snakemake.params.code)
     encoding = EncodingJob(
         manifest.parent,
-        shards=ShardSet(Path(snakemake.input.shards).parent / snakemake.wildcards.split),
+        images=ImageSet(Path(snakemake.input.images).parent),
         catalog=Path(snakemake.input.catalog),
         text_sets=wanted,
         sources=TextSources.of(
-            snakemake.input.texts, snakemake.input.templates, snakemake.input.captions
+            snakemake.input.texts,
+            snakemake.input.templates,
+            snakemake.input.captions,
+            snakemake.input.own_captions,
         ),
         method=Method(
             batch_size=batch_size,

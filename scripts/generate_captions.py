@@ -20,7 +20,7 @@ with job(snakemake.log[0]):
         CaptionConfig.model_validate(params.config),
         classes=read_table(snakemake.input.classes, CLASSES),
         catalog=read_table(snakemake.input.catalog, CATALOG),
-        images=sorted(Path(snakemake.input.images).glob("*.parquet")),
+        images=list(dict.fromkeys(Path(file).parent for file in snakemake.input.splits)),
         prompts=Path(params.prompts),
         cache=Path(params.cache),
         seed=params.seed,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.colour_histogram import judge_baseline
 from nicheclip.evaluation.requests import read_requests
 from nicheclip.evaluation.seen_classes import ClassGroups, seen_files
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     wildcards = snakemake.wildcards
-    classes, shards = Path(snakemake.input.classes), Path(snakemake.input.shards).parent
+    classes = Path(snakemake.input.classes)
+    folder = classes.parent
     judge_baseline(
         read_requests(snakemake.params.cells, dataset=wildcards.dataset, split=wildcards.split),
         dataset=wildcards.dataset,
         split=wildcards.split,
-        train=ShardSet(shards / "train"),
-        judged=ShardSet(shards / wildcards.split),
+        train=ImageSet(folder / "train"),
+        judged=ImageSet(folder / wildcards.split),
         classes=classes,
         groups=ClassGroups(
             classes, seen_files(snakemake.input.seen_catalogs, snakemake.input.seen_classes)

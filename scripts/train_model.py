@@ -18,12 +18,14 @@ with job(snakemake.log[0], alone=False):  # training asks an earlier process to 
     run = TrainingRun(
         config=config.training[snakemake.wildcards.run],
         start=Path(snakemake.input.start[0]).parent,
+        class_texts=Path(snakemake.input.class_texts),
+        captions=Path(snakemake.input.captions[0]).parent if snakemake.input.captions else None,
         seed=int(snakemake.wildcards.seed),
         output=Path(snakemake.output.report).parent,
     )
     launch(
         run.task(
-            shards=Path(snakemake.input.shards).parent,
+            images=Path(snakemake.input.splits[0]).parents[1],
             run_folder=Path(snakemake.params.run_folder),
             log=Path(snakemake.log[0]),
             code=snakemake.params.code,

@@ -1,4 +1,4 @@
-"""Small shards, tables and predictions for tests of evaluation and reporting."""
+"""Small image sets, tables and predictions for tests of evaluation and reporting."""
 
 import io
 from pathlib import Path
@@ -8,10 +8,11 @@ import polars as pl
 import pyarrow as pa
 from PIL import Image
 
+from image_sets import CAPTIONS_FOLDER, write_images, write_row_captions
 from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.training import ModelConfig
-from nicheclip.data.shard_reader import ShardSet
-from nicheclip.data.shards import ShardInputs, join_indexes, write_part
+from nicheclip.data.image_set import ImageSet
+from nicheclip.data.sample_texts import captions_file
 from nicheclip.evaluation.encoding import EncodedFile, EncodingJob, Method, TextSources
 from nicheclip.evaluation.judge import judge_subjects
 from nicheclip.evaluation.measures import CellMetrics
@@ -21,7 +22,7 @@ from nicheclip.evaluation.seen_classes import ClassGroups, SeenFiles
 from nicheclip.evaluation.text_sets import ClassEmbeddings
 from nicheclip.models.features import ImageFeatures, l2_normalise
 from nicheclip.runtime.files import write_json, write_parquet
-from nicheclip.schemas import CAPTIONS, CATALOG, CLASSES, IMAGES, TEXTS
+from nicheclip.schemas import CAPTIONS, CATALOG, CLASSES, TEXTS
 from nicheclip.subjects import Subject
 from nicheclip.terms import RANKS
 
@@ -54,7 +55,6 @@ def write_catalog(path: Path, splits: dict[str, int]) -> pl.DataFrame:
                     "image_id": image_id(number),
                     "class_id": "abc"[number % 3],
                     "split": split,
-                    "part": 0,
                 }
             )
             number += 1
@@ -102,24 +102,22 @@ def write_captions(path: Path, captions: list[tuple[str, str, str, str]]) -> Non
     write_parquet(path, pa.Table.from_pylist(rows, schema=CAPTIONS))
 
 
-def write_shards(folder: Path, catalog: pl.DataFrame, captions: dict[str, str]) -> None:
-    """One shard per split of images in the colour of their class."""
-    encoded = [jpeg(COLOURS[c], seed) for seed, c in enumerate(catalog["class_id"].to_list())]
-    images = folder / "images.parquet"
-    columns = {"image_id": catalog["image_id"].to_list(), "jpg": encoded}
-    write_parquet(images, pa.table(columns, schema=IMAGES))
-    write_part(images, 0, ShardInputs(catalog, NAMES, {}, captions, {}), folder)
-    join_indexes(folder, 1)
+def write_image_sets(folder: Path, catalog: pl.DataFrame, captions: dict[str, str]) -> None:
+    """Images in the colour of their class, all in one tar."""
+    rows = catalog.select("image_id", "class_id", "split").to_dicts()
+    encoded = [{"jpg": jpeg(COLOURS[row["class_id"]], n), "tar": 0} for n, row in enumerate(rows)]
+    write_images(folder, [row | more for row, more in zip(rows, encoded, strict=True)])
+    write_row_captions(folder, captions)
 
 
-def small_shards(folder: Path, *, train: int = 12, test: int = 9) -> dict[str, ShardSet]:
+def small_image_sets(folder: Path, *, train: int = 12, test: int = 9) -> dict[str, ImageSet]:
     catalog = write_catalog(folder / "catalog.parquet", {"train": train, "test": test})
     captions = {
         i: f"caption {number} of {c}"
         for number, (i, c) in enumerate(catalog.select("image_id", "class_id").iter_rows())
     }
-    write_shards(folder, catalog, captions)
-    return {split: ShardSet(folder / split) for split in ("train", "test")}
+    write_image_sets(folder, catalog, captions)
+    return {split: ImageSet(folder / split) for split in ("train", "test")}
 
 
 def tiny_clip(folder: Path, *, context: int = 12, size: int = 32):
@@ -146,10 +144,13 @@ def tiny_clip(folder: Path, *, context: int = 12, size: int = 32):
     return create(ModelConfig(architecture="tiny-evaluation"), seed=0, registry=folder)
 
 
-def sources(folder: Path) -> TextSources:
-    """The files of texts in ``folder``: templates ``photo``, captions ``c``."""
-    captions = folder / "captions.parquet"
-    return TextSources(folder / "texts.parquet", {"photo": folder / "photo.yaml"}, {"c": captions})
+def sources(folder: Path, split: str = "test") -> TextSources:
+    """The files of texts in ``folder``: templates ``photo``, captions ``c`` and the images' own."""
+    captions, own = folder / "captions.parquet", captions_file(folder / CAPTIONS_FOLDER, split)
+    templates = {"photo": folder / "photo.yaml"}
+    return TextSources(
+        folder / "texts.parquet", templates, {"c": captions}, own if own.is_file() else None
+    )
 
 
 def encode_all(
@@ -159,10 +160,10 @@ def encode_all(
     how = {"batch_size": 4, "device": "cpu", "image_code": "i", "text_code": "t"} | method
     job = EncodingJob(
         folder / "features",
-        shards=ShardSet(folder / split),
+        images=ImageSet(folder / split),
         catalog=folder / "catalog.parquet",
         text_sets=text_sets,
-        sources=sources(folder),
+        sources=sources(folder, split),
         method=Method(**how),
         open_encoder=open_encoder,
     )

@@ -1,17 +1,22 @@
-"""A tiny CLIP and shards of a few coloured squares, for tests of training."""
+"""A tiny CLIP and a few coloured squares, for tests of training."""
 
 import io
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from PIL import Image
 
+from image_sets import (
+    CAPTIONS_FOLDER,
+    CLASS_TEXTS_FILE,
+    write_class_texts,
+    write_images,
+    write_row_captions,
+)
 from nicheclip.config.training import ModelConfig, TrainingConfig
-from nicheclip.data.shards import ShardInputs, join_indexes, write_part
 from nicheclip.models.openclip import create, save
-from nicheclip.runtime.files import write_json, write_parquet
-from nicheclip.schemas import CATALOG, IMAGES
+from nicheclip.runtime.files import write_json
+from nicheclip.training.data import TrainingData
 
 COLOURS = {"a": (200, 40, 40), "b": (40, 200, 40), "c": (40, 40, 200)}
 NAMES = {"a": "Red thing", "b": "Green thing", "c": "Blue thing"}
@@ -49,34 +54,31 @@ def jpeg(colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (40, 3
     return encoded.getvalue()
 
 
-def write_shards(folder: Path, *, train: int, val: int, parts: int = 2, captions: bool = True):
-    """Shards of ``train`` + ``val`` images in three classes, in turn."""
-    rows, encoded, texts = [], [], {}
+def write_squares(folder: Path, *, train: int, val: int, tars: int = 2, captions: bool = True):
+    """A data set of ``train`` + ``val`` images in three classes, in turn."""
+    rows, texts = [], {}
     for i in range(train + val):
         image_id, class_id = f"{i:016x}", "abc"[i % 3]
-        rows.append(
-            dict.fromkeys(CATALOG.names)
-            | {
-                "image_id": image_id,
-                "class_id": class_id,
-                "split": "train" if i < train else "val",
-                "part": i % parts,
-            }
-        )
-        encoded.append((image_id, jpeg(COLOURS[class_id], i), i % parts))
+        split = "train" if i < train else "val"
+        row = {"image_id": image_id, "class_id": class_id, "split": split, "tar": i % tars}
+        rows.append(row | {"jpg": jpeg(COLOURS[class_id], i)})
         if captions:
             texts[image_id] = f"{NAMES[class_id]} number {i % 7}, seen from above."
     names = {c: {"com": f"a photo of {name}.", "sci": f"a {name}."} for c, name in NAMES.items()}
-    catalog = pl.from_dicts(rows, infer_schema_length=None)
-    inputs = ShardInputs(catalog, NAMES, names, texts, {})
-    for part in range(parts):
-        images = folder / f"images-{part}.parquet"
-        members = [(image_id, data) for image_id, data, where in encoded if where == part]
-        table = pl.DataFrame(members, schema=["image_id", "jpg"], orient="row")
-        write_parquet(images, table.to_arrow().cast(IMAGES))
-        write_part(images, part, inputs, folder)
-    join_indexes(folder, parts)
+    write_images(folder, rows, tars=tars)
+    write_class_texts(folder, names)
+    write_row_captions(folder, texts)
     return folder
+
+
+def data_of(folder: Path) -> TrainingData:
+    """What ``write_squares`` wrote."""
+    return TrainingData(folder, folder / CLASS_TEXTS_FILE, folder / CAPTIONS_FOLDER)
+
+
+def texts_of(folder: Path) -> dict[str, Path]:
+    """The texts of what ``write_squares`` wrote, for a run."""
+    return {"class_texts": folder / CLASS_TEXTS_FILE, "captions": folder / CAPTIONS_FOLDER}
 
 
 def start_model(folder: Path, architecture: str = "tiny") -> Path:

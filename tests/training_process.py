@@ -16,6 +16,7 @@ from nicheclip.config.training import TrainingConfig
 from nicheclip.engine import ownership
 from nicheclip.training.objectives.pairs import PairObjective
 from nicheclip.training.run import TrainingRun, train
+from small_training import texts_of
 
 arguments = json.loads(Path(sys.argv[1]).read_text())
 logging.basicConfig(stream=sys.stderr, format="%(message)s")
@@ -45,14 +46,16 @@ if "at_step" in arguments:
 
     PairObjective.after_step = disturb_a_step
 
+images = Path(arguments["images"])
 train(
     TrainingRun(
         config=TrainingConfig.model_validate(arguments["config"]),
         start=Path(arguments["start"]),
+        **texts_of(images),
         seed=0,
         output=folder / "model",
     ),
-    shards=Path(arguments["shards"]),
+    images=images,
     run_folder=folder / "run",
     code=arguments.get("code", ""),
 )

@@ -10,13 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nicheclip.runtime.errors import InputError
-from nicheclip.terms import RANKS
+from nicheclip.terms import CLASS_TEXT_TYPES, RANKS
 
 #: the split of a caption that serves images of every split
 EVERY_SPLIT = "all"
-
-#: beside the tars of a split: where each sample lies (schema ``SPLIT_INDEX``)
-INDEX_FILE = "index.arrow"
 
 #: an image that was kept
 CATALOG = pa.schema(
@@ -33,17 +30,18 @@ CATALOG = pa.schema(
         ("rights_holder", pa.string()),
         ("url", pa.string()),
         ("attributes", pa.string()),  # what else the source measured: JSON, numbers by name
-        ("part", pa.int32()),  # images/{part:05d}.parquet holds the bytes
+        ("phash", pa.uint64()),  # see data.perceptual_hash
     ]
 )
 
 #: an image as it was acquired, before duplicates, splits and classes are settled
 ACQUIRED = pa.schema(
     [
-        ("position", pa.int64()),  # in the order of the source, what was left out included
+        ("position", pa.int64()),  # in the order of the source; rises, with gaps
         ("image_id", pa.string()),
         ("key", pa.string()),
         ("sha256", pa.string()),
+        ("phash", pa.uint64()),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("split", pa.string()),  # as the source says; null where it does not
@@ -56,15 +54,14 @@ ACQUIRED = pa.schema(
         ("url", pa.string()),
         ("attributes", pa.string()),
         ("converted", pa.list_(pa.string())),  # what was changed; empty: the source's own bytes
-        ("part", pa.int32()),
+        ("tar", pa.int32()),  # parts/<part>/images/{tar:05d}.tar holds the bytes
+        ("offset", pa.int64()),  # bytes from its start
+        ("size", pa.int32()),
     ]
 )
 
 #: what acquiring left out
 DROPPED = pa.schema([("position", pa.int64()), ("key", pa.string()), ("reason", pa.string())])
-
-#: the encoded bytes of an image
-IMAGES = pa.schema([("image_id", pa.string()), ("jpg", pa.binary())])
 
 #: a class of a data set, with the ranks that its source gives ("" where it gives none)
 CLASSES = pa.schema(
@@ -148,6 +145,11 @@ TEXTS = pa.schema(
     ]
 )
 
+#: the texts of a class by type, in the order of the classes; null where it lacks one
+CLASS_TEXTS = pa.schema(
+    [("class_id", pa.string()), *((text_type, pa.string()) for text_type in CLASS_TEXT_TYPES)]
+)
+
 #: one generation; rejected ones stay, with the reasons
 CAPTIONS = pa.schema(
     [
@@ -172,29 +174,20 @@ CAPTIONS = pa.schema(
 #: the caption that an image carries
 ASSIGNED = pa.schema([("image_id", pa.string()), ("caption", pa.string())])
 
-#: where a sample lies in its shard
-SHARD_INDEX = pa.schema(
+#: where the images of a split lie, one record batch for each tar; see ``data.image_set``
+IMAGE_INDEX = pa.schema(
     [
         ("image_id", pa.string()),
-        ("class_id", pa.string()),
-        ("jpg_offset", pa.int64()),  # bytes from the start of the tar
-        ("jpg_size", pa.int64()),
-        ("json_offset", pa.int64()),
-        ("json_size", pa.int64()),
+        ("offset", pa.int64()),  # of the encoded image, bytes from the start of the tar
+        ("size", pa.int32()),
     ]
 )
 
-#: where the samples of a split lie, one record batch for each tar; see ``data.split_index``
-SPLIT_INDEX = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("class_id", pa.dictionary(pa.int32(), pa.string())),
-        ("jpg_offset", pa.int64()),
-        ("jpg_size", pa.int32()),
-        ("json_offset", pa.int64()),
-        ("json_size", pa.int32()),
-    ]
-)
+#: the class of each image of a split, in the order of its ``IMAGE_INDEX``
+LABELS = pa.schema([("class_id", pa.dictionary(pa.int32(), pa.string()))])
+
+#: the caption of each image of a split, in the same order; null where it has none
+ROW_CAPTIONS = pa.schema([("caption", pa.string())])
 
 #: one image judged by one cell
 PREDICTIONS = pa.schema(

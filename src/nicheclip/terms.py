@@ -9,3 +9,6 @@ RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 TextType = Literal[
     "caption", "sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com"
 ]
+
+#: the text types that all images of a class share
+CLASS_TEXT_TYPES = ("sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com")

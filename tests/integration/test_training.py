@@ -28,7 +28,7 @@ from nicheclip.training.losses import Pairs
 from nicheclip.training.objectives.contrastive import Contrastive
 from nicheclip.training.objectives.multi_positive import MultiPositive
 from nicheclip.training.run import TrainingRun, train
-from small_training import start_model, training_config, write_shards
+from small_training import start_model, texts_of, training_config, write_squares
 from workflow_run import clone
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -41,18 +41,21 @@ EVERY_STEP = {"checkpoint_seconds": 1e-9}
 def world(tmp_path_factory):
     """A start model, 26 training and 7 validation images; an epoch of batches of 8 has 4 steps."""
     folder = tmp_path_factory.mktemp("world")
-    write_shards(folder / "shards", train=26, val=7)
+    write_squares(folder / "squares", train=26, val=7)
     start_model(folder)
     return folder
 
 
 def run(world, folder, code="", **changes):
     one = training_run(world, folder, training_config(**changes))
-    return train(one, shards=world / "shards", run_folder=folder / "run", code=code)
+    return train(one, images=world / "squares", run_folder=folder / "run", code=code)
 
 
 def training_run(world, folder, config):
-    return TrainingRun(config=config, start=world / "start", seed=0, output=folder / "model")
+    texts = texts_of(world / "squares")
+    return TrainingRun(
+        config=config, start=world / "start", seed=0, output=folder / "model", **texts
+    )
 
 
 def environment(**changes):
@@ -65,7 +68,7 @@ def start_process(world, folder, config, **extra):
     arguments = {
         "config": config.model_dump(mode="json"),
         "start": str(world / "start"),
-        "shards": str(world / "shards"),
+        "images": str(world / "squares"),
         "folder": str(folder),
     }
     write_json(folder / "arguments.json", arguments | extra)
@@ -85,7 +88,7 @@ def run_process(world, folder, config, **extra):
 
 def task(world, folder, config, **changes):
     return training_run(world, folder, config).task(
-        shards=world / "shards", run_folder=folder / "run", log=folder / "log", **changes
+        images=world / "squares", run_folder=folder / "run", log=folder / "log", **changes
     )
 
 

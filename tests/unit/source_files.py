@@ -5,6 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from nicheclip.data.sources.base import Part
+
 
 def jpeg(seed: int, size: tuple[int, int] = (24, 16)) -> bytes:
     """A small JPEG that differs with ``seed``."""
@@ -20,3 +22,11 @@ def png(seed: int) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(noise).save(stream, "PNG")
     return stream.getvalue()
+
+
+def every(source) -> list:
+    """All that a source yields, in its order; places rise."""
+    found = list(source.items(Part()))
+    places = [place for place, _ in found]
+    assert places == sorted(set(places))
+    return [item for _, item in found]

@@ -6,15 +6,18 @@ import pyarrow.parquet as pq
 import pytest
 from source_files import jpeg, png
 
-from acquired_files import acquire_and_curate
+from acquired_files import acquire_and_curate, acquire_parts
 from nicheclip.config.data import DatasetConfig, SplitConfig
-from nicheclip.data import acquired
-from nicheclip.data import parts as parts_module
-from nicheclip.data.curate import curate
+from nicheclip.data import acquired, catalog_writer, image_tars
+from nicheclip.data import curate as curate_module
+from nicheclip.data.curate import AcquiredPart, curate
+from nicheclip.data.image_set import ImageSet
+from nicheclip.data.labels import Labels
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file
+from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.seeding import stable_hash
-from nicheclip.schemas import CATALOG, CLASSES, IMAGES, read_table
+from nicheclip.schemas import CATALOG, CLASSES, read_table
 
 
 def fill(root, files):
@@ -28,6 +31,10 @@ def run(out, source, *, workers=1, shards=1, seed=0, name="set", **options):
     config = DatasetConfig.model_validate({"source": source, "shards": shards} | options)
     report, images = acquire_and_curate(out, config, name=name, seed=seed, workers=workers)
     return report, [out / "catalog.parquet", out / "classes.parquet", *images]
+
+
+def image_sets(out):
+    return {split: ImageSet(out / split) for split in ("train", "val", "test")}
 
 
 def catalog(outputs):
@@ -67,21 +74,27 @@ def test_rows_follow_the_contract(tmp_path, photographs):
         "rights_holder": None,
         "url": None,
         "attributes": None,
-        "part": stable_hash("part", identity) % 3,
+        "phash": row["phash"],
     }
-    for part, path in enumerate(outputs[2:]):
-        stored = pl.from_arrow(read_table(path, IMAGES))
-        mine = rows.filter(pl.col("part") == part)
-        assert stored["image_id"].sort().to_list() == mine["image_id"].to_list()  # none repeats
-    stored = pl.concat([pl.from_arrow(read_table(path, IMAGES)) for path in outputs[2:]])
-    assert stored.row(by_predicate=pl.col("image_id") == identity)[1] == data
+    sets = image_sets(tmp_path / "out")
+    for split, images in sets.items():
+        mine = rows.filter(pl.col("split") == split)
+        assert sorted(images.image_ids) == mine["image_id"].to_list()  # none repeats
+        tars = [stable_hash("part", one) % 3 for one in images.image_ids]
+        assert tars == sorted(tars) and images.tar_sizes == [tars.count(i) for i in range(3)]
+        classes = dict(mine.select("image_id", "class_id").iter_rows())
+        labels = Labels(images.folder)
+        assert labels.class_ids == [classes[one] for one in images.image_ids]
+        assert labels.classes == ["a", "b", "c"]
+    stored = sets[row["split"]]
+    assert stored.read(stored.image_ids.index(identity)).jpg == data
     assert report.counts == {
         "images": 80,
         "classes": 3,
         **{split: rows["split"].to_list().count(split) for split in ("train", "val", "test")},
         "converted: format": 20,
     }
-    assert report.dropped == []
+    assert report.dropped == report.noted == []
 
 
 def test_classes_count_their_images(tmp_path, photographs):
@@ -96,17 +109,13 @@ def test_classes_count_their_images(tmp_path, photographs):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
-def test_the_same_bytes_in_every_run_and_for_any_number_of_workers(
-    tmp_path, photographs, workers, monkeypatch
-):
-    monkeypatch.setattr(parts_module, "ROW_GROUP_BYTES", 3000)
+def test_the_same_bytes_in_every_run_and_for_any_number_of_workers(tmp_path, photographs, workers):
     fill(photographs, {"a/bad.jpg": b"", "b/bad.jpg": jpeg(1)[:300], "c/twin.jpg": jpeg(0)})
     first, one = run(tmp_path / "one", folder(photographs), shards=2)
     second, two = run(tmp_path / "two", folder(photographs), shards=2, workers=workers)
     assert [sha256_file(path) for path in one] == [sha256_file(path) for path in two]
     assert first == second
     assert len(first.dropped) == 3
-    assert pq.read_metadata(one[2]).num_row_groups > 2
 
 
 def test_bad_and_repeated_images_are_dropped_with_a_reason(tmp_path, photographs):
@@ -212,7 +221,9 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path):
 
 
 def test_two_keys_with_one_id_are_an_error(tmp_path, photographs, monkeypatch):
-    monkeypatch.setattr("nicheclip.data.acquire.image_id", lambda source, key: key[:4])
+    monkeypatch.setattr(
+        "nicheclip.data.acquire.image_id", lambda source, key: key[:4].encode().hex() * 2
+    )
     with pytest.raises(InputError, match=r"'a/002\.jpg' and 'a/000\.jpg' have the same id"):
         run(tmp_path / "out", folder(photographs))
 
@@ -226,19 +237,20 @@ def test_a_failure_leaves_the_earlier_outputs_as_they_were(tmp_path, photographs
         run(tmp_path / "out", write_table(tmp_path / "t.csv", rows), shards=2, workers=2)
     assert [sha256_file(path) for path in outputs[:2]] == before[:2]
     names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert names == {"rows.parquet", "dropped.parquet", *(path.name for path in outputs)}
+    tables = {"rows.parquet", "dropped.parquet", "images.arrow", "labels.arrow"}
+    assert names == {*tables, *(path.name for path in outputs)}
 
 
 def test_too_many_shards_for_this_system_are_an_error(tmp_path, photographs, monkeypatch):
-    monkeypatch.setattr(parts_module.resource, "getrlimit", lambda _: (70, 80))
+    monkeypatch.setattr(image_tars.resource, "getrlimit", lambda _: (70, 80))
     with pytest.raises(InputError, match="at most 16 shards"):
         run(tmp_path / "out", folder(photographs), shards=17)
 
 
-def test_more_shards_than_images_give_empty_parts(tmp_path, photographs):
-    _, outputs = run(tmp_path / "out", folder(photographs), shards=200)
-    sizes = [read_table(path, IMAGES).num_rows for path in outputs[2:]]
-    assert sum(sizes) == 80 and 0 in sizes
+def test_more_shards_than_images_give_empty_tars(tmp_path, photographs):
+    run(tmp_path / "out", folder(photographs), shards=200)
+    sizes = ImageSet(tmp_path / "out/train").tar_sizes
+    assert len(sizes) == 200 and 0 in sizes and len(ImageSet(tmp_path / "out/train")) > 50
 
 
 def test_large_images_are_shrunk(tmp_path):
@@ -266,7 +278,8 @@ def test_the_synthetic_world_is_a_source(tmp_path):
 
 def test_a_source_that_fails_leaves_the_images_as_they_were(tmp_path, photographs):
     _, outputs = run(tmp_path / "out", folder(photographs), shards=2)
-    files = [*outputs, tmp_path / "out/rows.parquet", tmp_path / "out/dropped.parquet"]
+    part = tmp_path / "out/parts/00000"
+    files = [*outputs, part / "rows.parquet", part / "dropped.parquet"]
     before = [sha256_file(path) for path in files]
     (tmp_path / "t.csv").write_text('path,label\n000.jpg,a\n"broken', encoding="utf-8")
     with pytest.raises(InputError, match="not a well-formed CSV"):
@@ -275,24 +288,54 @@ def test_a_source_that_fails_leaves_the_images_as_they_were(tmp_path, photograph
 
 
 def test_another_split_reads_no_image_again(tmp_path, photographs):
-    """The catalog of given rows, without the source, is that of a whole run."""
-    run(tmp_path / "one", folder(photographs), shards=2)
+    """The catalog of given rows, without the source and the tars, is that of a whole run."""
+    config = DatasetConfig.model_validate({"source": folder(photographs), "shards": 2})
+    files = acquire_parts(tmp_path / "one", config)
+    for tar in files[0].tars:
+        tar.unlink()
     _, whole = run(tmp_path / "two", folder(photographs), shards=2, split={"val": 0.3})
-    curate(
-        "set",
-        SplitConfig(val=0.3),
-        seed=0,
-        rows=tmp_path / "one/rows.parquet",
-        dropped=tmp_path / "one/dropped.parquet",
-        catalog=tmp_path / "again.parquet",
-        classes=tmp_path / "classes.parquet",
-    )
-    assert sha256_file(tmp_path / "again.parquet") == sha256_file(whole[0])
+    out = tmp_path / "one"
+    parts = [AcquiredPart.of(one, out) for one in files]
+    curate("set", SplitConfig(val=0.3), seed=0, parts=parts, folder=out)
+    assert sha256_file(out / "catalog.parquet") == sha256_file(whole[0])
+    for name in ("images", "labels"):
+        two = tmp_path / f"two/val/{name}.arrow"
+        assert sha256_file(out / f"val/{name}.arrow") == sha256_file(two)
 
 
 def test_rows_leave_memory_in_groups(tmp_path, photographs, monkeypatch):
+    _, expected = run(tmp_path / "plain", folder(photographs))
     monkeypatch.setattr(acquired, "ROWS_AT_ONCE", 32)
+    monkeypatch.setattr(curate_module, "ROWS_AT_ONCE", 16)
+    monkeypatch.setattr(catalog_writer, "ROWS_OF_A_BUCKET", 10)
+    _, outputs = run(tmp_path / "out", folder(photographs))
+    rows = tmp_path / "out/parts/00000/rows.parquet"
+    assert pq.read_metadata(rows).num_row_groups == 3  # 80 images
+    assert pl.read_parquet(rows)["position"].to_list() == list(range(80))
+    assert pq.read_metadata(outputs[0]).num_row_groups == 8
+    assert catalog(outputs).equals(catalog(expected))
+    assert sha256_file(outputs[1]) == sha256_file(expected[1])
+
+
+def test_what_a_killed_job_left_goes_with_the_next(tmp_path, photographs):
+    part = tmp_path / "out/parts/00000"
+    (part / ".rows-abc/.spool-x").mkdir(parents=True)
+    (part / "images").mkdir()
+    for name in (".rows-abc/.spool-x/0", ".rows.x.tmp.parquet", "images/.00000.y.tmp.tar"):
+        (part / name).write_bytes(b"left")
     run(tmp_path / "out", folder(photographs))
-    assert pq.read_metadata(tmp_path / "out/rows.parquet").num_row_groups == 3  # 80 images
-    rows = pl.read_parquet(tmp_path / "out/rows.parquet")
-    assert rows["position"].to_list() == list(range(80))
+    assert sorted(path.name for path in part.rglob("*")) == [
+        "00000.tar",
+        "dropped.parquet",
+        "images",
+        "rows.parquet",
+    ]
+
+
+def test_images_that_the_registry_does_not_expect_are_noted(tmp_path, photographs, caplog):
+    config = DatasetConfig.model_validate({"source": folder(photographs)})
+    report, _ = acquire_and_curate(tmp_path, config, expected={"all": 80})
+    assert report.noted == [] and caplog.text == ""
+    report, _ = acquire_and_curate(tmp_path, config, expected={"train": 81})
+    expected = "the registry expects {'train': 81} images, the source gave {'all': 80}"
+    assert report.noted == [Dropped(key="set", reason=expected)] and expected in caplog.text

@@ -15,7 +15,8 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
 from acquired_files import acquire_and_curate
-from nicheclip.config.data import ArborWorld, DatasetConfig
+from nicheclip.config.data import DatasetConfig
+from nicheclip.config.worlds import ArborWorld
 from nicheclip.evaluation.colour_histogram import colour_histogram
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import generator

@@ -8,6 +8,7 @@ import pytest
 import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from source_files import every
 
 from nicheclip.config.data import ArchiveSource
 from nicheclip.data.sources import members
@@ -48,7 +49,7 @@ def read(tmp_path, archives, reader=None, inner=None):
     source = ArchiveSource.model_validate(
         {"kind": "archive", "urls": urls, "inner": inner} | ({"reader": reader} if reader else {})
     )
-    items = list(ArchiveImages(source, tmp_path / "downloads", tmp_path))
+    items = every(ArchiveImages(source, tmp_path / "downloads", tmp_path))
     kept = [item for item in items if isinstance(item, SourceImage)]
     return kept, {item.key: item.reason for item in items if isinstance(item, Dropped)}
 
@@ -346,7 +347,7 @@ def test_matlab_lists_that_do_not_fit_are_errors(tmp_path, labels, sets, message
 def test_two_urls_with_one_file_name_are_an_error(tmp_path):
     source = ArchiveSource(kind="archive", urls=["file:///a/x.zip", "file:///b/x.zip"])
     with pytest.raises(InputError, match="same file name"):
-        list(ArchiveImages(source, tmp_path, tmp_path))
+        every(ArchiveImages(source, tmp_path, tmp_path))
 
 
 @settings(max_examples=60, deadline=None)

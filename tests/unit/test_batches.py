@@ -10,18 +10,18 @@ import torch
 from PIL import Image
 
 from nicheclip.config.training import AugmentConfig, TextConfig
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import EncodedImage
 from nicheclip.engine.loading import load_batches
 from nicheclip.engine.sampling import BatchPlan, Sampling
 from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.errors import InputError
 from nicheclip.training.pair_reader import PairReader, draw_text_type
-from small_training import tiny_clip, write_shards
+from small_training import data_of, tiny_clip, write_squares
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_shards(tmp_path_factory.mktemp("shards"), train=12, val=3)
+    return write_squares(tmp_path_factory.mktemp("squares"), train=12, val=3)
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +29,27 @@ def clip(tmp_path_factory):
     return tiny_clip(tmp_path_factory.mktemp("clip"))
 
 
-CLASSES = ("a", "b", "c")
 STRONG = AugmentConfig(crop_scale=(0.3, 1.0), flip=True, rotate=True)
 
 
-def reader_of(clip, shards, texts=None, augment=STRONG, seed=0):
-    views = ViewSettings.of(clip)
-    return PairReader(shards, views, clip.tokenizer, texts or TextConfig(), augment, CLASSES, seed)
+def reader_of(clip, folder, texts=None, augment=STRONG, seed=0):
+    views, split = ViewSettings.of(clip), data_of(folder).pairs("train")
+    return PairReader(
+        split.images,
+        split.labels,
+        split.texts,
+        views,
+        clip.tokenizer,
+        texts or TextConfig(),
+        augment,
+        seed,
+    )
 
 
 @pytest.fixture
 def reader(folder, clip):
     def make(augment=STRONG, texts=None, seed=0):
-        shards = ShardSet(folder / "train")
-        return reader_of(clip, shards, texts or TextConfig(), augment, seed)
+        return reader_of(clip, folder, texts, augment, seed)
 
     return make
 
@@ -55,11 +62,11 @@ def test_a_batch_has_the_colours_tokens_and_labels_of_its_samples(reader, clip):
     read = reader(augment=None)
     batch = read.read(plan(0, 0, 5, 9))
     assert batch["images"].shape == (3, 3, 32, 32) and batch["images"].dtype == torch.uint8
-    labels = ["abc".index(read.shards.class_ids[i]) for i in (0, 5, 9)]
+    labels = ["abc".index(read.labels.class_id(i)) for i in (0, 5, 9)]
     assert batch["labels"].tolist() == labels
     brightest = batch["images"].float().mean(dim=(2, 3)).argmax(dim=1)
     assert brightest.tolist() == labels  # classes a, b, c are red, green and blue
-    captions = [read.shards.read(i).texts["caption"] for i in (0, 5, 9)]
+    captions = [read.sample_texts.text(i, "caption") for i in (0, 5, 9)]
     assert batch["tokens"].equal(clip.tokenizer(captions))
 
 
@@ -106,24 +113,24 @@ def test_types_are_drawn_by_weight_per_sample_or_once_per_batch(reader):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_missing_caption_names_shard_sample_and_remedy(tmp_path, clip, workers):
-    write_shards(tmp_path, train=4, val=0, captions=False)
-    read = reader_of(clip, ShardSet(tmp_path / "train"))
-    with pytest.raises(InputError, match=r"train: sample 0{15}\d .*'caption'; it has: com, sci\. "
+    write_squares(tmp_path, train=4, val=0, captions=False)
+    read = reader_of(clip, tmp_path)
+    with pytest.raises(InputError, match=r"train: image 0{15}\d .*'caption'; it has: com, sci\. "
                        "Name an entry of `captions`") as error:  # fmt: skip
         list(load_batches(read, [plan(0, 0)], workers=workers))
     assert "Traceback" not in str(error.value)
 
 
 def test_an_undecodable_image_is_named(tmp_path, clip):
-    write_shards(tmp_path, train=4, val=0, parts=1)
-    shards = ShardSet(tmp_path / "train")
-    with tarfile.open(shards.tars[0]) as tar:
-        member = next(m for m in tar if m.name == f"{shards.image_ids[2]}.jpg")
-    with shards.tars[0].open("r+b") as stream:
+    write_squares(tmp_path, train=4, val=0, tars=1)
+    read = reader_of(clip, tmp_path)
+    images = read.images
+    with tarfile.open(images.tars[0]) as tar:
+        member = next(m for m in tar if m.name == f"{images.image_ids[2]}.jpg")
+    with images.tars[0].open("r+b") as stream:
         stream.seek(member.offset_data)
         stream.write(b"\0" * member.size)
-    read = reader_of(clip, shards)
-    with pytest.raises(InputError, match=f"{shards.image_ids[2]} cannot be decoded"):
+    with pytest.raises(InputError, match=f"{images.image_ids[2]} cannot be decoded"):
         list(load_batches(read, [plan(0, 2)], workers=0))
 
 
@@ -133,19 +140,19 @@ def test_flips_and_turns_keep_the_pixels(tmp_path, clip):
     corners[:16, :16, 0], corners[:16, 16:, 1] = 255, 255
     encoded = io.BytesIO()
     Image.fromarray(corners).save(encoded, "PNG")
-    index = ShardSet(write_shards(tmp_path, train=2, val=0, parts=1) / "train")
 
     class One:
-        folder = index.folder
+        """The same pixels under every number."""
+
+        folder = tmp_path
 
         def read_many(self, numbers):
-            one = index.read(0)
-            return [
-                replace(one, image_id=str(n), class_id="a", jpg=encoded.getvalue()) for n in numbers
-            ]
+            return [EncodedImage(str(n), encoded.getvalue()) for n in numbers]
 
     augment = AugmentConfig(crop_scale=(1, 1), flip=True, rotate=True)
-    turned = reader_of(clip, One(), TextConfig(types={"com": 1}), augment)
+    write_squares(tmp_path, train=300, val=0, tars=1)
+    turned = reader_of(clip, tmp_path, TextConfig(types={"com": 1}), augment)
+    turned = replace(turned, images=One())
     images = turned.read(plan(0, *range(300)))["images"]
     whole = [image for image in images if (image == 255).sum() == 512]
     seen = {json.dumps([image[0].argmax().item(), image[1].argmax().item()]) for image in whole}

@@ -8,7 +8,7 @@ from nicheclip.engine.origin import Origin
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, write_json
 from nicheclip.training.objectives.multi_positive import MultiPositive
-from small_training import start_model, training_config, write_shards
+from small_training import data_of, start_model, training_config, write_squares
 
 ORIGIN = Origin(
     version=1,
@@ -151,11 +151,11 @@ def test_restart_starts_again_and_keeps_the_old_until_the_end(tmp_path, caplog):
 
 def test_the_fingerprint_follows_what_changes_the_result(tmp_path):
     start = start_model(tmp_path)
-    first, second = (write_shards(tmp_path / str(n), train=n, val=0) for n in (8, 9))
+    first, second = (write_squares(tmp_path / str(n), train=n, val=0) for n in (8, 9))
 
-    def fingerprint(seed=0, shards=first, version=1, **changes):
+    def fingerprint(seed=0, folder=first, version=1, **changes):
         config = training_config(**changes)
-        inputs = MultiPositive(config, start=start, shards=shards, seed=seed).inputs()
+        inputs = MultiPositive(config, start=start, data=data_of(folder), seed=seed).inputs()
         determines = config.determines()
         origin = Origin(version=version, config=determines, seed=seed, inputs=dict(inputs))
         return origin.fingerprint
@@ -168,7 +168,7 @@ def test_the_fingerprint_follows_what_changes_the_result(tmp_path):
     assert len(base) == 16 and not changed()
     compute = {"workers": 3, "checkpoint_seconds": 1, "cpu_threads": 2, "gpus": 4, "nodes": 2}
     assert not changed(compute=compute, seeds=[0, 1])
-    assert changed(seed=1) and changed(shards=second) and changed(version=2)
+    assert changed(seed=1) and changed(folder=second) and changed(version=2)
     assert changed(epochs=4) and changed(optimizer={"lr": 2e-3}) and changed(precision="bf16-mixed")
     weights = start / "open_clip_model.safetensors"
     data = bytearray(weights.read_bytes())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation import colour_histogram as module
 from nicheclip.evaluation.colour_histogram import (
     Histograms,
@@ -16,7 +16,13 @@ from nicheclip.evaluation.predictions import read_predictions
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups, SeenFiles
 from nicheclip.runtime.errors import InputError
-from small_evaluation import CONFIG, small_shards, write_catalog, write_classes, write_shards
+from small_evaluation import (
+    CONFIG,
+    small_image_sets,
+    write_catalog,
+    write_classes,
+    write_image_sets,
+)
 
 
 def png(pixels):
@@ -25,7 +31,7 @@ def png(pixels):
     return encoded.getvalue()
 
 
-def judge_shards(train, judged):
+def judge_sets(train, judged):
     return judge_colour_histogram(Histograms(train), Histograms(judged), "abc", seed=0)
 
 
@@ -44,8 +50,8 @@ def test_grey_and_transparent_images_count_as_rgb():
 
 
 def test_coloured_squares_are_told_apart(tmp_path):
-    shards = small_shards(tmp_path)
-    result = judge_shards(shards["train"], shards["test"])
+    images = small_image_sets(tmp_path)
+    result = judge_sets(images["train"], images["test"])
     assert result.predictions.correct().mean() == 1.0
     assert result.training_images == 12 and result.class_ids == ["a", "b", "c"]
     np.testing.assert_allclose(np.sum(result.predictions.scores, axis=1), 1, rtol=1e-6)
@@ -53,19 +59,19 @@ def test_coloured_squares_are_told_apart(tmp_path):
 
 def test_a_large_train_split_is_sampled(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_TRAINING_IMAGES", 10)
-    shards = small_shards(tmp_path)
-    assert judge_shards(shards["train"], shards["test"]).training_images == 10
+    images = small_image_sets(tmp_path)
+    assert judge_sets(images["train"], images["test"]).training_images == 10
 
 
 def test_one_class_cannot_be_learnt(tmp_path):
     catalog = write_catalog(tmp_path / "catalog.parquet", {"train": 1, "test": 3})
-    write_shards(tmp_path, catalog, {})
+    write_image_sets(tmp_path, catalog, {})
     with pytest.raises(InputError, match="baseline: false"):
-        judge_shards(ShardSet(tmp_path / "train"), ShardSet(tmp_path / "test"))
+        judge_sets(ImageSet(tmp_path / "train"), ImageSet(tmp_path / "test"))
 
 
 def test_all_evaluations_of_a_split_from_files(tmp_path, monkeypatch):
-    shards = small_shards(tmp_path)
+    images = small_image_sets(tmp_path)
     classes = tmp_path / "classes.parquet"
     write_classes(classes)
     monkeypatch.setattr(module, "LogisticRegression", fitted := counting(module.LogisticRegression))
@@ -80,8 +86,8 @@ def test_all_evaluations_of_a_split_from_files(tmp_path, monkeypatch):
         requests,
         dataset="squares",
         split="test",
-        train=shards["train"],
-        judged=shards["test"],
+        train=images["train"],
+        judged=images["test"],
         classes=classes,
         groups=ClassGroups(classes, files),
         seed=0,

@@ -18,7 +18,7 @@ from nicheclip.models.features import (
 )
 from nicheclip.models.openclip import open_clip
 from nicheclip.runtime.errors import InputError
-from small_evaluation import image_id, small_shards, tiny_clip, unit_features
+from small_evaluation import image_id, small_image_sets, tiny_clip, unit_features
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,13 @@ def peer(clip):
 
 
 def test_image_features_are_the_models_own_whatever_batches_and_threads(tmp_path, clip):
-    shards = small_shards(tmp_path)["test"]
-    first = encode_images(clip, shards, batch_size=4, threads=1)
-    second = encode_images(clip, shards, batch_size=9, threads=3)
-    assert first.image_ids == second.image_ids == shards.image_ids
+    images = small_image_sets(tmp_path)["test"]
+    first = encode_images(clip, images, batch_size=4, threads=1)
+    second = encode_images(clip, images, batch_size=9, threads=3)
+    assert first.image_ids == second.image_ids == images.image_ids
     np.testing.assert_allclose(first.features, second.features, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(first.features, axis=1), 1, atol=1e-6)
-    image = Image.open(io.BytesIO(shards.read(5).jpg))
+    image = Image.open(io.BytesIO(images.read(5).jpg))
     with torch.inference_mode():
         one = clip.model.encode_image(peer(clip)(image)[None], normalize=True)
     np.testing.assert_allclose(first.features[5], one[0].numpy(), atol=1e-6)

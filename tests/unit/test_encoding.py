@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.encoding import write_manifest
 from nicheclip.evaluation.feature_files import image_file, text_file
 from nicheclip.evaluation.text_sets import read_class_embeddings
@@ -16,11 +16,11 @@ from nicheclip.schemas import CATALOG
 from small_evaluation import (
     encode_all,
     image_id,
-    small_shards,
+    small_image_sets,
     tiny_clip,
     write_captions,
     write_classes,
-    write_shards,
+    write_image_sets,
     write_texts,
 )
 
@@ -37,8 +37,8 @@ class FakeEncoder:
     def __init__(self, folder, asked, fails=None):
         self._name, self._asked, self._fails = folder.name, asked, fails
 
-    def images(self, shards):
-        return ImageFeatures(self._encode("images", len(shards)), shards.image_ids)
+    def images(self, images):
+        return ImageFeatures(self._encode("images", len(images)), images.image_ids)
 
     def texts(self, texts):
         return TextFeatures(self._encode("texts", len(texts)), np.zeros(len(texts), bool))
@@ -53,7 +53,7 @@ class FakeEncoder:
 @pytest.fixture
 def world(tmp_path):
     """A folder with a split, texts and two models, and a function that encodes it all."""
-    small_shards(tmp_path)
+    small_image_sets(tmp_path)
     write_classes(tmp_path / "classes.parquet")
     write_texts(tmp_path / "texts.parquet")
     (tmp_path / "photo.yaml").write_text("templates: ['a {}.']\n")
@@ -119,9 +119,11 @@ def edit_captions(folder):
     write_captions(folder / "captions.parquet", rows)
 
 
-def edit_shard_texts(folder):
-    """Other captions in the same shards: the tars change, the images do not."""
-    write_shards(folder, pl.read_parquet(folder / "catalog.parquet"), {image_id(12): "only one"})
+def edit_own_captions(folder):
+    """Other captions of the same images."""
+    write_image_sets(
+        folder, pl.read_parquet(folder / "catalog.parquet"), {image_id(12): "only one"}
+    )
 
 
 def edit_image(folder):
@@ -141,7 +143,7 @@ def edit_model(folder):
     [
         (edit_template, [("texts", 6)]),
         (edit_captions, [("texts", 2)]),
-        (edit_shard_texts, [("texts", 1)]),
+        (edit_own_captions, [("texts", 1)]),
         (edit_image, [("images", 9)]),
         (edit_model, [entry[1:] for entry in EVERYTHING]),
     ],
@@ -193,7 +195,7 @@ def test_a_real_model_gives_its_own_features_and_the_same_bytes_each_time(tmp_pa
     from nicheclip.models.encode import ClipEncoder, encode_images, encode_texts
     from nicheclip.models.openclip import load, save
 
-    small_shards(tmp_path)
+    small_image_sets(tmp_path)
     clip = tiny_clip(tmp_path / "registry")
     save(clip, tmp_path / "model")
     write_texts(tmp_path / "texts.parquet")
@@ -212,7 +214,7 @@ def test_a_real_model_gives_its_own_features_and_the_same_bytes_each_time(tmp_pa
         path.unlink()
     assert {file.path: file.path.read_bytes() for file in encode()} == first
     images = read_features(image_file(tmp_path / "features", "seed0"))
-    expected = encode_images(clip, ShardSet(tmp_path / "test"), batch_size=4)
+    expected = encode_images(clip, ImageSet(tmp_path / "test"), batch_size=4)
     np.testing.assert_array_equal(images.features, expected.features)
     texts = read_class_embeddings(text_file(tmp_path / "features", "seed0", TEMPLATES.name))
     own = encode_texts(clip, ["a Ant.", "a Bee.", "a Cat_$1."], batch_size=4).features

@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix as peer_confusion_matrix
 
 from nicheclip.config.tables import BesidePublishedFigure
+from nicheclip.data.labels import Labels
 from nicheclip.evaluation.predictions import Predictions, write_predictions
 from nicheclip.models.features import write_features
 from nicheclip.plan.cells import Cell
@@ -32,7 +33,7 @@ from small_evaluation import (
     NAMES,
     image_id,
     predictions_of,
-    small_shards,
+    small_image_sets,
     unit_features,
     write_catalog,
     write_classes,
@@ -133,13 +134,14 @@ def test_figure_4_has_a_panel_and_a_bar_for_each_source(tmp_path):
 
 
 def test_figure_5_marks_right_and_wrong_by_colour_and_sign(tmp_path):
-    shards = small_shards(tmp_path)["test"]
-    labels = dict(zip(shards.image_ids, shards.class_ids, strict=True))
+    images = small_image_sets(tmp_path)["test"]
+    class_ids = Labels(images.folder).class_ids
+    labels = dict(zip(images.image_ids, class_ids, strict=True))
     best = ["a", "b", "c"] * 3
     predictions = Predictions(
-        shards.image_ids, shards.class_ids, [[b] for b in best], [[1.0] for _ in best]
+        images.image_ids, class_ids, [[b] for b in best], [[1.0] for _ in best]
     )
-    figure = prediction_grid(predictions, shards, NAMES, "t", rows=2, columns=4, seed=0)
+    figure = prediction_grid(predictions, images, NAMES, "t", rows=2, columns=4, seed=0)
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert len(shown) == 8
     signs = {"✓": 0, "✗": 0}
@@ -150,7 +152,7 @@ def test_figure_5_marks_right_and_wrong_by_colour_and_sign(tmp_path):
         expected = RIGHT if title[0] == "✓" else WRONG
         assert tuple(round(c * 255) for c in colour[:3]) == tuple(bytes.fromhex(expected[1:]))
         assert ("true:" in title) == (title[0] == "✗")
-    right = sum(labels[i] == b for i, b in zip(shards.image_ids, best, strict=True))
+    right = sum(labels[i] == b for i, b in zip(images.image_ids, best, strict=True))
     assert right - 1 <= signs["✓"] <= right
     save_figure(figure, tmp_path / "figure")
 
@@ -191,9 +193,10 @@ def test_published_values_are_beside_ours_and_only_what_there_is_is_drawn(tmp_pa
 
 @pytest.fixture
 def judged(tmp_path, monkeypatch):
-    """FungalZSL's figures, with the predictions, shards and classes that they are drawn from."""
+    """FungalZSL's figures, with the predictions, images and classes that they are drawn from."""
     monkeypatch.chdir(tmp_path)
-    shards = small_shards(tmp_path / "results/shards/fungi")["test"]
+    images = small_image_sets(tmp_path / "results/acquire/fungi")["test"]
+    class_ids = Labels(images.folder).class_ids
     write_classes(tmp_path / "results/acquire/fungi/classes.parquet")
     best = ["a", "b", "c"] * 3
     scores = [[0.7, 0.2, 0.1]] * 9
@@ -201,9 +204,9 @@ def judged(tmp_path, monkeypatch):
     for evaluation in ("visual", "plain"):
         subject = Subject(kind="trained", name="fungi-tiny", variant="seed0")
         cell = Cell(subject, evaluation, "fungi", "test", "zero_shot")
-        answers = Predictions(shards.image_ids, shards.class_ids, kept, scores)
+        answers = Predictions(images.image_ids, class_ids, kept, scores)
         write_predictions(cell.predictions, answers)
-    right = sum(a == b for a, b in zip(shards.class_ids, best, strict=True)) / 9
+    right = sum(a == b for a, b in zip(class_ids, best, strict=True)) / 9
     return tables(config("tiny")).by_name, right
 
 

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from source_files import every
 
 from nicheclip.config.data import FolderSource
 from nicheclip.data.sources.base import SourceImage
@@ -17,7 +18,7 @@ def fill(root, names):
 
 
 def read(root, **options):
-    items = list(FolderImages(FolderSource(kind="folder", path=str(root), **options)))
+    items = every(FolderImages(FolderSource(kind="folder", path=str(root), **options)))
     kept = [item for item in items if isinstance(item, SourceImage)]
     return kept, {item.key: item.reason for item in items if isinstance(item, Dropped)}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nicheclip.config.data import FungiWorld
+from nicheclip.config.worlds import FungiWorld
 from nicheclip.synthetic.branching import Branching, grow
 from nicheclip.synthetic.fungi import (
     CLASSES,

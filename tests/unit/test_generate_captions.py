@@ -10,20 +10,20 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ollama_server
 from caption_tables import catalog_table, class_table
+from image_sets import write_images
 from nicheclip.captions.backend import BackendUnavailable
 from nicheclip.captions.generate import generate
 from nicheclip.captions.repeats import normalised
 from nicheclip.captions.splits import Caption, partition, text_groups
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.runtime.errors import InputError
-from nicheclip.schemas import CAPTIONS, EVERY_SPLIT, IMAGES
+from nicheclip.schemas import CAPTIONS, CATALOG, EVERY_SPLIT
 
 PROMPTS = Path(__file__).parents[2] / "workflow/registry/prompts"
 FUNGI = {"spore": "fungal spores", "hyphae": "fungal hyphae", "mycelium": "fungal mycelium"}
@@ -32,9 +32,18 @@ GRAMMAR = {"kind": "template", "grammar": "fungi"}
 
 
 def make(
-    tmp_path, backend, *, names=FUNGI, images=None, files=(), seed=0, prompts=PROMPTS, **config
+    tmp_path,
+    backend,
+    *,
+    names=FUNGI,
+    images=None,
+    catalog=None,
+    files=(),
+    seed=0,
+    prompts=PROMPTS,
+    **config,
 ):
-    catalog = catalog_table(images or dict.fromkeys(names, IMAGES_EACH))
+    catalog = catalog or catalog_table(images or dict.fromkeys(names, IMAGES_EACH))
     return generate(
         CaptionConfig.model_validate({"dataset": "fungi", "backend": backend, **config}),
         classes=class_table(names),
@@ -203,20 +212,25 @@ def test_kill_and_resume_asks_for_no_finished_caption_again(tmp_path):
 
 
 def test_images_are_shown_to_a_model_that_sees(tmp_path):
-    catalog = catalog_table({"spore": IMAGES_EACH})
-    ids = catalog["image_id"].to_pylist()
-    parts = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
-    for path, part in zip(parts, (ids[::2][::-1], ids[1::2]), strict=True):
-        table = {"image_id": part, "jpg": [i.encode() for i in part]}
-        pq.write_table(pa.table(table, schema=IMAGES), path)
+    rows_of_catalog = catalog_table({"spore": IMAGES_EACH}).to_pylist()
+    ids = [f"{number:016x}" for number in range(len(rows_of_catalog))]
+    named = [row | {"image_id": i} for row, i in zip(rows_of_catalog, ids, strict=True)]
+    catalog = pa.Table.from_pylist(named, schema=CATALOG)
+    parts = [tmp_path / "images/train", tmp_path / "images/test"]
+    stored = [
+        {"image_id": i, "class_id": "spore", "split": split, "jpg": i.encode(), "tar": 0}
+        for split, part in (("train", ids[::2][::-1]), ("test", ids[1::2]))
+        for i in part
+    ]
+    write_images(tmp_path / "images", stored)
     names = {"spore": "fungal spores"}
-    arguments = {"names": names, "images": {"spore": IMAGES_EACH}, "per": "image", "samples": 2}
+    arguments = {"names": names, "catalog": catalog, "per": "image", "samples": 2}
     gates = {"unique": False}
     with ollama_server.running(capabilities=("vision",)) as server:
         captions = make(tmp_path, ollama(server.url), files=parts, gates=gates, **arguments)
         assert len(server.requests) == 40
         assert {len(request["images"]) for request in server.requests} == {1}
-        with pytest.raises(InputError, match=r"10 images of the catalog.*in none of the 1 image"):
+        with pytest.raises(InputError, match=r"10 images of the catalog.*in none of .*train"):
             make(tmp_path, ollama(server.url), files=parts[:1], gates=gates, **arguments)
     assert [(r["image_id"], r["sample"]) for r in rows(captions)] == [
         (image_id, sample) for image_id in ids for sample in range(2)

@@ -12,6 +12,7 @@ import huggingface_hub
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from source_files import every
 
 from nicheclip.config.data import HubSource
 from nicheclip.data.sources import hub
@@ -81,7 +82,7 @@ def calls(repository, monkeypatch):
 
 def read(folder, **options):
     source = HubSource.model_validate({"kind": "hub", "repository": "owner/set"} | options)
-    items = list(HubImages(source, folder))
+    items = every(HubImages(source, folder))
     kept = [item for item in items if isinstance(item, SourceImage)]
     return kept, {item.key: item.reason for item in items if isinstance(item, Dropped)}
 
@@ -213,11 +214,13 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from nicheclip.config.data import HubSource
+from nicheclip.data.sources.base import Part
 from nicheclip.data.sources.hub import HubImages
 from nicheclip.runtime.errors import InputError
 source = HubSource(kind="hub", repository=sys.argv[1])
 try:
-    print([getattr(item, "label", None) for item in HubImages(source, Path(sys.argv[2]))])
+    images = HubImages(source, Path(sys.argv[2])).items(Part())
+    print([getattr(item, "label", None) for _, item in images])
 except InputError as error:
     print("InputError", error)
 """

@@ -27,7 +27,7 @@ def task(folder, **compute):
         entry="nicheclip.training.run",
         payload={"seed": 0},
         compute=ComputeConfig(**compute),
-        data=Path("shards"),
+        data=Path("images"),
         run_folder=folder,
         log=folder / "log",
     )

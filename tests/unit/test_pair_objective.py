@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from nicheclip.training.objectives.multi_positive import MultiPositive
-from small_training import start_model, training_config, write_shards
+from small_training import data_of, start_model, training_config, write_squares
 
 
 @pytest.fixture(scope="module")
 def objective(tmp_path_factory):
     folder = tmp_path_factory.mktemp("objective")
-    shards = write_shards(folder / "shards", train=9, val=1)
-    return MultiPositive(training_config(), start=start_model(folder), shards=shards, seed=0)
+    data = data_of(write_squares(folder / "squares", train=9, val=1))
+    return MultiPositive(training_config(), start=start_model(folder), data=data, seed=0)
 
 
 @pytest.mark.parametrize(

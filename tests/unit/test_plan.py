@@ -146,7 +146,7 @@ def test_what_makes_a_data_set_stale_and_who_reads_it(plan):
 def test_shares_of_a_split_that_nobody_draws_change_nothing(plan):
     spores, fish = (plan.config.datasets[name] for name in ("spores", "fish"))
     assert spores.determines_splits() == {"method": "given"}
-    assert set(spores.determines_images()) == {"source", "image", "shards"}
+    assert set(spores.determines_images()) == {"source", "image", "parts", "shards"}
     assert fish.determines_splits() == {"method": "hash", "val": 0.1, "test": 0.1}
 
 
@@ -157,8 +157,11 @@ def test_captions_know_their_file_module_and_memory(plan):
     assert [backend.starts_server for backend in backends.values()] == [False, True, False]
     assert backends["said"].module == "nicheclip.captions.ollama"
     assert (plan.caption_memory("words"), plan.caption_memory("said")) == (4_000, 16_000)
-    assert plan.dataset_captions("spores") == ["results/texts/spores/captions.parquet"]
-    assert plan.dataset_captions("fish") == []
+    assert plan.own_captions("spores", ("train", "val")) == [
+        "results/texts/spores/train.arrow",
+        "results/texts/spores/val.arrow",
+    ]
+    assert plan.own_captions("fish") == []
 
 
 def test_a_start_model_is_made_of_our_file_or_of_a_checkpoint(tmp_path):

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nicheclip.config.text_sets import GallerySet
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.gallery import make_gallery, read_gallery
 from nicheclip.evaluation.predictions import read_predictions
 from nicheclip.evaluation.protocols import retrieval as module
@@ -17,12 +17,12 @@ from small_evaluation import (
     encode_all,
     image_id,
     judge_one,
-    small_shards,
+    small_image_sets,
     tiny_clip,
     unit_features,
     write_catalog,
     write_classes,
-    write_shards,
+    write_image_sets,
 )
 
 
@@ -107,7 +107,7 @@ def test_the_whole_cell_from_files(tmp_path):
     from nicheclip.models.encode import ClipEncoder
     from nicheclip.models.openclip import load, save
 
-    small_shards(tmp_path)
+    small_image_sets(tmp_path)
     save(tiny_clip(tmp_path / "registry"), tmp_path / "model")
     write_classes(tmp_path / "classes.parquet")
 
@@ -137,8 +137,8 @@ def test_the_whole_cell_from_files(tmp_path):
 def test_images_without_a_caption_have_no_place_and_are_listed(tmp_path):
     catalog = write_catalog(tmp_path / "catalog.parquet", {"test": 6})
     captions = {image_id(0): "of a", image_id(1): "of b", image_id(3): "of a", image_id(4): "b"}
-    write_shards(tmp_path, catalog, captions)
-    items = read_gallery(ShardSet(tmp_path / "test"))
+    write_image_sets(tmp_path, catalog, captions)
+    items = read_gallery(ImageSet(tmp_path / "test"), tmp_path / "captions/test.arrow")
     assert (items.gallery.class_ids, items.gallery.texts) == (
         ["a", "b", "b"],
         ["of a", "b", "of b"],
@@ -163,6 +163,6 @@ def test_images_without_a_caption_have_no_place_and_are_listed(tmp_path):
 
 
 def test_no_caption_at_all_is_an_error(tmp_path):
-    write_shards(tmp_path, write_catalog(tmp_path / "catalog.parquet", {"test": 3}), {})
+    write_image_sets(tmp_path, write_catalog(tmp_path / "catalog.parquet", {"test": 3}), {})
     with pytest.raises(InputError, match="leave out the retrieval protocol"):
-        read_gallery(ShardSet(tmp_path / "test"))
+        read_gallery(ImageSet(tmp_path / "test"), tmp_path / "captions/test.arrow")

@@ -1,4 +1,4 @@
-"""Copies of shards on a node's own disk."""
+"""Copies of images on a node's own disk."""
 
 import logging
 import os
@@ -8,29 +8,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
+from image_sets import write_images
 from nicheclip.data import scratch
+from nicheclip.data.image_set import ImageSet
 from nicheclip.data.scratch import on_scratch
-from nicheclip.data.split_index import write_split_index
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import write_parquet
-from nicheclip.schemas import INDEX_FILE, SHARD_INDEX
 
 SOURCE = Path(scratch.__file__).parents[2]
 
 
 @pytest.fixture
-def shards(tmp_path):
-    """Two shards of one split, and a tar that does not belong to them."""
-    folder, indexes = tmp_path / "shards", tmp_path / "indexes"
-    (folder / "train").mkdir(parents=True)
-    for name in ("00000", "00001", "00002"):
-        (folder / f"train/{name}.tar").write_bytes(name.encode() * 1000)
-        row = dict.fromkeys(SHARD_INDEX.names, 0) | {"image_id": name, "class_id": "a"}
-        write_parquet(indexes / name, pa.Table.from_pylist([row], schema=SHARD_INDEX))
-    write_split_index([indexes / "00000", indexes / "00001"], folder / "train" / INDEX_FILE)
+def images(tmp_path):
+    """Images of one split in two tars, and a tar that does not belong to them."""
+    folder = tmp_path / "data"
+    row = {"class_id": "a", "split": "train", "jpg": b"jpeg" * 1000}
+    rows = [row | {"image_id": f"{i:016x}", "tar": i} for i in range(2)]
+    write_images(folder, rows, tars=2)
+    (folder / "tars/00002.tar").write_bytes(b"another")
     return folder
 
 
@@ -38,40 +34,45 @@ def left(folder):
     return [path for path in folder.glob("*") if path.name.startswith("nicheclip-")]
 
 
-def test_a_copy_holds_the_shards_and_is_removed(shards, tmp_path):
-    with on_scratch(shards, str(tmp_path / "disk")) as copy:
+def test_a_copy_holds_the_images_and_is_removed(images, tmp_path):
+    with on_scratch(images, str(tmp_path / "disk")) as copy:
         assert copy.parent == tmp_path / "disk"
-        names = sorted(path.name for path in (copy / "train").iterdir())
-        assert names == ["00000.tar", "00001.tar", INDEX_FILE]
+        files = [path for path in copy.rglob("*") if path.is_file() and path.name != scratch.LOCK]
+        names = {path.relative_to(copy).as_posix() for path in files}
+        tars = {"tars/00000.tar", "tars/00001.tar"}
+        tables = {f"{s}/{name}.arrow" for s in ("train", "val") for name in ("images", "labels")}
+        assert names == tars | tables
         for name in names:
-            assert (copy / "train" / name).read_bytes() == (shards / "train" / name).read_bytes()
+            assert (copy / name).read_bytes() == (images / name).read_bytes()
+        assert ImageSet(copy / "train").read(1).jpg == b"jpeg" * 1000
+        assert ImageSet(copy / "train").tars[0].resolve() == copy / "tars/00000.tar"
     assert left(tmp_path / "disk") == []
 
 
-def test_without_scratch_nothing_is_copied(shards):
-    with on_scratch(shards, None) as place:
-        assert place == shards
+def test_without_scratch_nothing_is_copied(images):
+    with on_scratch(images, None) as place:
+        assert place == images
 
 
-def test_a_variable_of_the_job_may_name_the_folder(shards, tmp_path, monkeypatch):
+def test_a_variable_of_the_job_may_name_the_folder(images, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "job"))
-    with on_scratch(shards, "$TMPDIR") as copy:
+    with on_scratch(images, "$TMPDIR") as copy:
         assert copy.parent == tmp_path / "job"
     monkeypatch.delenv("TMPDIR")
-    with pytest.raises(InputError, match="not set"), on_scratch(shards, "$TMPDIR"):
+    with pytest.raises(InputError, match="not set"), on_scratch(images, "$TMPDIR"):
         pass
 
 
-def test_a_full_disk_is_reported_and_worked_without(shards, tmp_path, monkeypatch, caplog):
-    usage = shutil.disk_usage(tmp_path)._replace(free=9999)  # of the 10,000 bytes in two tars
+def test_a_full_disk_is_reported_and_worked_without(images, tmp_path, monkeypatch, caplog):
+    usage = shutil.disk_usage(tmp_path)._replace(free=9999)  # of the 20,480 bytes in two tars
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-    with on_scratch(shards, str(tmp_path / "disk")) as place:
-        assert place == shards
+    with on_scratch(images, str(tmp_path / "disk")) as place:
+        assert place == images
     assert "are needed, 0.000 GB are free); reading them in place" in caplog.text
     assert left(tmp_path / "disk") == []
 
 
-def test_a_disk_that_fills_up_is_reported_and_worked_without(shards, tmp_path, caplog):
+def test_a_disk_that_fills_up_is_reported_and_worked_without(images, tmp_path, caplog):
     """/dev/full takes no byte; it stands for the copy of the second tar."""
     original = scratch._copy_file
 
@@ -80,13 +81,13 @@ def test_a_disk_that_fills_up_is_reported_and_worked_without(shards, tmp_path, c
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scratch, "_copy_file", fill)
-        with on_scratch(shards, str(tmp_path / "disk")) as place:
-            assert place == shards
+        with on_scratch(images, str(tmp_path / "disk")) as place:
+            assert place == images
     assert "No space left on device" in caplog.text
     assert left(tmp_path / "disk") == []
 
 
-def test_a_copy_that_differs_is_not_read(shards, tmp_path, monkeypatch, caplog):
+def test_a_copy_that_differs_is_not_read(images, tmp_path, monkeypatch, caplog):
     original = scratch._copy_file
 
     def corrupt(source, target):
@@ -97,13 +98,13 @@ def test_a_copy_that_differs_is_not_read(shards, tmp_path, monkeypatch, caplog):
         return digest
 
     monkeypatch.setattr(scratch, "_copy_file", corrupt)
-    with on_scratch(shards, str(tmp_path / "disk")) as place:
-        assert place == shards
+    with on_scratch(images, str(tmp_path / "disk")) as place:
+        assert place == images
     assert "00001.tar differs from" in caplog.text
 
 
 def test_a_killed_jobs_copy_is_removed_by_the_next_and_a_living_ones_is_not(
-    shards, tmp_path, caplog
+    images, tmp_path, caplog
 ):
     disk = tmp_path / "disk"
     code = (
@@ -112,7 +113,7 @@ def test_a_killed_jobs_copy_is_removed_by_the_next_and_a_living_ones_is_not(
         "    print(copy, flush=True); time.sleep(600)\n"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", code, str(shards), str(disk)],
+        [sys.executable, "-c", code, str(images), str(disk)],
         env=os.environ | {"PYTHONPATH": str(SOURCE)},
         stdout=subprocess.PIPE,
         text=True,
@@ -120,11 +121,11 @@ def test_a_killed_jobs_copy_is_removed_by_the_next_and_a_living_ones_is_not(
     try:
         copy = Path(other.stdout.readline().strip())
         caplog.set_level(logging.INFO)
-        with on_scratch(shards, str(disk)) as mine:
+        with on_scratch(images, str(disk)) as mine:
             assert copy.is_dir() and mine != copy
     finally:
         other.send_signal(signal.SIGKILL)
         other.communicate()
     assert left(disk) == [copy]
-    with on_scratch(shards, str(disk)):
+    with on_scratch(images, str(disk)):
         assert not copy.exists()

@@ -2,6 +2,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from source_files import every
 
 from nicheclip.config.data import TableSource
 from nicheclip.data.sources.base import SourceImage
@@ -18,7 +19,7 @@ def folder(tmp_path):
 
 
 def read(path, **options):
-    items = list(TableImages(TableSource(kind="table", path=str(path), **options)))
+    items = every(TableImages(TableSource(kind="table", path=str(path), **options)))
     kept = [item for item in items if isinstance(item, SourceImage)]
     return kept, {item.key: item.reason for item in items if isinstance(item, Dropped)}
 

@@ -213,7 +213,7 @@ def test_a_table_is_made_from_the_jobs_that_judge_its_cells():
     ]
     assert found["bioclip_few_shot"].inputs[-1].endswith("published/bioclip_rare_species.csv")
     figure = tables(config("tiny")).by_name["fungalzsl_figure_5"]
-    assert "results/shards/fungi/manifest.json" in figure.inputs
+    assert "results/acquire/fungi/test/images.arrow" in figure.inputs
     assert figure.outputs == ["results/figures/fungalzsl_figure_5.svg"]
     assert figure.modules == ["nicheclip.reporting.figure_kinds.pictures"]
 

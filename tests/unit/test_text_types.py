@@ -14,7 +14,7 @@ from small_evaluation import (
     cell_file,
     encode_all,
     judge_one,
-    small_shards,
+    small_image_sets,
     tiny_clip,
     write_classes,
 )
@@ -30,7 +30,7 @@ NAMES = {
 def cell(tmp_path_factory):
     """The folder of an encoded split, its model and its image features."""
     folder = tmp_path_factory.mktemp("cell")
-    small_shards(folder)
+    small_image_sets(folder)
     clip = tiny_clip(folder / "registry")
     save(clip, folder / "model")
     write_classes(folder / "classes.parquet")

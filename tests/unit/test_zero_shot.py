@@ -30,7 +30,7 @@ from small_evaluation import (
     image_id,
     judge_one,
     predictions_of,
-    small_shards,
+    small_image_sets,
     tiny_clip,
     unit_features,
     write_captions,
@@ -134,7 +134,7 @@ def test_the_whole_cell_from_files(tmp_path):
     from nicheclip.models.encode import ClipEncoder
     from nicheclip.models.openclip import load, save
 
-    small_shards(tmp_path)
+    small_image_sets(tmp_path)
     save(tiny_clip(tmp_path / "registry"), tmp_path / "model")
     write_classes(tmp_path / "classes.parquet")
     write_texts(tmp_path / "texts.parquet")

@@ -1,22 +1,23 @@
-"""Acquire: sources become encoded images with a row for each, then a catalog and classes.
+"""Acquire: sources become encoded images with a row for each, then a catalog, classes and splits.
 
 Inputs:  what the config's `datasets.<name>.source` names (nothing for the synthetic worlds)
-Outputs: results/acquire/<dataset>/images/<part>.parquet, {rows,dropped}.parquet, images.json (their
-         manifest); of these {catalog,classes}.parquet, manifest.json
-A changed split or a rule about duplicates reads no image again.
+Outputs: results/acquire/<dataset>/parts/<part>/images/<tar>.tar, {rows,dropped}.parquet,
+         manifest.json: the images, each once; of all parts {catalog,classes}.parquet,
+         <split>/images.arrow (where each image lies), <split>/labels.arrow, manifest.json
+Parts are acquired side by side. A changed split or a rule about duplicates reads no image again.
 """
 
 
-rule acquire_dataset:
+rule acquire_part:
     input:
         lambda w: PLAN.source_files(w.dataset),
     output:
-        rows="results/acquire/{dataset}/rows.parquet",
-        dropped="results/acquire/{dataset}/dropped.parquet",
-        images=directory("results/acquire/{dataset}/images"),
-        manifest="results/acquire/{dataset}/images.json",
+        rows="results/acquire/{dataset}/parts/{part}/rows.parquet",
+        dropped="results/acquire/{dataset}/parts/{part}/dropped.parquet",
+        images=directory("results/acquire/{dataset}/parts/{part}/images"),
+        manifest="results/acquire/{dataset}/parts/{part}/manifest.json",
     log:
-        "results/logs/acquire/{dataset}.log",
+        "results/logs/acquire/{dataset}/{part}.log",
     conda:
         "../../envs/data.yaml"
     threads: 2
@@ -28,30 +29,42 @@ rule acquire_dataset:
         config=lambda w: CONFIG.datasets[w.dataset].determines_images(),
         seed=CONFIG.seed,
         registry=str(PLAN.registry / "datasets"),
-        code=lambda w: code("acquire_dataset.py", *PLAN.source_modules(w.dataset)),
+        code=lambda w: code("acquire_part.py", *PLAN.source_modules(w.dataset)),
     message:
-        "Acquiring the data set {wildcards.dataset}"
+        "Acquiring part {wildcards.part} of the data set {wildcards.dataset}"
     script:
-        "../../scripts/acquire_dataset.py"
+        "../../scripts/acquire_part.py"
 
 
 rule curate_dataset:
     input:
-        rows=rules.acquire_dataset.output.rows,
-        dropped=rules.acquire_dataset.output.dropped,
+        rows=lambda w: expand(
+            rules.acquire_part.output.rows,
+            dataset=w.dataset,
+            part=PLAN.parts(w.dataset),
+        ),
+        dropped=lambda w: expand(
+            rules.acquire_part.output.dropped,
+            dataset=w.dataset,
+            part=PLAN.parts(w.dataset),
+        ),
     output:
         catalog="results/acquire/{dataset}/catalog.parquet",
         classes="results/acquire/{dataset}/classes.parquet",
+        images=[f"results/acquire/{{dataset}}/{split}/images.arrow" for split in SPLITS],
+        labels=[f"results/acquire/{{dataset}}/{split}/labels.arrow" for split in SPLITS],
         manifest="results/acquire/{dataset}/manifest.json",
     log:
         "results/logs/curate/{dataset}.log",
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=memory(1000, 10),
+        mem_mb=memory(1000, 5),
         runtime=minutes(60, 0.1),
     params:
         split=lambda w: CONFIG.datasets[w.dataset].determines_splits(),
+        tars=lambda w: CONFIG.datasets[w.dataset].shards_of_part,
+        expected=lambda w: PLAN.expected_images(w.dataset),
         seed=CONFIG.seed,
         code=code("curate_dataset.py"),
     message:

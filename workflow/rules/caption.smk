@@ -2,7 +2,7 @@
 
 Inputs:  results/acquire/<dataset>/{catalog,classes}.parquet, the prompt or captions file
 Outputs: results/captions/<captions>/captions.parquet, manifest.json,
-         results/texts/<dataset>/captions.parquet: which of them each image carries
+         results/texts/<dataset>/<split>.arrow: the caption of each image, in their order
 The cache of replies (cache.jsonl beside them) is no output: a killed job goes on from it.
 """
 
@@ -11,7 +11,7 @@ rule generate_captions:
     input:
         catalog=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/catalog.parquet",
         classes=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/classes.parquet",
-        images=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/images",
+        splits=lambda w: PLAN.split_files(CONFIG.captions[w.captions].dataset),
         source=lambda w: PLAN.caption_source(w.captions),
     output:
         captions="results/captions/{captions}/captions.parquet",
@@ -43,10 +43,11 @@ rule generate_captions:
 
 rule assign_captions:
     input:
+        splits=lambda w: PLAN.split_files(w.dataset),
         catalog="results/acquire/{dataset}/catalog.parquet",
         captions=lambda w: f"results/captions/{CONFIG.datasets[w.dataset].captions}/captions.parquet",
     output:
-        assigned="results/texts/{dataset}/captions.parquet",
+        [f"results/texts/{{dataset}}/{split}.arrow" for split in SPLITS],
     log:
         "results/logs/texts/{dataset}.log",
     conda:
@@ -55,6 +56,7 @@ rule assign_captions:
         mem_mb=memory(1000, 10),
         runtime=minutes(30, 0.1),
     params:
+        splits=SPLITS,
         code=code("assign_captions.py"),
     message:
         "Giving each image of {wildcards.dataset} its caption"

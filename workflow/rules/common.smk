@@ -53,6 +53,7 @@ wildcard_constraints:
     evaluation=any_of(CONFIG.evaluation),
     split=any_of(SPLITS),
     part=r"\d{5}",
+    tar=r"\d{5}",
     kind=any_of(MODEL_KINDS),
     name=any_of([*CONFIG.models, *CONFIG.training]),
     variant=r"pretrained|seed\d+",

@@ -1,6 +1,6 @@
-"""Evaluate: models and shards become features, predictions and metrics.
+"""Evaluate: models and images become features, predictions and metrics.
 
-Inputs:  model folders (results/models/...), results/shards/<dataset>, class texts
+Inputs:  model folders (results/models/...), results/acquire/<dataset>, class texts
 Outputs: results/features/<dataset>/<split>/<kind>/<name>/manifest.json, the features beside it, and
          results/evaluate/<dataset>/<split>/<kind>/<name>/<variant>/<evaluation>/<protocol>/...
 A job takes all variants (seeds) of a subject on one split: `encode` both sides, images and class
@@ -11,11 +11,13 @@ texts, and `judge` all protocols of all evaluations, without torch.
 rule encode:
     input:
         models=lambda w: subject_job(w).model_files,
-        shards="results/shards/{dataset}/manifest.json",
+        images="results/acquire/{dataset}/{split}/images.arrow",
+        labels="results/acquire/{dataset}/{split}/labels.arrow",
         catalog="results/acquire/{dataset}/catalog.parquet",
         texts="results/taxonomy/{dataset}/texts.parquet",
         templates=lambda w: PLAN.template_files(subject_job(w)),
         captions=lambda w: PLAN.caption_files(subject_job(w)),
+        own_captions=lambda w: PLAN.gallery_captions(subject_job(w)),
     output:
         manifest="results/features/{dataset}/{split}/{kind}/{name}/manifest.json",
     log:
@@ -98,7 +100,7 @@ rule judge:
 
 rule judge_colour_histogram:
     input:
-        shards="results/shards/{dataset}/manifest.json",
+        splits=lambda w: PLAN.split_files(w.dataset, ("train", w.split)),
         classes="results/acquire/{dataset}/classes.parquet",
         seen_catalogs=seen_files("catalog.parquet"),
         seen_classes=seen_files("classes.parquet"),

@@ -21,7 +21,13 @@ rule captions:
 
 rule shards:
     input:
-        expand(rules.index_shards.output.manifest, dataset=CONFIG.datasets),
+        [
+            file
+            for dataset in CONFIG.datasets
+            for file in expand(
+                rules.write_shard.output, dataset=dataset, tar=PLAN.tars(dataset)
+            )
+        ],
     localrule: True
 
 

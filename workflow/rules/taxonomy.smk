@@ -1,8 +1,8 @@
 """Taxonomy: the ranks of each class become text types.
 
 Inputs:  results/acquire/<dataset>/classes.parquet, the checklists that the config names
-Outputs: results/taxonomy/<dataset>/{taxa,texts,resolutions}.parquet, manifest.json; with
-         checklists also results/checklists/{names,vernaculars}.parquet, manifest.json
+Outputs: results/taxonomy/<dataset>/{taxa,texts,resolutions}.parquet, class_texts.arrow (the texts
+         as training reads them), manifest.json; with checklists also results/checklists/{names,vernaculars}.parquet, manifest.json
 """
 
 if CONFIG.taxonomy.providers:
@@ -38,6 +38,7 @@ rule flatten_taxonomy:
     output:
         taxa="results/taxonomy/{dataset}/taxa.parquet",
         texts="results/taxonomy/{dataset}/texts.parquet",
+        class_texts="results/taxonomy/{dataset}/class_texts.arrow",
         resolutions="results/taxonomy/{dataset}/resolutions.parquet",
         manifest="results/taxonomy/{dataset}/manifest.json",
     log:

@@ -1,6 +1,6 @@
-"""Train: a start model and shards become a trained model.
+"""Train: a start model, images and texts become a trained model.
 
-Inputs:  results/shards/<dataset>/manifest.json, the model's architecture or weights
+Inputs:  results/acquire/<dataset>/<split>/, class texts and captions, the model's architecture or weights
 Outputs: results/models/start/<model>/<seed<n>|pretrained>/ and results/models/trained/<run>/seed<n>/,
          both model folders in open_clip's layout; the latter with train.json and history.csv
 Checkpoints (results/models/trained/<run>/seed<n>/run/) are no output: Snakemake would delete them
@@ -37,7 +37,11 @@ rule create_model:
 rule train_model:
     input:
         start=lambda w: PLAN.start(CONFIG.training[w.run].model, int(w.seed)).files(),
-        shards=lambda w: f"results/shards/{CONFIG.training[w.run].dataset}/manifest.json",
+        splits=lambda w: PLAN.split_files(
+            CONFIG.training[w.run].dataset, ("train", "val")
+        ),
+        class_texts=lambda w: f"results/taxonomy/{CONFIG.training[w.run].dataset}/class_texts.arrow",
+        captions=lambda w: PLAN.training_captions(w.run),
     output:
         model=[f"results/models/trained/{{run}}/seed{{seed}}/{f}" for f in MODEL_FILES],
         report="results/models/trained/{run}/seed{seed}/train.json",

@@ -1,14 +1,40 @@
 """A caption for each image, in columns: no Python object for an image or a caption is kept."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from nicheclip.data.image_set import ImageSet
+from nicheclip.data.mapped import write_mapped
 from nicheclip.runtime.seeding import stable_hash
-from nicheclip.schemas import ASSIGNED, EVERY_SPLIT
+from nicheclip.schemas import ASSIGNED, EVERY_SPLIT, ROW_CAPTIONS
 from nicheclip.terms import SPLITS
 
+#: rows of a batch of the file
+ROWS_AT_ONCE = 1 << 16
+
 GROUP = ["class_id", "split"]
+
+
+def write_assigned(assigned: pa.Table, images: ImageSet, target: Path) -> int:
+    """Write the captions of a split's images in their order (schema ``ROW_CAPTIONS``).
+
+    Args:
+        assigned: schema ``ASSIGNED``; rows of other splits are passed over.
+        images: of the split.
+        target: written.
+
+    Returns:
+        Images that have one.
+    """
+    ids = pl.DataFrame({"image_id": images.image_ids}, schema={"image_id": pl.String})
+    rows = ids.join(pl.DataFrame(assigned), on="image_id", how="left", maintain_order="left")
+    table = rows.select(ROW_CAPTIONS.names).to_arrow().cast(ROW_CAPTIONS)
+    pieces = range(0, len(table), ROWS_AT_ONCE)
+    write_mapped(target, ROW_CAPTIONS, (table.slice(start, ROWS_AT_ONCE) for start in pieces))
+    return int(len(table) - table["caption"].null_count)
 
 
 def assign(catalog: pa.Table, captions: pa.Table) -> pa.Table:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nicheclip.captions.backend import Backend, BackendSetting, OpenedBackend, Reply, Request
 from nicheclip.captions.cache import ReplyCache, cache_key
@@ -20,6 +19,7 @@ from nicheclip.captions.prompts import Prompt, fill
 from nicheclip.captions.repeats import Repeats
 from nicheclip.captions.splits import Caption, partition, text_groups
 from nicheclip.config.captions import CaptionConfig
+from nicheclip.data.image_set import ImageSet
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.progress import progress
@@ -64,7 +64,7 @@ def generate(
     *,
     classes: pa.Table,
     catalog: pa.Table,
-    images: list[Path],
+    images: Sequence[Path],
     prompts: Path,
     cache: Path,
     seed: int,
@@ -77,7 +77,7 @@ def generate(
         config: backend, prompts, gates.
         classes: schema ``CLASSES``.
         catalog: schema ``CATALOG``.
-        images: Parquet files of schema ``IMAGES``; read only where a model sees images.
+        images: folders of image sets (``ImageSet``); read only where a model sees images.
         prompts: the prompt registry's folder.
         cache: JSON Lines file of the replies of a server.
         seed: of sampling and splits.
@@ -163,7 +163,7 @@ def _requests(
     samples: dict[_Target, int],
     prompt: Prompt | None,
     class_names: dict[str, dict[str, str]],
-    images: list[Path],
+    images: Sequence[Path],
     seed: int,
 ) -> Iterator[Request]:
     """The requests of each target; those with images in the order of the image files."""
@@ -184,19 +184,22 @@ def _requests(
             )
 
 
-def _with_images(targets: Iterable[_Target], images: list[Path]) -> Iterator[tuple[_Target, bytes]]:
+def _with_images(
+    targets: Iterable[_Target], images: Sequence[Path]
+) -> Iterator[tuple[_Target, bytes]]:
     """Each target with its image's bytes; a few images are in memory at a time."""
     waiting = {target.image_id: target for target in targets}
-    for path in images:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=IMAGES_AT_ONCE):
-            for row in batch.to_pylist():
-                if target := waiting.pop(row["image_id"], None):
-                    yield target, row["jpg"]
+    for folder in images:
+        split = ImageSet(folder)
+        for start in range(0, len(split), IMAGES_AT_ONCE):
+            rows = range(start, min(start + IMAGES_AT_ONCE, len(split)))
+            for image in split.read_many(r for r in rows if split.image_id(r) in waiting):
+                yield waiting.pop(image.image_id), image.jpg
     if waiting:
         raise InputError(
             f"captions: {len(waiting)} images of the catalog, the first {next(iter(waiting))}, are "
-            f"in none of the {len(images)} image files. Run the acquire stage of this data set "
-            "again."
+            f"in none of {[str(folder) for folder in images]}. Run the acquire stage of this data "
+            "set again."
         )
 
 

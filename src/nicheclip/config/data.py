@@ -7,65 +7,8 @@ import yaml
 from pydantic import Field, model_validator
 
 from nicheclip.config.base import ConfigModel
+from nicheclip.config.worlds import ArborWorld, Fraction, World
 from nicheclip.runtime.paths import expand_path
-
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-class FungiWorld(ConfigModel):
-    """FungalZSL's generator: spores, hyphae, mycelium."""
-
-    name: Literal["fungi"]
-    images_per_class: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
-        default={"train": 1600, "val": 200, "test": 200}
-    )
-    """How many images of each of the three classes go to each split (paper: 1600, 200, 200)."""
-    size: Annotated[int, Field(ge=16, le=4096)] = 224
-    """Edge of the square image in pixels."""
-    growth: Literal["stages", "time_aligned"] = "stages"
-    """`stages`: three separate generators (FungalZSL). `time_aligned`: one run of 100 frames per
-    colony in which spores turn into hyphae and mycelium (arXiv 2501.02855)."""
-    temperature: Literal["paper", "code"] = "paper"
-    """Temperature ranges in kelvin: as the paper states them, or as the published code has them."""
-
-
-class ImagesPerSpecies(ConfigModel):
-    """Images of each species of `arbor` in each split."""
-
-    train: Annotated[int, Field(ge=1)] = 40
-    """The mean over the species that train; `tail` says how unequal they are."""
-    val: Annotated[int, Field(ge=0)] = 4
-    """Of each species that trains."""
-    test: Annotated[int, Field(ge=0)] = 10
-    """Of each species, those that training never sees included."""
-
-
-class ArborWorld(ConfigModel):
-    """A procedural tree of life: seven ranks, looks inherited along the tree, Latin and English
-    names, a long tail, and species that training never sees."""
-
-    name: Literal["arbor"]
-    size: Annotated[int, Field(ge=16, le=4096)] = 64
-    """Edge of the square image in pixels."""
-    species: Annotated[int, Field(ge=12, le=5000)] = 96
-    """Leaves of the tree. With the seed they alone make the tree, its names and its looks."""
-    images_per_species: ImagesPerSpecies = ImagesPerSpecies()
-    tail: Annotated[float, Field(ge=0, le=3)] = 0.7
-    """The training images of the k-th most common species are in proportion to k ** -tail, one at
-    least; 0: all have the same number."""
-    rare_species: Fraction = 0.08
-    """Share of the species that is held out, though another species of the genus trains."""
-    held_out_genera: Fraction = 0.08
-    """Share of the genera that is held out with all species, though another genus of the family
-    trains. All images of what is held out go to the test split."""
-    field: bool = False
-    """The shifted twin: the same species by another sensor, in other light, blurred, occluded, and
-    away from their habitat."""
-    difficulty: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """How much pose, light, individual colour, habitat and clutter vary."""
-
-
-World = Annotated[FungiWorld | ArborWorld, Field(discriminator="name")]
 
 
 class _Source(ConfigModel):
@@ -86,6 +29,11 @@ class _Source(ConfigModel):
         """The modules of the library that read a source of this kind."""
         del registry
         return [f"nicheclip.data.sources.{self.kind}"]
+
+    def expected_images(self, registry: Path) -> dict[str, int]:
+        """How many images of each split (`all`: of all) there should be, where that is known."""
+        del registry
+        return {}
 
 
 class SyntheticSource(_Source):
@@ -271,10 +219,23 @@ class RegistrySource(_Source):
     def modules(self, registry: Path) -> list[str]:
         """See ``_Source``; those of the entry's kind, none where there is no readable entry."""
         try:
-            entry = yaml.safe_load((registry / f"{self.name}.yaml").read_text(encoding="utf-8"))
-            return [f"nicheclip.data.sources.{entry['source']['kind']}"]
-        except (OSError, yaml.YAMLError, TypeError, KeyError):
-            return []  # the job that reads it says what is wrong
+            return [f"nicheclip.data.sources.{self._entry(registry)['source']['kind']}"]
+        except (TypeError, KeyError):
+            return []
+
+    def expected_images(self, registry: Path) -> dict[str, int]:
+        """See ``_Source``."""
+        try:
+            return dict(self._entry(registry)["images"])
+        except (TypeError, KeyError, ValueError):
+            return {}
+
+    def _entry(self, registry: Path) -> Any:
+        """None where it cannot be read: the job that acquires says what is wrong."""
+        try:
+            return yaml.safe_load((registry / f"{self.name}.yaml").read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError, UnicodeDecodeError):
+            return None
 
 
 Source = Annotated[
@@ -317,9 +278,23 @@ class DatasetConfig(ConfigModel):
     image: ImageConfig = ImageConfig()
     split: SplitConfig = SplitConfig()
     captions: str | None = None
-    """The caption set whose texts go into the shards, by its name under `captions`."""
-    shards: Annotated[int, Field(ge=1, le=99999)] = 1
-    """Number of shards of each split. Images are spread over them by their id."""
+    """The caption set whose texts the images carry, by its name under `captions`."""
+    parts: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Jobs that acquire it side by side, each a share of the source."""
+    shards: Annotated[int, Field(ge=1, le=99_999)] = 1
+    """Tars that hold the images, a multiple of `parts`. Each part spreads its images over its own
+    by their id."""
+
+    @property
+    def shards_of_part(self) -> int:
+        """Tars that each part writes."""
+        return self.shards // self.parts
+
+    @model_validator(mode="after")
+    def _each_part_has_as_many_shards(self) -> "DatasetConfig":
+        if self.shards % self.parts:
+            raise ValueError(f"shards ({self.shards}) must be a multiple of parts ({self.parts})")
+        return self
 
     @model_validator(mode="after")
     def _arbor_makes_its_splits(self) -> "DatasetConfig":
@@ -333,7 +308,7 @@ class DatasetConfig(ConfigModel):
 
     def determines_images(self) -> dict[str, Any]:
         """What of it can change the images and their rows, as plain values."""
-        return self.model_dump(mode="json", include={"source", "image", "shards"})
+        return self.model_dump(mode="json", include={"source", "image", "parts", "shards"})
 
     def determines_splits(self) -> dict[str, Any]:
         """What of it can change the catalog of given images, as plain values."""

@@ -33,7 +33,7 @@ Show = Literal[
     "code",
 ]
 
-Read = Literal["cells", "features", "catalog", "classes", "shards"]
+Read = Literal["cells", "features", "catalog", "classes", "images"]
 
 #: an axis value that stands for all that the evaluation has
 EACH = "each"
@@ -217,7 +217,7 @@ class TableSpec(ConfigModel):
     caption: str
     """Under the table in the report."""
     reads: list[Read] = Field(default=["cells"])
-    """What is read: what was judged, image features, catalog, classes, shards."""
+    """What is read: what was judged, image features, catalog, classes, images."""
     rows: list[Axis] = Field(default=[])
     """The rows are each combination of the axes' values, the last axis fastest."""
     entry: EntryKeys = EntryKeys()

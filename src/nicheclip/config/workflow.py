@@ -45,8 +45,8 @@ class Config(ConfigModel):
     encoding: EncodingConfig = EncodingConfig()
     papers: PapersConfig = PapersConfig()
     scratch: str | None = None
-    """A folder on each node's own disk, for example `$TMPDIR`: a training job copies its shards
-    there and reads the copies. Null reads the shards where they are."""
+    """A folder on each node's own disk, for example `$TMPDIR`: a training job copies its images
+    there and reads the copies. Null reads the images where they are."""
 
     @model_validator(mode="after")
     def _references_exist(self) -> "Config":

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nicheclip.config.data import ImageConfig
+from nicheclip.data.perceptual_hash import perceptual_hash
 
 #: formats that are opened; Pillow knows others that call outside programs
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
@@ -36,6 +37,8 @@ class NormalisedImage:
     height: int
     converted: tuple[str, ...]
     """What was changed; empty where the bytes are the source's own."""
+    phash: int
+    """See ``perceptual_hash``."""
 
 
 def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
@@ -54,11 +57,12 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
     elif max(image.size) > MAX_JPEG_SIDE:
         raise BadImageError(f"longer than {MAX_JPEG_SIDE} pixels")
     if not reasons:
-        return NormalisedImage(data, image.width, image.height, ())
+        return NormalisedImage(data, image.width, image.height, (), perceptual_hash(image))
     upright = _shrink(_rgb(ImageOps.exif_transpose(image)), config.max_side)
     stream = io.BytesIO()
     upright.save(stream, "JPEG", quality=config.jpeg_quality, exif=b"", icc_profile=None)
-    return NormalisedImage(stream.getvalue(), upright.width, upright.height, tuple(reasons))
+    size, phash = upright.size, perceptual_hash(upright)
+    return NormalisedImage(stream.getvalue(), *size, tuple(reasons), phash)
 
 
 def _decode(data: bytes) -> tuple[Image.Image, list[str]]:

@@ -1,4 +1,4 @@
-"""Copies of shards on a node's own disk, for the time of a job."""
+"""Copies of images on a node's own disk, for the time of a job."""
 
 import hashlib
 import logging
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nicheclip.data.shard_reader import ShardSet, has_shards
+from nicheclip.data.image_set import ImageSet, has_images
+from nicheclip.data.labels import Labels
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.locks import LockedError, lock, locked
 from nicheclip.runtime.paths import expand_path
@@ -24,32 +25,32 @@ BLOCK = 2**22  # bytes
 
 
 @contextmanager
-def on_scratch(shards: Path, scratch: str | None) -> Iterator[Path]:
-    """While entered, a copy of the training shards below ``scratch``, or ``shards`` itself.
+def on_scratch(data: Path, scratch: str | None) -> Iterator[Path]:
+    """While entered, a copy of the images of training below ``scratch``, or ``data`` itself.
 
     Copies are compared with what was read, and removed at the end; those of jobs that were killed
     are removed by the next one on the node. When a copy cannot be made (a full disk, a copy that
-    differs) the reason goes to the log and the shards are read where they are.
+    differs) the reason goes to the log and the images are read where they are.
 
     Args:
-        shards: root of a data set's shards.
+        data: folder of a data set, with a folder for each split.
         scratch: a folder on the node's disk, in a user's words (``$TMPDIR``); None copies nothing.
 
     Raises:
         InputError: ``scratch`` names an environment variable that is not set.
     """
     if scratch is None:
-        yield shards
+        yield data
         return
     folder, held = None, None
     try:
         try:
             folder, held = _own_folder(expand_path(scratch))
-            _copy(shards, folder)
+            _copy(data, folder)
             place = folder
         except OSError as error:
-            log.warning("%s: no copy of the shards (%s); reading them in place", scratch, error)
-            place = shards
+            log.warning("%s: no copy of the images (%s); reading them in place", scratch, error)
+            place = data
         yield place
     finally:
         if folder is not None:
@@ -77,31 +78,32 @@ def _remove_if_left(folder: Path) -> None:
     os.close(descriptor)
 
 
-def _copy(shards: Path, folder: Path) -> None:
-    """Copy every split's shards.
+def _copy(data: Path, folder: Path) -> None:
+    """Copy the images and labels of every split.
 
     Raises:
         OSError: no room, or a copy differs from what was read.
     """
-    files = [file for split in SPLITS for file in _files(shards / split)]
+    root = data.resolve()
+    files = list(dict.fromkeys(file for split in SPLITS for file in _files(root / split)))
     size = sum(file.stat().st_size for file in files)
     if size > (free := shutil.disk_usage(folder).free):
         raise OSError(f"{size / 1e9:.3f} GB are needed, {free / 1e9:.3f} GB are free")
     for file in files:
-        copy = folder / file.relative_to(shards)
-        copy.parent.mkdir(exist_ok=True)
+        copy = folder / file.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         read = _copy_file(file, copy)
         if sha256_file(copy) != read:
             raise OSError(f"{copy} differs from {file}")
-    log.info("%d files of shards (%.3f GB) copied to %s", len(files), size / 1e9, folder)
+    log.info("%d files of images (%.3f GB) copied to %s", len(files), size / 1e9, folder)
 
 
 def _files(split: Path) -> list[Path]:
-    """The files of a split's shards; none where the split has no shards."""
-    if not has_shards(split):
+    """The files of a split's images; none where it has no index."""
+    if not has_images(split):
         return []
-    shards = ShardSet(split)
-    return [shards.index_file, *shards.tars]
+    images = ImageSet(split)
+    return [images.index_file, Labels(split).file, *(tar.resolve() for tar in images.tars)]
 
 
 def _copy_file(source: Path, target: Path) -> str:

@@ -40,8 +40,8 @@ def launch(task: Task) -> None:
             "not found in it). Set compute.nodes to 1, or run with --profile slurm."
         )
     if not step and compute.node_processes == 1:
-        with leaving_on_signals(), on_scratch(task.data, task.scratch) as shards:
-            run_task(task, shards)
+        with leaving_on_signals(), on_scratch(task.data, task.scratch) as data:
+            run_task(task, data)
         return
     command = [sys.executable, "-m", "nicheclip.engine.node", str(task.write())]
     if step:

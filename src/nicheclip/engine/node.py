@@ -28,8 +28,8 @@ def run_node(task: Task, file: Path) -> int:
     Raises:
         Interrupted: a signal came before the processes were started.
     """
-    with leaving_on_signals(), on_scratch(task.data, task.scratch) as shards:
-        command = [sys.executable, "-m", "nicheclip.engine.process", str(file), str(shards)]
+    with leaving_on_signals(), on_scratch(task.data, task.scratch) as data:
+        command = [sys.executable, "-m", "nicheclip.engine.process", str(file), str(data)]
         return _run(command, rank_environments(task, os.environ))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -45,12 +46,12 @@ class Sampling:
                 "Look into the data set's manifest for images that were dropped."
             )
 
-    @property
+    @cached_property
     def samples(self) -> int:
         """In an epoch."""
         return sum(self.shard_sizes)
 
-    @property
+    @cached_property
     def batches(self) -> int:
         """In an epoch."""
         full, left_over = divmod(self.samples, self.batch_size)

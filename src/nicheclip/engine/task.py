@@ -23,7 +23,7 @@ class Task(BaseModel):
     """What the entry needs, as plain values."""
     compute: ComputeConfig
     data: Path
-    """Root of a data set's shards; the processes may be given a copy."""
+    """Folder of a data set; the processes may be given a copy."""
     run_folder: Path
     log: Path
     code: str = ""
@@ -49,12 +49,12 @@ class Entry(Protocol):
     """What a process of a run does."""
 
     def run(self, task: Task, data: Path) -> object:
-        """Its part of ``task``, with the shards in ``data``."""
+        """Its part of ``task``, with the data set in ``data``."""
         ...
 
 
 def run_task(task: Task, data: Path) -> None:
-    """Do this process's part of ``task`` with the shards in ``data``.
+    """Do this process's part of ``task`` with the data set in ``data``.
 
     Raises:
         as ``engine.run`` and the entry.

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
+from nicheclip.data.labels import Labels
 from nicheclip.evaluation.accuracy import accuracy_measures
 from nicheclip.evaluation.cell_files import write_cell
 from nicheclip.evaluation.measures import CellMetrics, measure_cost
@@ -62,15 +63,17 @@ def colour_histogram(image: bytes) -> npt.NDArray[np.float32]:
 class Histograms:
     """The colour histograms of a split, made when they are asked for, and once."""
 
-    def __init__(self, shards: ShardSet) -> None:
-        self.shards = shards
+    def __init__(self, images: ImageSet) -> None:
+        self.images = images
+        self.class_ids = Labels(images.folder).class_ids
+        """The label of each image."""
         self._known: dict[int, npt.NDArray[np.float32]] = {}
 
     def rows(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
         """[n, 512] of the images with these numbers."""
         new = [row for row in rows.tolist() if row not in self._known]
         for row in progress(new, label="colour histograms", total=len(new)):
-            self._known[row] = colour_histogram(self.shards.read(row).jpg)
+            self._known[row] = colour_histogram(self.images.read(row).jpg)
         return np.stack([self._known[row] for row in rows.tolist()])
 
 
@@ -88,12 +91,12 @@ def judge_colour_histogram(
     Raises:
         InputError: the train split has fewer than two classes.
     """
-    labels, judged_labels = train.shards.class_ids, judged.shards.class_ids
+    labels, judged_labels = train.class_ids, judged.class_ids
     rows, judged_rows = _rows_among(labels, class_ids), _rows_among(judged_labels, class_ids)
     learnt = {labels[row] for row in rows}
     if len(learnt) < 2:
         raise InputError(
-            f"{train.shards.folder}: the colour histogram needs two classes to learn from, there "
+            f"{train.images.folder}: the colour histogram needs two classes to learn from, there "
             f"are {len(learnt)}. Set baseline: false for this evaluation."
         )
     if len(rows) > MOST_TRAINING_IMAGES:
@@ -103,7 +106,7 @@ def judge_colour_histogram(
     classifier.fit(train.rows(rows), [labels[row] for row in rows])
     probabilities = classifier.predict_proba(judged.rows(judged_rows))
     columns = [str(class_id) for class_id in classifier.classes_]
-    all_ids = judged.shards.image_ids
+    all_ids = judged.images.image_ids
     image_ids = [all_ids[row] for row in judged_rows]
     predictions = make_predictions(
         image_ids,
@@ -120,8 +123,8 @@ def judge_baseline(
     *,
     dataset: str,
     split: str,
-    train: ShardSet,
-    judged: ShardSet,
+    train: ImageSet,
+    judged: ImageSet,
     classes: Path,
     groups: ClassGroups,
     seed: int,
@@ -135,8 +138,8 @@ def judge_baseline(
         requests: the evaluations.
         dataset: its name.
         split: name of the judged split.
-        train: the train split.
-        judged: the judged split.
+        train: images of the train split; their labels lie beside them.
+        judged: of the judged split.
         classes: schema ``CLASSES``, for the ranks.
         groups: of the classes.
         seed: of the bootstrap, and of the sample of a large train split.

@@ -16,7 +16,7 @@ from typing import Protocol
 import polars as pl
 
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.class_texts import caption_texts, read_templates, template_texts
 from nicheclip.evaluation.feature_files import image_file, text_file
 from nicheclip.evaluation.gallery import GalleryItems, read_gallery
@@ -40,7 +40,7 @@ class Encoder(Protocol):
     def logit_scale(self) -> float:
         """The factor between cosine similarity and logit."""
 
-    def images(self, shards: ShardSet) -> ImageFeatures:
+    def images(self, split: ImageSet) -> ImageFeatures:
         """Features of all images, in their order."""
 
     def texts(self, texts: Sequence[str]) -> TextFeatures:
@@ -57,14 +57,21 @@ class TextSources:
     """Files of templates, by name."""
     captions: Mapping[str, Path]
     """Files of schema ``CAPTIONS``, by the name of the caption set."""
+    own_captions: Path | None = None
+    """Schema ``ROW_CAPTIONS``: those that the split's images carry."""
 
     @classmethod
-    def of(cls, texts: str, templates: Sequence[str], captions: Sequence[str]) -> "TextSources":
-        """From paths: ``<templates>.yaml`` and ``<caption set>/captions.parquet``."""
+    def of(
+        cls, texts: str, templates: Sequence[str], captions: Sequence[str], own: Sequence[str]
+    ) -> "TextSources":
+        """From paths: ``<templates>.yaml``, ``<caption set>/captions.parquet``, and the captions
+        of the split's images, one file or none.
+        """
         return cls(
             texts=Path(texts),
             templates={Path(path).stem: Path(path) for path in templates},
             captions={Path(path).parent.name: Path(path) for path in captions},
+            own_captions=Path(own[0]) if own else None,
         )
 
 
@@ -100,7 +107,7 @@ class EncodingJob:
         self,
         folder: Path,
         *,
-        shards: ShardSet,
+        images: ImageSet,
         catalog: Path,
         text_sets: Sequence[TextSet],
         sources: TextSources,
@@ -111,7 +118,7 @@ class EncodingJob:
 
         Args:
             folder: where the files go.
-            shards: the images of the split.
+            images: of the split.
             catalog: schema ``CATALOG``, for the images' content.
             text_sets: what is encoded of texts.
             sources: where their texts are.
@@ -121,10 +128,10 @@ class EncodingJob:
         Raises:
             InputError: a source is missing or broken.
         """
-        self._folder, self._shards, self._method = folder, shards, method
+        self._folder, self._images, self._method = folder, images, method
         self._open_encoder = open_encoder
-        self._texts = {one.name: _read_texts(one, sources, shards) for one in text_sets}
-        self._image_key = _digest(_image_content(shards, catalog))
+        self._texts = {one.name: _read_texts(one, sources, images) for one in text_sets}
+        self._image_key = _digest(_image_content(images, catalog))
         self._text_keys = {name: _digest(_text_content(t)) for name, t in self._texts.items()}
 
     def run(self, models: Mapping[str, Path]) -> list[EncodedFile]:
@@ -151,8 +158,8 @@ class EncodingJob:
         key = _digest(["images", self._method.image_code, *how, self._image_key])
         reused = read_key(path) == key
         if not reused:
-            write_features(path, encoder().images(self._shards), key)
-        files = [EncodedFile(path, key, len(self._shards), reused)]
+            write_features(path, encoder().images(self._images), key)
+        files = [EncodedFile(path, key, len(self._images), reused)]
         for name, texts in self._texts.items():
             path = text_file(self._folder, variant, name)
             key = _digest(["texts", self._method.text_code, *how, self._text_keys[name]])
@@ -191,7 +198,7 @@ def write_manifest(writer: ManifestWriter, path: Path, files: Sequence[EncodedFi
 _Texts = GalleryItems | dict[str, list[str]]
 
 
-def _read_texts(wanted: TextSet, sources: TextSources, shards: ShardSet) -> _Texts:
+def _read_texts(wanted: TextSet, sources: TextSources, images: ImageSet) -> _Texts:
     match wanted:
         case TemplateSet():
             templates = read_templates(sources.templates[wanted.templates])
@@ -199,7 +206,7 @@ def _read_texts(wanted: TextSet, sources: TextSources, shards: ShardSet) -> _Tex
         case CaptionSet():
             return caption_texts(sources.captions[wanted.captions], wanted.split)
         case GallerySet():
-            return read_gallery(shards)
+            return read_gallery(images, sources.own_captions)
 
 
 def _write_texts(path: Path, texts: _Texts, encoder: Encoder, key: str) -> None:
@@ -217,16 +224,13 @@ def _count(texts: _Texts) -> int:
     return sum(map(len, texts.values()))
 
 
-def _image_content(shards: ShardSet, catalog: Path) -> list[list[object]]:
-    """What the pixels follow from: ids, stored sizes, and the sources' bytes.
-
-    The tars themselves change with the texts in them.
-    """
+def _image_content(images: ImageSet, catalog: Path) -> list[list[object]]:
+    """What the pixels follow from: ids, stored sizes, and the sources' bytes."""
     table = pl.from_arrow(read_table(catalog, CATALOG))
     assert isinstance(table, pl.DataFrame)
     facts = table.select("image_id", "sha256", "width", "height")
-    images = pl.DataFrame({"image_id": shards.image_ids, "size": shards.jpg_sizes})
-    joined = images.join(facts, on="image_id", how="left", maintain_order="left")
+    stored = pl.DataFrame({"image_id": images.image_ids, "size": images.jpg_sizes})
+    joined = stored.join(facts, on="image_id", how="left", maintain_order="left")
     return [column.to_list() for column in joined.get_columns()]
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
+from nicheclip.data.labels import Labels
+from nicheclip.data.mapped import MappedTable
+from nicheclip.data.sample_texts import CAPTION
 from nicheclip.runtime.errors import InputError
-
-#: the text type that retrieval looks for
-CAPTION = "caption"
+from nicheclip.schemas import ROW_CAPTIONS
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class GalleryItems:
 
     gallery: Gallery
     image_ids: list[str]
-    """n images, in the order of the shards."""
+    """n images, in the order of the set."""
     entries: npt.NDArray[np.int64]
     """[n]: the gallery's entry of each image."""
 
@@ -54,23 +56,31 @@ def make_gallery(labels: Sequence[str], texts: Sequence[str]) -> Gallery:
     return Gallery([label for label, _ in entries], [text for _, text in entries])
 
 
-def read_gallery(shards: ShardSet) -> GalleryItems:
-    """The captions of the images of ``shards``; images without one have no place.
+def read_gallery(images: ImageSet, own_captions: Path | None) -> GalleryItems:
+    """The captions of a split's images; images without one have no place.
+
+    Args:
+        images: of the split; their labels lie beside them.
+        own_captions: schema ``ROW_CAPTIONS``; None: no image has a caption.
 
     Raises:
-        InputError: no image has a caption.
+        InputError: no image has a caption, or the captions are of another state of the images.
     """
-    image_ids, labels, captions = [], [], []
-    class_ids = shards.class_ids
-    for index, image_id in enumerate(shards.image_ids):
-        caption = shards.read_texts(index).get(CAPTION)
-        if caption:
-            image_ids.append(image_id)
-            labels.append(class_ids[index])
-            captions.append(caption)
+    found: list[str | None] = [None] * len(images)
+    if own_captions is not None:
+        found = MappedTable(own_captions, ROW_CAPTIONS).column(CAPTION).to_pylist()
+    if len(found) != len(images):
+        raise InputError(
+            f"{own_captions}: has {len(found)} rows for {len(images)} images. Run the workflow "
+            "again: it makes what is out of date."
+        )
+    rows = zip(images.image_ids, Labels(images.folder).class_ids, found, strict=True)
+    carrying = [row for row in rows if row[2]]
+    image_ids, labels = [row[0] for row in carrying], [row[1] for row in carrying]
+    captions = [row[2] for row in carrying if row[2]]
     if not image_ids:
         raise InputError(
-            f"{shards.folder}: no item has a caption, so there is nothing to retrieve. Set "
+            f"{images.folder}: no image has a caption, so there is nothing to retrieve. Set "
             "captions for the data set, or leave out the retrieval protocol."
         )
     gallery = make_gallery(labels, captions)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.models.features import ImageFeatures, TextFeatures, l2_normalise
 from nicheclip.models.openclip import Clip
 from nicheclip.models.views import Normalise, Pixels, ViewSettings, centre_view, decode
@@ -31,11 +31,11 @@ class ClipEncoder:
         """The factor between cosine similarity and logit."""
         return self._clip.logit_scale
 
-    def images(self, shards: ShardSet) -> ImageFeatures:
-        """Features of all images of ``shards``, in their order."""
+    def images(self, split: ImageSet) -> ImageFeatures:
+        """Features of all images of ``split``, in their order."""
         return encode_images(
             self._clip,
-            shards,
+            split,
             batch_size=self._batch_size,
             device=self._device,
             threads=self._threads,
@@ -48,13 +48,13 @@ class ClipEncoder:
 
 @torch.inference_mode()
 def encode_images(
-    clip: Clip, shards: ShardSet, *, batch_size: int, device: str = "cpu", threads: int = 1
+    clip: Clip, split: ImageSet, *, batch_size: int, device: str = "cpu", threads: int = 1
 ) -> ImageFeatures:
-    """Features of all images of ``shards``, in their order.
+    """Features of all images of ``split``, in their order.
 
     Args:
         clip: the model; moved to ``device`` and set to evaluation mode.
-        shards: one split.
+        split: its images.
         batch_size: images that go through the model at once.
         device: ``cpu``, ``cuda``, ...
         threads: decode images while the model works on the batch before.
@@ -63,32 +63,32 @@ def encode_images(
     views = ViewSettings.of(clip)
     normalise = Normalise(views).to(device)
     parts = []
-    batches = _image_batches(shards, centre_view(views), batch_size, threads)
-    total = -(-len(shards) // batch_size)
+    batches = _image_batches(split, centre_view(views), batch_size, threads)
+    total = -(-len(split) // batch_size)
     for batch in progress(batches, label="encode images (batches)", total=total):
         features = model.encode_image(normalise(batch.to(device, non_blocking=True)))
         parts.append(features.float().cpu().numpy())
     width = parts[0].shape[1] if parts else 0
     stacked = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
-    return ImageFeatures(l2_normalise(stacked), shards.image_ids)
+    return ImageFeatures(l2_normalise(stacked), split.image_ids)
 
 
 def _image_batches(
-    shards: ShardSet, view: Callable[[Image.Image], Pixels], batch_size: int, threads: int
+    split: ImageSet, view: Callable[[Image.Image], Pixels], batch_size: int, threads: int
 ) -> Iterator[torch.Tensor]:
     """Batches uint8 [b, 3, s, s]; the next one is decoded while the caller uses this one."""
 
     def load(numbers: range) -> list[Pixels]:
         return [
-            view(decode(sample.jpg, name=sample.image_id, where=shards.folder))
-            for sample in shards.read_many(numbers)
+            view(decode(sample.jpg, name=sample.image_id, where=split.folder))
+            for sample in split.read_many(numbers)
         ]
 
-    starts = range(0, len(shards), batch_size)
+    starts = range(0, len(split), batch_size)
     with ThreadPoolExecutor(max_workers=threads) as pool:
 
         def submit(start: int) -> Iterator[list[Pixels]]:
-            end = min(start + batch_size, len(shards))
+            end = min(start + batch_size, len(split))
             runs = [range(i, min(i + RUN, end)) for i in range(start, end, RUN)]
             return pool.map(load, runs)
 

@@ -1,18 +1,19 @@
 """The plan: built once from the config; rules ask who is judged, by what, from which files."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nicheclip.config.evaluation import TemplateTexts
-from nicheclip.config.text_sets import CaptionSet, TemplateSet, TextSet, text_sets
+from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.config.workflow import Config
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
 from nicheclip.taxonomy.provider_files import provider_files
+from nicheclip.terms import SPLITS
 
 Item = TypeVar("Item")
 
@@ -33,7 +34,7 @@ class Plan:
         self.config = config
         self.registry = registry
 
-    # --- acquire, taxonomy, captions, shards ---
+    # --- acquire, taxonomy, captions ---
 
     def source_files(self, dataset: str) -> list[str]:
         """Files whose change makes a data set stale."""
@@ -43,6 +44,26 @@ class Plan:
     def source_modules(self, dataset: str) -> list[str]:
         """The modules of the library that read the data set's kind of source."""
         return self.config.datasets[dataset].source.modules(self.registry / "datasets")
+
+    def parts(self, dataset: str) -> list[str]:
+        """The names of the parts that a data set is acquired in."""
+        return [f"{part:05d}" for part in range(self.config.datasets[dataset].parts)]
+
+    def tars(self, dataset: str) -> list[str]:
+        """The names of the tars that hold a data set's images."""
+        return [f"{tar:05d}" for tar in range(self.config.datasets[dataset].shards)]
+
+    def expected_images(self, dataset: str) -> dict[str, int]:
+        """How many images of each split a data set should have, where the registry knows."""
+        return self.config.datasets[dataset].source.expected_images(self.registry / "datasets")
+
+    def split_files(self, dataset: str, splits: Sequence[str] = SPLITS) -> list[str]:
+        """What tells where the images of some splits lie, and their classes."""
+        return [
+            f"results/acquire/{dataset}/{split}/{name}.arrow"
+            for split in splits
+            for name in ("images", "labels")
+        ]
 
     def checklist_files(self) -> list[str]:
         """What the providers of checklists are read from, common names included."""
@@ -65,14 +86,21 @@ class Plan:
         """MB of the job: an LLM of its own needs more."""
         return 16_000 if self.config.captions[captions].backend.starts_server else 4_000
 
-    def dataset_captions(self, dataset: str) -> list[str]:
-        """The captions of a data set's images, if it has any."""
+    def own_captions(self, dataset: str, splits: Sequence[str] = SPLITS) -> list[str]:
+        """The captions of the images of some splits, if the data set has any."""
         captions = self.config.datasets[dataset].captions
-        return [f"results/texts/{dataset}/captions.parquet"] if captions else []
+        return [f"results/texts/{dataset}/{split}.arrow" for split in splits] if captions else []
 
-    def parts(self, dataset: str) -> list[str]:
-        """The names of a data set's parts."""
-        return [f"{part:05d}" for part in range(self.config.datasets[dataset].shards)]
+    def training_captions(self, run: str) -> list[str]:
+        """The captions that a run trains with: none where its texts are others."""
+        training = self.config.training[run]
+        used = "caption" in training.texts.types
+        return self.own_captions(training.dataset, ("train", "val")) if used else []
+
+    def gallery_captions(self, job: SubjectJob) -> list[str]:
+        """The captions that a job's retrieval chooses from."""
+        retrieves = any(isinstance(one, GallerySet) for one in self.text_sets(job))
+        return self.own_captions(job.dataset, (job.split,)) if retrieves else []
 
     def check_files(self) -> None:
         """See that the files that the config names are there.

@@ -141,8 +141,8 @@ class PaperTable:
             files += [str(Path(path).parents[1] / "manifest.json") for path in request.features]
         for read, name in (("catalog", "catalog.parquet"), ("classes", "classes.parquet")):
             files += [request.acquired(name)] * (read in reads)
-        if "shards" in reads:
-            files.append(f"results/shards/{request.dataset}/manifest.json")
+        if "images" in reads:
+            files.append(request.acquired(f"{request.split}/images.arrow"))
         if request.published_file:
             files.append(request.published_file)
         return unique(files)

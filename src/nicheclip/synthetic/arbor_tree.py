@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nicheclip.config.data import ArborWorld
+from nicheclip.config.worlds import ArborWorld
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import generator
 from nicheclip.synthetic.arbor_names import EnglishNames, LatinNames

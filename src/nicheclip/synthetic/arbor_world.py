@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from nicheclip.config.data import ArborWorld
+from nicheclip.config.worlds import ArborWorld
 from nicheclip.runtime.seeding import generator
 from nicheclip.synthetic.arbor_images import draw_specimen
 from nicheclip.synthetic.arbor_tree import Member, populate

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from nicheclip.config.data import FungiWorld
+from nicheclip.config.worlds import FungiWorld
 from nicheclip.runtime.seeding import generator
 from nicheclip.synthetic.fungi import CLASSES, FungiImage, StageName, draw_stage
 from nicheclip.synthetic.time_aligned import draw_frame, grow_colony

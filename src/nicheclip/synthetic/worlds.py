@@ -8,7 +8,7 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import Protocol
 
-from nicheclip.config.data import ArborWorld, FungiWorld
+from nicheclip.config.worlds import ArborWorld, FungiWorld
 from nicheclip.synthetic.world_images import SPLITS, Place, Split, SyntheticImage
 
 IMAGES_PER_CHUNK = 16
@@ -35,17 +35,26 @@ def _module(world: World) -> WorldModule:
     return module
 
 
-def iterate(world: World, *, seed: int, workers: int = 1) -> Iterator[SyntheticImage]:
-    """Every image of ``world``: by split, then by class, then by index.
+def iterate(
+    world: World, *, seed: int, workers: int = 1, first: int = 0, step: int = 1
+) -> Iterator[SyntheticImage]:
+    """Images of ``world``: by split, then by class, then by index.
 
     An image's bytes follow from ``seed``, its class, split and index alone. More than one worker
     draws in that many new processes; a script that asks for them must guard its own work with
     ``if __name__ == "__main__"``, because each process imports the script.
 
+    Args:
+        world: its config.
+        seed: see above.
+        workers: processes that draw.
+        first: number of the first image in that order.
+        step: every so many are drawn; 1: all.
+
     Raises:
         InputError: the world holds out more of its tree than there is.
     """
-    places = _places(world, seed)
+    places = islice(_places(world, seed), first, None, step)
     if workers <= 1:
         return (_make(world, seed, place) for place in places)
     return _in_processes(world, seed, places, workers)

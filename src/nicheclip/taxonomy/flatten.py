@@ -15,8 +15,8 @@ from nicheclip.runtime.errors import InputError
 from nicheclip.schemas import CLASSES, RESOLUTIONS, TAXA, TEXTS
 from nicheclip.taxonomy.ids import taxon_ids
 from nicheclip.taxonomy.lineages import clean_lineages, finest
-from nicheclip.taxonomy.texts import TEXT_TYPES, bare_names, text_rows
-from nicheclip.terms import RANKS
+from nicheclip.taxonomy.texts import bare_names, text_rows
+from nicheclip.terms import CLASS_TEXT_TYPES, RANKS
 
 _GIVEN = [f"given_{rank}" for rank in RANKS]
 _ANSWERS = ("taxon_id", *RANKS, "rank", "provider", "resolution")
@@ -77,10 +77,10 @@ def class_names(classes: pa.Table) -> pl.DataFrame:
         classes: schema ``CLASSES``.
 
     Returns:
-        Columns class_id and ``texts.TEXT_TYPES``, in the order of ``classes``.
+        Columns class_id and ``texts.CLASS_TEXT_TYPES``, in the order of ``classes``.
     """
     table = _resolved(_table(classes.select(CLASSES.names).to_pylist()), None, "")
-    return bare_names(table).select("class_id", *TEXT_TYPES)
+    return bare_names(table).select("class_id", *CLASS_TEXT_TYPES)
 
 
 def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import polars as pl
+import pyarrow as pa
 
 from nicheclip.config.taxonomy import TextPolicy
-from nicheclip.schemas import TEXTS
+from nicheclip.schemas import CLASS_TEXTS, TEXTS
 from nicheclip.taxonomy.as_published import PublishedTaxon
-from nicheclip.terms import RANKS
+from nicheclip.terms import CLASS_TEXT_TYPES, RANKS
 
 SENTENCE = "a photo of {name}."
-TEXT_TYPES = ("sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com")
 _NOT_FOUND = ("unresolved", "as given")
 
 
@@ -26,7 +26,7 @@ def text_rows(rows: pl.DataFrame, *, policy: TextPolicy = "finest_known") -> pl.
     named = _published_names(rows) if policy == "as_published" else bare_names(rows)
     named = named.with_row_index("row")
     long = named.unpivot(
-        TEXT_TYPES,
+        CLASS_TEXT_TYPES,
         index=["row", "class_id", "taxon_id"],
         variable_name="text_type",
         value_name="name",
@@ -35,6 +35,22 @@ def text_rows(rows: pl.DataFrame, *, policy: TextPolicy = "finest_known") -> pl.
     sentence = pl.lit(before) + pl.col("name") + pl.lit(after)
     long = long.sort("row", maintain_order=True).with_columns(text=sentence)
     return long.select(TEXTS.names)
+
+
+def texts_by_class(texts: pa.Table, classes: pa.Table) -> pa.Table:
+    """The texts of each class in one row (schema ``CLASS_TEXTS``), in the order of ``classes``.
+
+    Args:
+        texts: schema ``TEXTS``.
+        classes: schema ``CLASSES``.
+    """
+    wide = pl.DataFrame(texts.select(["class_id", "text_type", "text"])).pivot(
+        "text_type", index="class_id", values="text"
+    )
+    ids = pl.DataFrame(classes.select(["class_id"]))
+    joined = ids.join(wide, on="class_id", how="left", maintain_order="left")
+    absent = [pl.lit(None, pl.String).alias(t) for t in CLASS_TEXT_TYPES if t not in joined.columns]
+    return joined.with_columns(absent).select(CLASS_TEXTS.names).to_arrow().cast(CLASS_TEXTS)
 
 
 def bare_names(rows: pl.DataFrame) -> pl.DataFrame:
@@ -69,7 +85,7 @@ def _published_names(rows: pl.DataFrame) -> pl.DataFrame:
         PublishedTaxon.from_ranks(row).texts(row["common"])
         for row in rows.select(*ranks, "common").iter_rows(named=True)
     ]
-    table = pl.DataFrame(names, schema=dict.fromkeys(TEXT_TYPES, pl.String))
+    table = pl.DataFrame(names, schema=dict.fromkeys(CLASS_TEXT_TYPES, pl.String))
     return pl.concat([rows.select("class_id", "taxon_id"), table], how="horizontal")
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from nicheclip.config.training import AugmentConfig, TextConfig
-from nicheclip.data.shard_reader import ShardSample, ShardSet
+from nicheclip.data.image_set import EncodedImage, ImageSet
+from nicheclip.data.labels import Labels
+from nicheclip.data.sample_texts import SampleTexts
 from nicheclip.engine.loading import Batch
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.views import Pixels, ViewSettings, centre_view, decode, random_view
@@ -23,26 +25,23 @@ from nicheclip.runtime.seeding import generator, unit_interval
 @dataclass(frozen=True)
 class PairReader:
     """Turns a plan into a batch: ``images`` uint8 [n, 3, s, s], ``tokens`` int64 [n, context] and
-    ``labels`` int64 [n], class numbers. It carries no model: worker processes get a copy of it.
+    ``labels`` int64 [n], class numbers (see ``Labels``). It carries no model: worker processes get
+    a copy of it.
     """
 
-    shards: ShardSet
+    images: ImageSet
+    labels: Labels
+    sample_texts: SampleTexts
     views: ViewSettings
     tokenizer: Any
     """Of the model; see ``Clip``."""
     texts: TextConfig
     augment: AugmentConfig | None
     """None gives the view of evaluation, and text choices that do not change with the epoch."""
-    classes: tuple[str, ...]
-    """Class ids; a label is a place in this tuple."""
     seed: int
 
     def __getstate__(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {class_id: number for number, class_id in enumerate(self.classes)}
 
     @cached_property
     def _centre(self) -> Any:
@@ -55,40 +54,41 @@ class PairReader:
             InputError: a sample without the text that was drawn, or an image that cannot be
                 decoded.
         """
-        images, texts, labels = [], [], []
-        for sample in self.shards.read_many(plan.indices):
-            texts.append(self._text(sample, plan))
-            images.append(self._image(sample, plan.epoch))
-            labels.append(self._numbers[sample.class_id])
+        rows = [int(row) for row in plan.indices]
+        images, texts = [], []
+        for row, encoded in zip(rows, self.images.read_many(rows), strict=True):
+            texts.append(self._text(row, encoded.image_id, plan))
+            images.append(self._image(encoded, plan.epoch))
         return {
             "images": torch.from_numpy(np.stack(images)),
             "tokens": self.tokenizer(texts),
-            "labels": torch.tensor(labels),
+            "labels": torch.tensor([self.labels.number(row) for row in rows]),
         }
 
-    def _image(self, sample: ShardSample, epoch: int) -> Pixels:
-        image = decode(sample.jpg, name=sample.image_id, where=self.shards.folder)
+    def _image(self, encoded: EncodedImage, epoch: int) -> Pixels:
+        image = decode(encoded.jpg, name=encoded.image_id, where=self.images.folder)
         if self.augment is None:
             pixels: Pixels = self._centre(image)
             return pixels
         return random_view(
             image,
             self.views,
-            generator(self.seed, "augment", epoch, sample.image_id),
+            generator(self.seed, "augment", epoch, encoded.image_id),
             scale=self.augment.crop_scale,
             flip=self.augment.flip,
             rotate=self.augment.rotate,
         )
 
-    def _text(self, sample: ShardSample, plan: BatchPlan) -> str:
-        drawn_for = sample.image_id if self.texts.draw == "sample" else f"batch {plan.number}"
+    def _text(self, row: int, image_id: str, plan: BatchPlan) -> str:
+        drawn_for = image_id if self.texts.draw == "sample" else f"batch {plan.number}"
         epoch = plan.epoch if self.augment is not None else "fixed"
         text_type = draw_text_type(self.texts, self.seed, "text type", epoch, drawn_for)
-        text = sample.texts.get(text_type, "")
+        text = self.sample_texts.text(row, text_type) or ""
         if not text.strip():
+            found = ", ".join(sorted(self.sample_texts.texts(row))) or "none"
             raise InputError(
-                f"{self.shards.folder}: sample {sample.image_id} (class {sample.class_id}) has no "
-                f"text of type {text_type!r}; it has: {', '.join(sorted(sample.texts)) or 'none'}. "
+                f"{self.images.folder}: image {image_id} (class {self.labels.class_id(row)}) has "
+                f"no text of type {text_type!r}; it has: {found}. "
                 + _REMEDIES.get(text_type, "Give the taxonomy, or leave this type out of `texts`.")
             )
         return text

@@ -1,4 +1,4 @@
-"""A training run of the config: from a start model and shards to a trained model."""
+"""A training run of the config: from a start model and a data set to a trained model."""
 
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +11,7 @@ from nicheclip.engine.objective import Objective
 from nicheclip.engine.records import RunReport
 from nicheclip.engine.settings import RunSettings
 from nicheclip.engine.task import Task
+from nicheclip.training.data import TrainingData
 
 
 class TrainingRun(BaseModel):
@@ -21,6 +22,10 @@ class TrainingRun(BaseModel):
     config: TrainingConfig
     start: Path
     """Model folder in open_clip's layout."""
+    class_texts: Path
+    """Schema ``CLASS_TEXTS``."""
+    captions: Path | None = None
+    """Folder with the captions of each split; None: no image has one."""
     seed: int
     """Of the order of samples, augmentation and text choice."""
     output: Path
@@ -29,7 +34,7 @@ class TrainingRun(BaseModel):
     def task(
         self,
         *,
-        shards: Path,
+        images: Path,
         run_folder: Path,
         log: Path,
         code: str = "",
@@ -41,7 +46,7 @@ class TrainingRun(BaseModel):
             entry=__name__,
             payload=self.model_dump(mode="json"),
             compute=self.config.compute,
-            data=shards,
+            data=images,
             run_folder=run_folder,
             log=log,
             code=code,
@@ -51,10 +56,10 @@ class TrainingRun(BaseModel):
 
 
 def run(task: Task, data: Path) -> RunReport:
-    """One process's part of ``task`` with the shards in ``data``; see ``train``."""
+    """One process's part of ``task`` with the images in ``data``; see ``train``."""
     return train(
         TrainingRun.model_validate(task.payload),
-        shards=data,
+        images=data,
         run_folder=task.run_folder,
         code=task.code,
         stop_at=task.stop_at,
@@ -64,7 +69,7 @@ def run(task: Task, data: Path) -> RunReport:
 def train(
     one: TrainingRun,
     *,
-    shards: Path,
+    images: Path,
     run_folder: Path,
     code: str = "",
     stop_at: float | None = None,
@@ -73,7 +78,7 @@ def train(
 
     Args:
         one: the run.
-        shards: root of the data set's shards: ``train``, and ``val`` if there is one.
+        images: folder of the data set: ``train``, and ``val`` if there is one.
         run_folder: see ``engine.run``.
         code: see ``engine.run``.
         stop_at: see ``engine.run``.
@@ -87,7 +92,10 @@ def train(
         """The objective of the config's kind, by name: a change of one makes no other stale."""
         module = import_module(f"nicheclip.training.objectives.{config.recipe.kind}")
         objective: Objective = module.OBJECTIVE(
-            config, start=one.start, shards=shards, seed=one.seed
+            config,
+            start=one.start,
+            data=TrainingData(images, one.class_texts, one.captions),
+            seed=one.seed,
         )
         return objective
 

@@ -6,7 +6,15 @@ from pathlib import Path, PurePosixPath
 
 from nicheclip.config.data import ArchiveReader, ArchiveSource, ClassFoldersReader
 from nicheclip.data.download import download, file_name
-from nicheclip.data.sources.base import SourceImage, SourceSetting, clean_label, is_image_name
+from nicheclip.data.sources.base import (
+    ITEMS_OF_A_FILE,
+    Item,
+    Part,
+    SourceImage,
+    SourceSetting,
+    clean_label,
+    is_image_name,
+)
 from nicheclip.data.sources.member_lists import Listing, read_listings
 from nicheclip.data.sources.members import Member, iterate_members
 from nicheclip.data.splits import normalise_split
@@ -28,13 +36,14 @@ class ArchiveImages:
     registry: Path
     """The folder that split lists are relative to."""
 
-    def __iter__(self) -> Iterator[SourceImage | Dropped]:
+    def items(self, part: Part) -> Iterator[Item]:
+        """See ``ImageSource`` and ``read_archives``."""
         paths = [
             download(url, self.folder, checksum=checksum)
             for url, checksum in zip(self.source.urls, self._checksums(), strict=True)
         ]
         yield from read_archives(
-            paths, self.source.reader, inner=self.source.inner, registry=self.registry
+            paths, self.source.reader, inner=self.source.inner, registry=self.registry, part=part
         )
 
     def _checksums(self) -> Sequence[str | None]:
@@ -47,28 +56,53 @@ class ArchiveImages:
 
 
 def read_archives(
-    paths: Sequence[Path], reader: ArchiveReader, *, inner: str | None, registry: Path
-) -> Iterator[SourceImage | Dropped]:
+    paths: Sequence[Path],
+    reader: ArchiveReader,
+    *,
+    inner: str | None,
+    registry: Path,
+    part: Part,
+) -> Iterator[Item]:
     """The images of archives on this disk, as ``reader`` labels them.
+
+    A part takes every so many archives where there are enough of them for all parts, so that none
+    is read twice; otherwise, and where lists name the members, every so many members of each.
 
     Raises:
         InputError: a damaged archive, or a list that is absent or does not fit.
     """
-    if isinstance(reader, ClassFoldersReader):
-        for path in paths:
-            for member in iterate_members(path, inner=inner):
-                if image := _from_class_folder(member, reader, path):
-                    yield image
-    else:
-        yield from _listed(paths, read_listings(paths, reader, registry), inner)
+    if not isinstance(reader, ClassFoldersReader):
+        yield from _listed(paths, read_listings(paths, reader, registry), inner, part)
+        return
+    by_file = len(paths) >= part.of
+    for number, path in enumerate(paths):
+        if by_file and not part.holds(number):
+            continue
+        for place, member in _members(number, path, inner, Part() if by_file else part):
+            if isinstance(member, Dropped):
+                yield place, member
+            elif member.data is not None and (image := _from_class_folder(member, reader, path)):
+                yield place, image
+
+
+def _members(
+    number: int, path: Path, inner: str | None, part: Part
+) -> Iterator[tuple[int, Member | Dropped]]:
+    """What archive ``number`` holds, by place; members of other parts come without their bytes."""
+    first = number * ITEMS_OF_A_FILE
+    for member in iterate_members(path, inner=inner, wanted=part.holds):
+        if isinstance(member, Member):
+            yield first + member.number, member
+        elif part.holds(member[0]):
+            refused = member[1]
+            key = f"{path.name}/{refused.key}"
+            yield first + member[0], Dropped(key=key, reason=refused.reason)
 
 
 def _from_class_folder(
-    member: Member | Dropped, reader: ClassFoldersReader, archive: Path
+    member: Member, reader: ClassFoldersReader, archive: Path
 ) -> SourceImage | Dropped | None:
     """The labelled image, the reason against it, or None for what lies outside ``root``."""
-    if isinstance(member, Dropped):
-        return _within(archive, member)
     path, root = PurePosixPath(member.name), PurePosixPath(reader.root)
     if not path.is_relative_to(root):
         return None
@@ -81,29 +115,27 @@ def _from_class_folder(
     if folders[-1] in reader.exclude:
         return Dropped(key=key, reason="class excluded by the config")
     split = normalise_split(folders[-2], where=key) if reader.split_folders else None
-    return SourceImage(key, member.data, clean_label(folders[-1]), split)
+    return SourceImage(key, member.data or b"", clean_label(folders[-1]), split)
 
 
 def _listed(
-    paths: Sequence[Path], listings: dict[str, Listing], inner: str | None
-) -> Iterator[SourceImage | Dropped]:
+    paths: Sequence[Path], listings: dict[str, Listing], inner: str | None, part: Part
+) -> Iterator[Item]:
     """The listed members; others are passed over, listed ones that are absent are dropped."""
     absent = dict.fromkeys(listings)
-    for path in paths:
-        for member in iterate_members(path, inner=inner):
+    for number, path in enumerate(paths):
+        for place, member in _members(number, path, inner, part):
             if isinstance(member, Dropped):
-                yield _within(path, member)
+                yield place, member
             elif listing := listings.get(member.name):
                 absent.pop(member.name, None)
-                yield SourceImage(
-                    f"{path.name}/{member.name}", member.data, listing.label, listing.split
-                )
-    for name in absent:
-        yield Dropped(key=name, reason="listed, but not in the archive")
-
-
-def _within(archive: Path, dropped: Dropped) -> Dropped:
-    return Dropped(key=f"{archive.name}/{dropped.key}", reason=dropped.reason)
+                if member.data is not None:
+                    key = f"{path.name}/{member.name}"
+                    yield place, SourceImage(key, member.data, listing.label, listing.split)
+    for number, name in enumerate(absent):
+        if part.holds(number):
+            place = len(paths) * ITEMS_OF_A_FILE + number
+            yield place, Dropped(key=name, reason="listed, but not in the archive")
 
 
 def open_images(source: ArchiveSource, setting: SourceSetting) -> ArchiveImages:

@@ -38,13 +38,35 @@ class SourceImage:
     """What else the source knows of the image, in units that the names say."""
 
 
-class ImageSource(Protocol):
-    """A source: images and what was left out of it, in an order that never changes.
+@dataclass(frozen=True)
+class Part:
+    """Which share of a source one job takes, of all that run side by side."""
 
-    Sources stream: they hold one image, never the set.
+    number: int = 0
+    of: int = 1
+
+    def holds(self, number: int) -> bool:
+        """Whether the file, row or member with this number is in the share: every ``of``-th is."""
+        return number % self.of == self.number
+
+
+#: numbers that the items of one file of a source may take up
+ITEMS_OF_A_FILE = 1 << 40
+
+Item = tuple[int, SourceImage | Dropped]
+"""A place in the order of the source, which never changes, and what is there."""
+
+
+class ImageSource(Protocol):
+    """A source: images, and what was left out of it, with their places in its order.
+
+    Sources stream: they hold one image, never the set. All parts together give every place once,
+    and a part gives its places in their order.
     """
 
-    def __iter__(self) -> Iterator[SourceImage | Dropped]: ...
+    def items(self, part: Part) -> Iterator[Item]:
+        """What a part has, by place."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nicheclip.config.data import FolderSource
-from nicheclip.data.sources.base import SourceImage, SourceSetting, clean_label, is_image_name
+from nicheclip.data.sources.base import (
+    Item,
+    Part,
+    SourceImage,
+    SourceSetting,
+    clean_label,
+    is_image_name,
+)
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
@@ -22,18 +29,21 @@ class FolderImages:
 
     source: FolderSource
 
-    def __iter__(self) -> Iterator[SourceImage | Dropped]:
+    def items(self, part: Part) -> Iterator[Item]:
+        """See ``ImageSource``; a part takes every so many files."""
         root = expand_path(self.source.path)
         if not root.is_dir():
             raise InputError(
                 f"{root}: no such folder. Set 'path' to the folder that holds the class folders."
             )
-        for path, problem in _walk(root, root):
+        for place, (path, problem) in enumerate(_walk(root, root)):
+            if not part.holds(place):
+                continue
             key = path.relative_to(root).as_posix()
             if problem:
-                yield Dropped(key=_printable(key), reason=problem)
+                yield place, Dropped(key=_printable(key), reason=problem)
             else:
-                yield self._image(path, key)
+                yield place, self._image(path, key)
 
     def _image(self, path: Path, key: str) -> SourceImage | Dropped:
         folders = key.split("/")[:-1]

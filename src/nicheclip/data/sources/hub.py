@@ -15,7 +15,14 @@ import pyarrow.parquet as pq
 from huggingface_hub.errors import HfHubHTTPError
 
 from nicheclip.config.data import HubSource
-from nicheclip.data.sources.base import SourceImage, SourceSetting, clean_label
+from nicheclip.data.sources.base import (
+    ITEMS_OF_A_FILE,
+    Item,
+    Part,
+    SourceImage,
+    SourceSetting,
+    clean_label,
+)
 from nicheclip.data.sources.columns import choose_columns, extra_fields
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import write_text
@@ -34,9 +41,14 @@ class HubImages:
     folder: Path
     """Where the files are kept."""
 
-    def __iter__(self) -> Iterator[SourceImage | Dropped]:
+    def items(self, part: Part) -> Iterator[Item]:
+        """See ``ImageSource``; a part takes every so many files, or of few files row groups."""
         commit = pin_revision(self.source, self.folder)
-        for split, name in self._files(commit):
+        files = self._files(commit)
+        by_file = len(files) >= part.of
+        for number, (split, name) in enumerate(files):
+            if by_file and not part.holds(number):
+                continue
             fetch = partial(
                 huggingface_hub.hf_hub_download,
                 self.source.repository,
@@ -45,7 +57,9 @@ class HubImages:
                 revision=commit,
                 cache_dir=self.folder,
             )
-            yield from _read(Path(_ask(self.source, fetch)), name, split, self.source)
+            path, groups = Path(_ask(self.source, fetch)), Part() if by_file else part
+            for row, item in _read(path, name, split, self.source, groups):
+                yield number * ITEMS_OF_A_FILE + row, item
 
     def _files(self, commit: str) -> list[tuple[str | None, str]]:
         """(split or None, path in the repository) of the Parquet files."""
@@ -110,8 +124,9 @@ def _matches(name: str, glob: str) -> bool:
 
 
 def _read(
-    path: Path, name: str, split: str | None, source: HubSource
-) -> Iterator[SourceImage | Dropped]:
+    path: Path, name: str, split: str | None, source: HubSource, part: Part
+) -> Iterator[Item]:
+    """The rows of the row groups of a part, by their numbers in the file."""
     needed = {"image": source.image_column, "label": source.label_column}
     try:
         with pq.ParquetFile(path) as file:
@@ -120,12 +135,15 @@ def _read(
                 schema.names, {**source.columns, **needed}, needed=(), where=name
             )
             classes = class_names(schema, source.label_column)
-            row = 0
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=sorted(set(columns.values()))):
-                for cells in batch.to_pylist():
-                    named = {ours: cells[theirs] for ours, theirs in columns.items()}
-                    yield _image(named, f"{name}#{row}", split, classes)
-                    row += 1
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            wanted = sorted(set(columns.values()))
+            for group in filter(part.holds, range(len(sizes))):
+                row = sum(sizes[:group])
+                for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=wanted):
+                    for cells in batch.to_pylist():
+                        named = {ours: cells[theirs] for ours, theirs in columns.items()}
+                        yield row, _image(named, f"{name}#{row}", split, classes)
+                        row += 1
     except pa.ArrowException as error:
         raise InputError(f"{path}: not a readable Parquet file ({error}).") from error
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from nicheclip.config.data import ManualSource
 from nicheclip.data.download import download
 from nicheclip.data.sources.archive import read_archives
-from nicheclip.data.sources.base import SourceImage, SourceSetting
+from nicheclip.data.sources.base import Item, Part, SourceSetting
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.paths import expand_path
 
 
@@ -23,7 +22,8 @@ class ManualImages:
     registry: Path
     """The folder that split lists are relative to."""
 
-    def __iter__(self) -> Iterator[SourceImage | Dropped]:
+    def items(self, part: Part) -> Iterator[Item]:
+        """See ``ImageSource`` and ``read_archives``."""
         paths = [self.folder / name for name in self.source.files]
         if absent := [path.name for path in paths if not path.is_file()]:
             raise InputError(
@@ -34,7 +34,7 @@ class ManualImages:
         for path, checksum in zip(paths, checksums, strict=True):
             download(path.resolve().as_uri(), self.folder, checksum=checksum)
         yield from read_archives(
-            paths, self.source.reader, inner=self.source.inner, registry=self.registry
+            paths, self.source.reader, inner=self.source.inner, registry=self.registry, part=part
         )
 
 

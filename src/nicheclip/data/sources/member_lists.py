@@ -118,7 +118,7 @@ def _find(paths: Sequence[Path], names: Iterable[str]) -> dict[str, bytes]:
             break
         for member in iterate_members(path):
             if isinstance(member, Member) and member.name in wanted:
-                found.setdefault(member.name, member.data)
+                found.setdefault(member.name, member.data or b"")
                 if found.keys() == wanted:
                     break
     if absent := sorted(wanted - found.keys()):

@@ -9,7 +9,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -46,16 +46,30 @@ _BROKEN = (
 class Member:
     """A regular file in an archive."""
 
+    number: int
+    """In the archive's order, of what ``iterate_members`` gives."""
     name: str
-    data: bytes
+    data: bytes | None
+    """None where it was not wanted."""
 
 
-def iterate_members(path: Path, *, inner: str | None = None) -> Iterator[Member | Dropped]:
-    """The regular files of an archive in its own order; hidden files are passed over in silence.
+def all_members(number: int) -> bool:
+    """Every member is wanted."""
+    del number
+    return True
+
+
+def iterate_members(
+    path: Path, *, inner: str | None = None, wanted: Callable[[int], bool] = all_members
+) -> Iterator[Member | tuple[int, Dropped]]:
+    """The regular files of an archive in its own order, and with their numbers what was refused.
+
+    Hidden files are passed over in silence.
 
     Args:
         path: tar (plain, gz, bz2, xz, zst), zip, or a plain file (``PLAIN_SUFFIXES``).
         inner: name of a tar within, whose members are wanted instead.
+        wanted: whether the bytes of the member with this number are.
 
     Raises:
         InputError: no archive, a damaged one, or one that swells beyond ``MAX_RATIO``.
@@ -63,14 +77,14 @@ def iterate_members(path: Path, *, inner: str | None = None) -> Iterator[Member 
     try:
         if inner is not None:
             with _open_inner(path, inner) as stream:
-                yield from _tar_members(stream, path)
+                yield from _tar_members(stream, path, wanted)
         elif path.suffix.lower() in PLAIN_SUFFIXES:
-            yield Member(path.name, path.read_bytes())
+            yield Member(0, path.name, path.read_bytes() if wanted(0) else None)
         elif zipfile.is_zipfile(path):
-            yield from _zip_members(path)
+            yield from _zip_members(path, wanted)
         else:
             with _open_tar_stream(path) as stream:
-                yield from _tar_members(stream, path)
+                yield from _tar_members(stream, path, wanted)
     except _BROKEN as error:
         raise InputError(
             f"{path}: damaged, or neither tar nor zip ({error}). Delete it and run again to fetch "
@@ -78,41 +92,50 @@ def iterate_members(path: Path, *, inner: str | None = None) -> Iterator[Member 
         ) from error
 
 
-def _zip_members(path: Path) -> Iterator[Member | Dropped]:
-    budget = _Budget(path)
+def _zip_members(
+    path: Path, wanted: Callable[[int], bool]
+) -> Iterator[Member | tuple[int, Dropped]]:
+    budget, number = _Budget(path), -1
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.is_dir() or _hidden(info.filename):
                 continue
+            number += 1
             budget.spend(info.file_size)
             symbolic_link = (info.external_attr >> 16) & 0o170000 == 0o120000
             encrypted = bool(info.flag_bits & 0x1)
             reason = _refusal(info.filename, info.file_size, link=symbolic_link)
             if reason or encrypted:
-                yield Dropped(key=_printable(info.filename), reason=reason or "encrypted member")
+                dropped = Dropped(
+                    key=_printable(info.filename), reason=reason or "encrypted member"
+                )
+                yield number, dropped
             else:
-                yield Member(info.filename, archive.read(info))
+                data = archive.read(info) if wanted(number) else None
+                yield Member(number, info.filename, data)
 
 
-def _tar_members(stream: IO[bytes], path: Path) -> Iterator[Member | Dropped]:
-    budget = _Budget(path)
+def _tar_members(
+    stream: IO[bytes], path: Path, wanted: Callable[[int], bool]
+) -> Iterator[Member | tuple[int, Dropped]]:
+    budget, number = _Budget(path), -1
     with tarfile.open(fileobj=stream, mode="r|*") as archive:
         for info in archive:
             if info.isdir() or _hidden(info.name):
                 continue
+            number += 1
             budget.spend(info.size)
             link = info.issym() or info.islnk()
             reason = _refusal(info.name, info.size, link=link)
             content = None if reason else archive.extractfile(info)
             if content is None:
-                yield Dropped(
-                    key=_printable(info.name), reason=reason or "neither a file nor a folder"
-                )
+                reason = reason or "neither a file nor a folder"
+                yield number, Dropped(key=_printable(info.name), reason=reason)
                 continue
-            data = content.read()
-            if len(data) != info.size:
+            data = content.read() if wanted(number) else None
+            if data is not None and len(data) != info.size:
                 raise tarfile.ReadError(f"{info.name} ends early")
-            yield Member(_without_dot(info.name), data)
+            yield Member(number, _without_dot(info.name), data)
 
 
 class _Budget:

@@ -1,7 +1,5 @@
 """From the config of a source to its images."""
 
-import logging
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
@@ -9,14 +7,21 @@ from pathlib import Path
 
 from nicheclip.config.data import ManualSource, RegistrySource, Source
 from nicheclip.data.registry import RegistryEntry, load_entry
-from nicheclip.data.sources.base import ImageSource, SourceImage, SourceSetting
-from nicheclip.runtime.manifest import Dropped
+from nicheclip.data.sources.base import (
+    ImageSource,
+    Item,
+    Part,
+    SourceImage,
+    SourceSetting,
+)
+
+ALL = Part()
 
 
 def open_source(
-    name: str, source: Source, *, registry: Path, seed: int, workers: int
-) -> Iterator[SourceImage | Dropped]:
-    """The images of ``source`` in its fixed order, and what it had to leave out.
+    name: str, source: Source, *, registry: Path, seed: int, workers: int, part: Part = ALL
+) -> Iterator[Item]:
+    """The images of a part of ``source``, and what it had to leave out, by their places.
 
     Args:
         name: of the data set; downloads are kept in a folder of this name.
@@ -24,16 +29,18 @@ def open_source(
         registry: the folder of registry entries of data sets.
         seed: of a synthetic world.
         workers: threads or processes that a synthetic world may use.
+        part: the share that is wanted.
 
     Raises:
         InputError: the source is absent, malformed or out of reach.
     """
     setting = SourceSetting(name, registry, seed, workers)
     if not isinstance(source, RegistrySource):
-        yield from _images(source, setting)
+        yield from _images(source, setting).items(part)
         return
     entry = load_entry(registry, source.name)
-    yield from _named(entry, _images(entry.source, replace(setting, name=source.name)))
+    images = _images(entry.source, replace(setting, name=source.name))
+    yield from _named(entry, images.items(part))
 
 
 def _images(source: Source | ManualSource, setting: SourceSetting) -> ImageSource:
@@ -46,22 +53,13 @@ def _images(source: Source | ManualSource, setting: SourceSetting) -> ImageSourc
     return images
 
 
-def _named(entry: RegistryEntry, images: ImageSource) -> Iterator[SourceImage | Dropped]:
-    """Images with the entry's class names and licence; a line in the log if their number is off."""
-    counts: Counter[str] = Counter()
-    for image in images:
-        if isinstance(image, SourceImage):
-            counts[image.split or "all"] += 1
-            image = replace(
-                image,
-                name=entry.display_name(image.label),
-                licence=image.licence or entry.licence,
+def _named(entry: RegistryEntry, items: Iterator[Item]) -> Iterator[Item]:
+    """Images with the entry's class names and licence."""
+    for place, item in items:
+        if isinstance(item, SourceImage):
+            item = replace(
+                item,
+                name=entry.display_name(item.label),
+                licence=item.licence or entry.licence,
             )
-        yield image
-    if entry.images and dict(counts) != dict(entry.images):
-        logging.getLogger(__name__).warning(
-            "%s: the registry expects %s images, the source gave %s",
-            entry.name,
-            dict(entry.images),
-            dict(counts),
-        )
+        yield place, item

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nicheclip.config.data import SyntheticSource
-from nicheclip.data.sources.base import SourceImage, SourceSetting
+from nicheclip.data.sources.base import Item, Part, SourceImage, SourceSetting
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,16 @@ class SyntheticImages:
     seed: int
     workers: int
 
-    def __iter__(self) -> Iterator[SourceImage]:
+    def items(self, part: Part) -> Iterator[Item]:
+        """See ``ImageSource``; a part draws every so many images."""
         # only here, so that reading real data does not load the drawing code
         from nicheclip.synthetic.worlds import iterate
 
-        for image in iterate(self.source.world, seed=self.seed, workers=self.workers):
-            yield SourceImage(
+        images = iterate(
+            self.source.world, seed=self.seed, workers=self.workers, first=part.number, step=part.of
+        )
+        for number, image in enumerate(images):
+            source_image = SourceImage(
                 image.key,
                 image.jpg,
                 image.label,
@@ -30,6 +34,7 @@ class SyntheticImages:
                 common=image.common,
                 attributes=image.extra,
             )
+            yield part.number + number * part.of, source_image
 
 
 def open_images(source: SyntheticSource, setting: SourceSetting) -> SyntheticImages:

@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nicheclip.config.data import TableSource
-from nicheclip.data.sources.base import SourceImage, SourceSetting, clean_label, is_image_name
+from nicheclip.data.sources.base import (
+    Item,
+    Part,
+    SourceImage,
+    SourceSetting,
+    clean_label,
+    is_image_name,
+)
 from nicheclip.data.sources.columns import choose_columns, extra_fields
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
@@ -25,17 +32,20 @@ class TableImages:
 
     source: TableSource
 
-    def __iter__(self) -> Iterator[SourceImage | Dropped]:
+    def items(self, part: Part) -> Iterator[Item]:
+        """See ``ImageSource``; a part takes every so many rows."""
         table = expand_path(self.source.path)
         images = expand_path(self.source.images) if self.source.images else table.parent
         if not table.is_file():
             raise InputError(f"{table}: no such file. Set 'path' to the table of images.")
         rows = _parquet_rows if table.suffix.lower() in (".parquet", ".pq") else _csv_rows
-        for number, row in rows(table, self.source.columns):
+        for place, (number, row) in enumerate(rows(table, self.source.columns)):
+            if not part.holds(place):
+                continue
             if isinstance(row, str):
-                yield Dropped(key=f"row {number}", reason=row)
+                yield place, Dropped(key=f"row {number}", reason=row)
             else:
-                yield _image(row, number, images, table)
+                yield place, _image(row, number, images, table)
 
 
 def _image(row: Mapping[str, str], number: int, images: Path, table: Path) -> SourceImage | Dropped:

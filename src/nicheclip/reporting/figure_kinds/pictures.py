@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pydantic import BaseModel
 
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.predictions import Predictions, read_class_names
 from nicheclip.plan.table_request import TableRequest
 from nicheclip.reporting.figure_kinds import Drawing
@@ -46,7 +46,7 @@ def draw(request: TableRequest, table: Table | None) -> Drawing:
     predictions = predictions_of(request.rows[0].entry)[0]
     figure = prediction_grid(
         predictions,
-        ShardSet(Path(f"results/shards/{request.dataset}/{request.split}")),
+        ImageSet(Path(f"results/acquire/{request.dataset}/{request.split}")),
         read_class_names(request.acquired("classes.parquet")),
         request.title,
         seed=request.seed,
@@ -77,7 +77,7 @@ def drawn_at_random(predictions: Predictions, most: int, seed: int) -> list[int]
 
 def prediction_grid(
     predictions: Predictions,
-    shards: ShardSet,
+    images: ImageSet,
     names: Mapping[str, str],
     title: str,
     *,
@@ -91,7 +91,7 @@ def prediction_grid(
 
     Args:
         predictions: of one cell.
-        shards: the split that was judged.
+        images: of the split that was judged.
         names: of the classes, by class id.
         title: of the figure.
         rows: of the grid, at most.
@@ -100,7 +100,7 @@ def prediction_grid(
     """
     chosen = drawn_at_random(predictions, rows * columns, seed)
     wanted = len(chosen)
-    place = {image_id: index for index, image_id in enumerate(shards.image_ids)}
+    place = {image_id: index for index, image_id in enumerate(images.image_ids)}
     rows = -(-wanted // columns)
     with style():
         figure = Figure(figsize=(1.75 * columns, 2.1 * rows + 0.7))
@@ -108,8 +108,8 @@ def prediction_grid(
         for axes in all_axes[wanted:]:
             axes.set_visible(False)
         for axes, row in zip(all_axes, chosen, strict=False):
-            sample = shards.read(place[predictions.image_ids[row]])
-            with Image.open(io.BytesIO(sample.jpg)) as image:
+            encoded = images.read(place[predictions.image_ids[row]])
+            with Image.open(io.BytesIO(encoded.jpg)) as image:
                 axes.imshow(np.asarray(image.convert("RGB")))
             label, best = predictions.labels[row], predictions.best[row]
             _frame(axes, names.get(label, label), names.get(best, best), right=label == best)

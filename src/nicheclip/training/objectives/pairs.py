@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nicheclip.config.training import TrainingConfig
-from nicheclip.data.shard_reader import ShardSet, has_shards
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.objective import LOSS, Epoch, Objective, Outputs, ParameterGroup, Step
 from nicheclip.engine.processes import Processes
@@ -21,6 +21,7 @@ from nicheclip.models.views import Normalise, ViewSettings
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import stable_hash
+from nicheclip.training.data import PairSplit, TrainingData
 from nicheclip.training.losses import Pairs
 from nicheclip.training.pair_reader import PairReader
 from nicheclip.training.unfreezing import Unfreezing
@@ -50,14 +51,15 @@ class PairObjective(Objective):
     """A loss over the pairs of a batch, of all processes; validation after every epoch.
 
     Raises:
-        InputError: ``start`` or ``shards`` cannot be read, or the model has no blocks to thaw.
+        InputError: ``start`` or ``data`` cannot be read, or the model has no blocks to thaw.
     """
 
-    def __init__(self, config: TrainingConfig, *, start: Path, shards: Path, seed: int) -> None:
+    def __init__(
+        self, config: TrainingConfig, *, start: Path, data: TrainingData, seed: int
+    ) -> None:
         self._config, self._start, self._seed = config, start, seed
-        self._train, self._val = ShardSet(shards / "train"), _validation_set(shards / "val")
-        self._sets = [self._train] if self._val is None else [self._train, self._val]
-        self._classes = tuple(sorted({c for split in self._sets for c in split.classes}))
+        self._train, self._val = data.pairs("train"), _validation_split(data)
+        self._splits = [self._train] if self._val is None else [self._train, self._val]
         self._clip = load(start)
         if config.gradient_checkpointing:
             self._clip.model.set_grad_checkpointing()
@@ -83,12 +85,12 @@ class PairObjective(Objective):
     @property
     def shard_sizes(self) -> Sequence[int]:
         """Of the training images."""
-        return self._train.shard_sizes
+        return self._train.images.tar_sizes
 
     def inputs(self) -> Mapping[str, str]:
-        """The start model, and the indexes of the shards, which tell where every sample lies."""
+        """The start model; where every image lies, its class and its texts."""
         model = [sha256_file(file) for file in model_files(self._start)]
-        data = [sha256_file(split.index_file) for split in self._sets]
+        data = [sha256_file(file) for split in self._splits for file in split.files]
         return {
             "start model": f"{stable_hash(*model):016x}",
             "data": f"{stable_hash(*data):016x}",
@@ -135,7 +137,7 @@ class PairObjective(Objective):
         if self._val is None:
             return None
         processes = epoch.processes
-        sampling = Sampling(tuple(self._val.shard_sizes), self._config.batch_size, self._seed)
+        sampling = Sampling(tuple(self._val.images.tar_sizes), self._config.batch_size, self._seed)
         sampling.check_processes(processes.world)
         plans = sampling.plans(0, sampling.batches, rank=processes.rank, world=processes.world)
         reader = self._reader_of(self._val, augment=False)
@@ -153,14 +155,15 @@ class PairObjective(Objective):
             parts.append(pairs)
         return Validation(loss / sampling.samples, class_mean_accuracy(joined(parts)))
 
-    def _reader_of(self, split: ShardSet, *, augment: bool) -> PairReader:
+    def _reader_of(self, split: PairSplit, *, augment: bool) -> PairReader:
         return PairReader(
-            split,
+            split.images,
+            split.labels,
+            split.texts,
             ViewSettings.of(self._clip),
             self._clip.tokenizer,
             self._config.texts,
             self._config.augment if augment else None,
-            self._classes,
             self._seed,
         )
 
@@ -170,20 +173,21 @@ class PairObjective(Objective):
 
     def facts(self) -> Mapping[str, Any]:
         """The number of classes."""
-        return {"classes": len(self._classes)}
+        numbers = [split.labels.numbers() for split in self._splits]
+        return {"classes": len(np.unique(np.concatenate(numbers)))}
 
     def sample_names(self, places: Sequence[int]) -> list[str]:
         """The ids of the images."""
-        return [self._train.image_id(place) for place in places]
+        return [self._train.images.image_id(place) for place in places]
 
     def save(self, folder: Path) -> None:
         """Write the model in open_clip's layout."""
         save(self._clip, folder)
 
 
-def _validation_set(folder: Path) -> ShardSet | None:
-    """The shards in ``folder``, if there are any with at least the two samples of a contrast."""
-    if not has_shards(folder):
+def _validation_split(data: TrainingData) -> PairSplit | None:
+    """The validation images, if there are at least the two of a contrast."""
+    if not data.has("val"):
         return None
-    shards = ShardSet(folder)
-    return shards if len(shards) >= 2 else None
+    split = data.pairs("val")
+    return split if len(split) >= 2 else None

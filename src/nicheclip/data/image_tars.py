@@ -1,0 +1,133 @@
+"""The tars of one part of a data set's images, in bounded memory.
+
+``<image_id>.jpg`` is a member of one tar, in the order of a hash of the ids, so that classes mix.
+That order is known only when all images are there: until then they lie in a spool beside the tar.
+"""
+
+import io
+import resource
+import shutil
+import tarfile
+import tempfile
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import stable_hash
+
+#: bytes of a member's header, and what members are padded to
+TAR_BLOCK = 512
+#: files that a process keeps open besides the spools
+OTHER_FILES = 64
+
+
+def tar_of(image_id: str, tars: int) -> int:
+    """The tar of its part that holds an image, from its id only."""
+    return stable_hash("part", image_id) % tars
+
+
+def member_name(image_id: str) -> str:
+    """What an image is called in its tar."""
+    return f"{image_id}.jpg"
+
+
+class Places(NamedTuple):
+    """Where images lie, in the order in which they were added."""
+
+    tar: NDArray[np.int32]
+    """Number of the tar among those of the part."""
+    offset: NDArray[np.int64]
+    """Of the encoded image, in bytes."""
+    size: NDArray[np.int32]
+
+
+class ImageTars:
+    """Takes images as they come; ``finish`` writes the tars.
+
+    The same images in the same order give the same bytes. Memory is 32 bytes for each image.
+
+    Raises:
+        InputError: the system does not allow that many open files.
+    """
+
+    def __init__(self, paths: Sequence[Path], spool: Path) -> None:
+        """Open the spools.
+
+        Args:
+            paths: of the tars.
+            spool: a folder on a disk that can hold all images once more.
+        """
+        _allow_open_files(len(paths) + OTHER_FILES)
+        self._paths = paths
+        self._folder = Path(tempfile.mkdtemp(prefix=".spool-", dir=spool))
+        self._spools = [(self._folder / f"{i}").open("w+b") for i in range(len(paths))]
+        self._ids, self._tars, self._sizes = array("Q"), array("i"), array("i")
+
+    def add(self, image_id: str, jpg: bytes) -> None:
+        """Add an image."""
+        tar = tar_of(image_id, len(self._paths))
+        self._spools[tar].write(jpg)
+        self._ids.append(int(image_id, 16))
+        self._tars.append(tar)
+        self._sizes.append(len(jpg))
+
+    def finish(self) -> Places:
+        """Write the tars; say where each image lies."""
+        ids = np.asarray(self._ids, np.uint64)
+        tars, sizes = np.asarray(self._tars, np.int32), np.asarray(self._sizes, np.int32)
+        offsets = np.zeros(len(ids), np.int64)
+        for number, path in enumerate(self._paths):
+            rows = np.flatnonzero(tars == number)
+            offsets[rows] = self._write(number, path, ids[rows], sizes[rows])
+        return Places(tars, offsets, sizes)
+
+    def _write(
+        self, number: int, path: Path, ids: NDArray[np.uint64], sizes: NDArray[np.int32]
+    ) -> NDArray[np.int64]:
+        """Write one tar; returns the offsets of its images in the order of the spool."""
+        names = [f"{int(one):016x}" for one in ids]
+        order = sorted(range(len(names)), key=lambda i: stable_hash("shard order", names[i]))
+        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        offsets = np.zeros(len(names), np.int64)
+        spool = self._spools[number]
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for i in order:
+                spool.seek(int(starts[i]))
+                jpg = spool.read(int(sizes[i]))
+                info = tarfile.TarInfo(member_name(names[i]))
+                info.size, info.mode = len(jpg), 0o444
+                info.uname = info.gname = "nicheclip"
+                tar.addfile(info, io.BytesIO(jpg))
+                offsets[i] = tar.offset - -(-len(jpg) // TAR_BLOCK) * TAR_BLOCK
+        return offsets
+
+    def __enter__(self) -> "ImageTars":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for spool in self._spools:
+            spool.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _allow_open_files(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if count <= soft or soft == resource.RLIM_INFINITY:
+        return
+    if hard != resource.RLIM_INFINITY and count > hard:
+        raise InputError(
+            f"'shards' asks for {count - OTHER_FILES} files at once, but this system allows a "
+            f"process {hard}. Use at most {hard - OTHER_FILES} shards for each part."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))

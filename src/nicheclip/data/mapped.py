@@ -1,0 +1,105 @@
+"""Tables that are mapped into memory: opening one costs the same for any number of rows.
+
+Arrow reads such a file (an Arrow IPC file) in place, and the operating system keeps one copy for
+all processes that look into it.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import atomic_path
+
+#: key of a file's metadata; its value is JSON
+FACTS = b"nicheclip"
+
+
+def write_mapped(
+    target: Path, schema: pa.Schema, batches: Iterable[pa.Table], *, facts: Any = None
+) -> None:
+    """Write a file for ``MappedTable``; one of ``batches`` is in memory at a time.
+
+    Args:
+        target: written.
+        schema: of the rows. Columns with dictionaries have the same one in all batches.
+        batches: each becomes one record batch.
+        facts: kept beside the rows, as JSON.
+    """
+    described = schema.with_metadata({FACTS: json.dumps(facts)})
+    with (
+        atomic_path(target) as temporary,
+        pa.OSFile(str(temporary), "wb") as stream,
+        pa.ipc.new_file(stream, described) as writer,
+    ):
+        for table in batches:
+            one = table.select(schema.names).combine_chunks()
+            columns = [_one_chunk(one[field.name], field.type) for field in schema]
+            writer.write_batch(pa.record_batch(columns, schema=described))
+
+
+def _one_chunk(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    chunks = column.chunks
+    return chunks[0].cast(kind) if chunks else pa.array([], kind)
+
+
+class MappedTable:
+    """An open file of ``write_mapped``. A pickled one is its path.
+
+    Raises:
+        InputError: the file is absent, damaged, or has other columns.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path, self.schema = path, schema
+        if not path.is_file():
+            raise InputError(f"{path}: not there. Run the stage that makes it first.")
+        try:
+            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            self.batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(path, str(error)) from error
+        if reader.schema != schema:
+            raise _unreadable(path, "it has other columns")
+        self.facts: Any = json.loads((reader.schema.metadata or {}).get(FACTS, b"null"))
+        self.sizes = [batch.num_rows for batch in self.batches]
+        """Rows of each batch."""
+        self._ends = np.cumsum(self.sizes)
+
+    def __reduce__(self) -> tuple[type["MappedTable"], tuple[Path, pa.Schema]]:
+        return MappedTable, (self.path, self.schema)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self.sizes else 0
+
+    def locate(self, row: int) -> tuple[int, int]:
+        """Batch, and row within it, of row number ``row``.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)} in {self.path}")
+        batch = int(np.searchsorted(self._ends, row, side="right"))
+        return batch, row - int(self._ends[batch]) + self.sizes[batch]
+
+    def cell(self, name: str, row: int) -> Any:
+        """Column ``name`` in row number ``row``, as a Python value."""
+        batch, place = self.locate(row)
+        return self.batches[batch].column(name)[place].as_py()
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """A whole column, in place."""
+        kind = self.schema.field(name).type
+        return pa.chunked_array([batch.column(name) for batch in self.batches], kind)
+
+
+def _unreadable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path}: not a readable table of this version ({reason}). Delete it and run the workflow "
+        "again."
+    )
