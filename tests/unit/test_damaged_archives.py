@@ -1,4 +1,4 @@
-"""Archives that a flipped bit or a cut has damaged, and headers that lie: each is one clear error."""
+"""Archives that a flipped bit or a cut has damaged, and headers that lie: each is an error."""
 
 import bz2
 import gzip
@@ -59,7 +59,7 @@ def test_an_archive_without_its_end_blocks_is_cut(tmp_path):
 
 def test_a_header_of_zeros_is_no_end(tmp_path):
     data = TAR[: 6 * STEP] + bytes(512) + TAR[6 * STEP + 512 :]
-    with pytest.raises(InputError, match="damaged after 6 members.*more follows the end blocks"):
+    with pytest.raises(InputError, match=r"damaged after 6 members.*more follows the end blocks"):
         read(tmp_path, {"x.tar": data})
 
 
@@ -111,7 +111,7 @@ def test_a_header_that_claims_much_takes_no_memory(tmp_path, kind):
     claimed = header("x", kind, 30_000_000, bytes(30_000_256))
     packed = gzip.compress(tar_bytes({"a/1.jpg": b"1"})[:1024] + claimed + TAR)
     tracemalloc.start()
-    with pytest.raises(InputError, match="damaged after 1 members.*a header claims 30000000"):
+    with pytest.raises(InputError, match=r"damaged after 1 members.*a header claims 30000000"):
         read(tmp_path, {"x": packed})
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()

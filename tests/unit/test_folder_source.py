@@ -3,7 +3,7 @@ import os
 import pytest
 from source_files import every
 
-from nicheclip.config.data import FolderSource
+from nicheclip.config.sources import FolderSource
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.folder import FolderImages
 from nicheclip.runtime.errors import InputError

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_files import every
 
-from nicheclip.config.data import TableSource
+from nicheclip.config.sources import TableSource
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.table import TableImages
 from nicheclip.runtime.errors import InputError

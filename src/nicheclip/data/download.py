@@ -13,6 +13,7 @@ from nicheclip.runtime.files import read_json, sha256_file, write_json, write_te
 from nicheclip.runtime.locks import locked
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import unit_interval
+from nicheclip.runtime.urls import file_name
 
 #: attempts in a row that bring no new byte before a download is given up
 ATTEMPTS = 6
@@ -85,19 +86,6 @@ def download(url: str, folder: Path | str, *, checksum: str | None = None) -> Pa
         else:
             _verify(path, url, checksum, record)
     return path
-
-
-def file_name(url: str) -> str:
-    """The last part of the URL's path.
-
-    Raises:
-        InputError: the URL is of another scheme or names no file.
-    """
-    parts = urlsplit(url)
-    name = unquote(parts.path).rpartition("/")[2]
-    if parts.scheme not in ("http", "https", "file") or name in ("", ".", ".."):
-        raise InputError(f"{url}: expected a http, https or file URL that ends in a file name.")
-    return name
 
 
 def _fetch(url: str, part: Path, *, trust_length: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nicheclip.config.data import FolderSource
+from nicheclip.config.sources import FolderSource
 from nicheclip.data.sources.base import (
     Item,
     Part,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from nicheclip.config.data import ManualSource, RegistrySource, Source
+from nicheclip.config.sources import ManualSource, RegistrySource, Source
 from nicheclip.data.registry import RegistryEntry, load_entry
 from nicheclip.data.sources.base import (
     ImageSource,

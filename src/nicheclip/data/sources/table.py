@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nicheclip.config.data import TableSource
+from nicheclip.config.sources import TableSource
 from nicheclip.data.sources.base import (
     Item,
     Part,
