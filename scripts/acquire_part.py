@@ -32,6 +32,7 @@ def main() -> None:
         seed=params.seed,
         workers=snakemake.threads,
         part=Part(int(part), parts),
+        names=config["names"],
     )
     image = ImageConfig.model_validate(config["image"])
     counts = acquire(dataset, items, image=image, files=files, workers=snakemake.threads)

@@ -146,7 +146,7 @@ def test_what_makes_a_data_set_stale_and_who_reads_it(plan):
 def test_shares_of_a_split_that_nobody_draws_change_nothing(plan):
     spores, fish = (plan.config.datasets[name] for name in ("spores", "fish"))
     assert spores.determines_splits() == {"method": "given"}
-    assert set(spores.determines_images()) == {"source", "image", "parts", "shards"}
+    assert set(spores.determines_images()) == {"source", "image", "names", "parts", "shards"}
     assert fish.determines_splits() == {"method": "hash", "val": 0.1, "test": 0.1}
 
 
@@ -191,6 +191,62 @@ def test_a_file_that_the_config_names_and_that_is_not_there_stops_the_workflow(p
         Plan(parse_config(config), REGISTRY).check_files()
     config["captions"]["words"]["backend"]["grammar"] = "fungy"
     with pytest.raises(InputError, match=r"captions\.words\.backend: .*fungy\.yaml is not there"):
+        Plan(parse_config(config), REGISTRY).check_files()
+
+
+@pytest.mark.parametrize(
+    ("source", "given"),
+    [
+        ({"kind": "folder", "path": "x", "split_folders": True}, "split_folders: true"),
+        ({"kind": "table", "path": "birds.csv"}, "the column 'split' of "),
+        ({"kind": "table", "path": "b.csv", "columns": {"split": "set"}}, "the column 'set' of "),
+        ({"kind": "registry", "name": "dtd"}, "the entry's splits train, val, test"),
+        ({"kind": "hub", "repository": "a/b", "files": {"train": "x", "test": "y"}}, "train, test"),
+        ({"kind": "webdataset", "files": {"train": "x*.tar"}}, "files: train"),
+        (
+            {
+                "kind": "archive",
+                "urls": ["file:///x.zip"],
+                "reader": {"kind": "class_folders", "split_folders": True},
+            },
+            r"reader\.split_folders: true",
+        ),
+    ],
+)
+def test_a_given_split_is_not_drawn_anew_unless_asked(tmp_path, monkeypatch, source, given):
+    monkeypatch.chdir(tmp_path)
+    Path("birds.csv").write_text("path,label, split\n")
+    Path("b.csv").write_text("path;label;set\n")
+    source = source | ({"delimiter": ";"} if source.get("path") == "b.csv" else {})
+
+    def check(**more):
+        config = parse_config({"datasets": {"d": {"source": source, **more}}})
+        Plan(config, REGISTRY).check_files()
+
+    for split in ({}, {"split": {"val": 0.1, "test": 0.2}}):
+        with pytest.raises(
+            InputError, match=rf"datasets\.d\.split: .*{given}.*method: given to keep.*method: hash"
+        ):
+            check(**split)
+    for method in ("given", "hash"):
+        check(split={"method": method})
+
+
+def test_a_source_that_names_no_split_needs_no_method(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("birds.csv").write_text("path,label\n")
+    sources = {
+        "a": {"source": {"kind": "table", "path": "birds.csv"}},
+        "b": {"source": {"kind": "registry", "name": "eurosat"}},
+        "c": {"source": {"kind": "folder", "path": "x", "split_folders": False}},
+    }
+    Plan(parse_config({"datasets": sources}), REGISTRY).check_files()
+
+
+def test_a_path_of_5000_letters_is_not_there(plan):
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["birds"]["source"]["path"] = "x" * 5000
+    with pytest.raises(InputError, match="xxx is not there"):
         Plan(parse_config(config), REGISTRY).check_files()
 
 

@@ -14,6 +14,9 @@ class ImageConfig(ConfigModel):
 
     max_side: Annotated[int, Field(ge=16)] | None = None
     """Larger images are shrunk so that their longer side has this many pixels; null keeps all."""
+    max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100_000_000
+    """An image with more is left out: its width and height may be a trap. More of them need more
+    memory."""
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
     """Of images that must be encoded again; an RGB JPEG that fits already keeps its bytes."""
 
@@ -42,6 +45,10 @@ class DatasetConfig(ConfigModel):
     source: Source
     image: ImageConfig = ImageConfig()
     split: SplitConfig = SplitConfig()
+    names: dict[str, str] = Field(default={})
+    """How people write a class, by its id (the folder's name, or the label): `{rock_dove: rock
+    pigeon}`. Other classes are called like their id with spaces for underscores, or as the source
+    says."""
     captions: str | None = None
     """The caption set whose texts the images carry, by its name under `captions`."""
     parts: Annotated[int, Field(ge=1, le=10_000)] = 1
@@ -73,7 +80,11 @@ class DatasetConfig(ConfigModel):
 
     def determines_images(self) -> dict[str, Any]:
         """What of it can change the images and their rows, as plain values."""
-        return self.model_dump(mode="json", include={"source", "image", "parts", "shards"})
+        return self.model_dump(
+            mode="json",
+            include={"source", "image", "names", "parts", "shards"},
+            exclude={"source": {"watch"}},  # whether changes are looked for changes no image
+        )
 
     def determines_splits(self) -> dict[str, Any]:
         """What of it can change the catalog of given images, as plain values."""

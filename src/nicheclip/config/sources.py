@@ -1,13 +1,14 @@
 """Config of the sources of images."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from nicheclip.config.archive_readers import ArchiveReader, ClassFoldersReader, ListedReader
 from nicheclip.config.base import ConfigModel
+from nicheclip.config.source_files import matching_files, table_columns
 from nicheclip.config.worlds import World
 from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.urls import file_name
@@ -37,6 +38,11 @@ class _Source(ConfigModel):
         del registry
         return {}
 
+    def gives_splits(self, registry: Path) -> str:
+        """What says that the source names each image's split; empty where nothing is known to."""
+        del registry
+        return ""
+
 
 class SyntheticSource(_Source):
     """Images drawn by a procedural world; needs nothing from outside."""
@@ -49,14 +55,41 @@ class SyntheticSource(_Source):
         return [*super().modules(registry), f"nicheclip.synthetic.{self.world.name}_world"]
 
 
+Rank = Literal["kingdom", "phylum", "class", "order", "family", "genus", "species"]
+
+
 class FolderSource(_Source):
     """A folder with one sub-folder per class."""
 
     kind: Literal["folder"]
     path: str
     """The folder; environment variables and `~` are expanded."""
-    split_folders: bool = False
-    """The first level is `train`, `val` (or `valid`, `validation`), `test`; classes lie below."""
+    split_folders: bool | None = None
+    """The first level is `train`, `val` (or `valid`, `validation`), `test`; classes lie below. Null
+    stops where the first level is called like that; false takes it for classes."""
+    class_folder: Literal["first", "last"] = "first"
+    """Which of the folders that an image lies in is its class: the first one, images may lie
+    deeper; or the last one, whatever lies above."""
+    ranks: list[Rank] = Field(default=[])
+    """What the folders are, from the first: [kingdom, class, genus, species] for
+    `Animalia/Aves/Turdus/merula/1.jpg`. The last of them is the class; of species with their
+    genus."""
+    watch: bool = True
+    """Each start looks for images that were added, lost or replaced (a second for some 100,000),
+    and acquires the folder anew. False looks for none: `-R acquire_part` reads it again."""
+
+    @model_validator(mode="after")
+    def _ranks_go_down(self) -> "FolderSource":
+        if self.ranks != [rank for rank in get_args(Rank) if rank in self.ranks]:
+            raise ValueError(f"ranks: {self.ranks} must go down: {', '.join(get_args(Rank))}")
+        if self.ranks and self.class_folder == "last":
+            raise ValueError("class_folder: with ranks the class is the last rank; leave it out")
+        return self
+
+    def gives_splits(self, registry: Path) -> str:
+        """See ``_Source``."""
+        del registry
+        return "split_folders: true" if self.split_folders else ""
 
 
 ExtraColumn = Literal[
@@ -76,7 +109,11 @@ ExtraColumn = Literal[
 
 
 class TableSource(_Source):
-    """A CSV or Parquet table with one row per image."""
+    """A CSV or Parquet table with one row per image.
+
+    Read are the columns path and label, and if there: split, licence, rights_holder, url, common
+    (the name that people use) and the ranks from kingdom to species. Others are passed over.
+    """
 
     kind: Literal["table"]
     path: str
@@ -85,12 +122,36 @@ class TableSource(_Source):
     """The folder that image paths are relative to; default: the table's own folder."""
     columns: dict[Literal["path", "label"] | ExtraColumn, str] = Field(default={})
     """What each column is called in the table, where the name differs from ours. Columns that
-    carry our names are found without it; ranks only where at least two of them are there."""
+    carry our names are found without it; ranks only where at least two of them are there. White
+    space around the table's names does not count."""
+    delimiter: Annotated[str, StringConstraints(pattern=r'^[^"\r\n]$')] = ","
+    """What stands between the cells of a CSV: `";"`, `"\\t"`, `"|"`."""
+    encoding: str = "utf-8"
+    """Of a CSV: `utf-16`, `cp1252` (Windows), `latin-1`, ..."""
+    watch: bool = True
+    """Each start looks for images that were lost or replaced, and acquires the table anew. A
+    changed table is seen in any case."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from error
+        return encoding
 
     def inputs(self, registry: Path) -> list[Path]:
         """The table; see ``_Source``."""
         del registry
         return [expand_path(self.path)]
+
+    def gives_splits(self, registry: Path) -> str:
+        """See ``_Source``."""
+        del registry
+        column = self.columns.get("split", "split")
+        there = column in table_columns(expand_path(self.path), self.delimiter, self.encoding)
+        return f"the column {column!r} of {self.path}" if there else ""
 
 
 class ArchiveSource(_Source):
@@ -126,6 +187,15 @@ class ArchiveSource(_Source):
     def inputs(self, registry: Path) -> list[Path]:
         """The list of members, where there is one; see ``_Source``."""
         return [registry / self.reader.list] if isinstance(self.reader, ListedReader) else []
+
+    def gives_splits(self, registry: Path) -> str:
+        """See ``_Source``."""
+        if isinstance(self.reader, ClassFoldersReader):
+            return "reader.split_folders: true" if self.reader.split_folders else ""
+        if isinstance(self.reader, ListedReader):
+            there = "split" in table_columns(registry / self.reader.list)
+            return f"the column 'split' of {self.reader.list}" if there else ""
+        return f"the reader {self.reader.kind}"
 
 
 class ManualSource(_Source):
@@ -163,6 +233,41 @@ class HubSource(_Source):
     downloads: str = "results/downloads"
     """Where the files are kept."""
 
+    def gives_splits(self, registry: Path) -> str:
+        """See ``_Source``."""
+        del registry
+        if "split" in self.columns:
+            return f"columns.split: {self.columns['split']}"
+        return "" if set(self.files) == {"all"} else f"files: {', '.join(self.files)}"
+
+
+class WebDatasetSource(_Source):
+    """Tars that others have packed as WebDataset: members whose names are the same up to the first
+    dot are one sample, for example `0001.jpg` and `0001.cls`."""
+
+    kind: Literal["webdataset"]
+    files: dict[Literal["train", "val", "test", "all"], str] = Field(min_length=1)
+    """Path of the tars of each split, with `*` for any characters and `~` and environment variables
+    expanded, for example `~/shards/train-*.tar`; `all` leaves the split to `split`."""
+    label: str = "cls"
+    """What has a sample's class: the end of a member's name (`cls`, `txt`), or a field of its JSON
+    (`json:label`)."""
+    classes: str | None = None
+    """A text file with the name of class 0, 1, ... on each line, where labels are numbers."""
+    columns: dict[ExtraColumn, str] = Field(default={})
+    """What further fields are called in the JSON, where the name differs from ours."""
+
+    def inputs(self, registry: Path) -> list[Path]:
+        """The tars and the names of the classes; see ``_Source``."""
+        del registry
+        tars = [tar for pattern in self.files.values() for tar in matching_files(pattern)]
+        return tars + ([expand_path(self.classes)] if self.classes else [])
+
+    def gives_splits(self, registry: Path) -> str:
+        """See ``_Source``."""
+        del registry
+        return "" if set(self.files) == {"all"} else f"files: {', '.join(self.files)}"
+
 
 class RegistrySource(_Source):
     """A data set that the registry describes."""
@@ -189,6 +294,11 @@ class RegistrySource(_Source):
         except (TypeError, KeyError, ValueError):
             return {}
 
+    def gives_splits(self, registry: Path) -> str:
+        """See ``_Source``."""
+        splits = [split for split in self.expected_images(registry) if split != "all"]
+        return f"the entry's splits {', '.join(splits)}" if splits else ""
+
     def _entry(self, registry: Path) -> Any:
         """None where it cannot be read: the job that acquires says what is wrong."""
         try:
@@ -198,6 +308,12 @@ class RegistrySource(_Source):
 
 
 Source = Annotated[
-    SyntheticSource | FolderSource | TableSource | ArchiveSource | HubSource | RegistrySource,
+    SyntheticSource
+    | FolderSource
+    | TableSource
+    | ArchiveSource
+    | HubSource
+    | WebDatasetSource
+    | RegistrySource,
     Field(discriminator="kind"),
 ]

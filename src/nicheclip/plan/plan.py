@@ -109,11 +109,21 @@ class Plan:
         anew, whatever else has changed.
 
         Raises:
-            InputError: names the first file that is not there, and the key of the config.
+            InputError: names the first file that is not there, and the key of the config; or a data
+                set whose source gives splits that the config says nothing of.
         """
         for key, path in self._named_files():
-            if not Path(path).exists():
-                raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
+            if not _exists(Path(path)):
+                raise InputError(
+                    f"config: {key}: {path[:300]} is not there. Correct the name or path."
+                )
+        for name, dataset in self.config.datasets.items():
+            given = dataset.source.gives_splits(self.registry / "datasets")
+            if given and "method" not in dataset.split.model_fields_set:
+                raise InputError(
+                    f"config: datasets.{name}.split: the source gives each image's split ({given})."
+                    f" Set method: given to keep it, or, to draw another, method: hash."
+                )
 
     def _named_files(self) -> Iterator[tuple[str, str]]:
         """(key of the config, path) of every file that a job is made from and no job makes."""
@@ -280,3 +290,10 @@ class Plan:
 def unique(items: Iterable[Item]) -> list[Item]:
     """``items`` without repeats, in their order."""
     return list(dict.fromkeys(items))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False

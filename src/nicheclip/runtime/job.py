@@ -66,7 +66,10 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
     """
     log = Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(log) if alone else nullcontext(), log.open("a", encoding="utf-8") as stream:
+    with (
+        _alone(log) if alone else nullcontext(),
+        log.open("a", encoding="utf-8", errors="backslashreplace") as stream,
+    ):
         terminal = sys.stderr
         sys.stderr = _Tee(terminal, stream)
         logging.basicConfig(
