@@ -1,12 +1,10 @@
 import zipfile
 
-import pytest
 import yaml
 from test_registry import ENTRY
 
 from nicheclip.config.sources import FolderSource, RegistrySource
 from nicheclip.data.sources.open import open_source
-from nicheclip.runtime.errors import InputError
 
 
 def fill(root, names):
@@ -34,20 +32,6 @@ def test_names_of_the_config_come_first(tmp_path):
     fill(tmp_path, ["a/1.jpg", "b/2.jpg"])
     found = images(tmp_path, names={"a": "aphid"})
     assert [(image.label, image.name) for image in found] == [("a", "aphid"), ("b", "b")]
-
-
-@pytest.mark.parametrize(
-    "folders", [("Rose", "rose"), ("sea_ice", "sea ice"), ("Äsche", "äsche"), ("a_b", "A B")]
-)
-def test_two_classes_of_one_name_stop_and_can_be_told_apart(tmp_path, folders):
-    fill(tmp_path, [f"{folder}/1.jpg" for folder in folders])
-    message = r"both called .*no text can tell them apart.*same folder or label.*names: {"
-    with pytest.raises(InputError, match=message):
-        images(tmp_path)
-    found = images(tmp_path, names={folders[1]: "another"})
-    assert {image.name for image in found} >= {"another"}
-    with pytest.raises(InputError, match="both called 'x'"):
-        images(tmp_path, names=dict.fromkeys(folders, "x"))
 
 
 def test_names_of_the_config_go_before_those_of_the_registry(tmp_path):

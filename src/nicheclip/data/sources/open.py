@@ -16,7 +16,6 @@ from nicheclip.data.sources.base import (
     SourceSetting,
     readable,
 )
-from nicheclip.runtime.errors import InputError
 
 ALL = Part()
 
@@ -43,7 +42,7 @@ def open_source(
         names: how people write some classes, by class id.
 
     Raises:
-        InputError: the source is absent, malformed or out of reach, or two classes have one name.
+        InputError: the source is absent, malformed or out of reach.
     """
     setting = SourceSetting(name, registry, seed, workers)
     if not isinstance(source, RegistrySource):
@@ -79,21 +78,8 @@ def _named(
         called: the name of a class that neither is chosen nor comes with the image.
         licence: of the whole source.
     """
-    first: dict[str, SourceImage] = {}
     for place, item in items:
         if isinstance(item, SourceImage):
             name = chosen.get(item.label) or item.name or called(item.label)
-            if not item.name:
-                _check_name(name, item, first.setdefault(name.casefold(), item))
             item = replace(item, name=name, licence=item.licence or licence)
         yield place, item
-
-
-def _check_name(name: str, image: SourceImage, first: SourceImage) -> None:
-    if image.label != first.label:
-        raise InputError(
-            f"{image.key}: its class {image.label!r} and the class {first.label!r} of {first.key} "
-            f"are both called {name!r}: no text can tell them apart. If they are one class, give "
-            f"them the same folder or label; if they are two, name them in the data set, for "
-            f"example names: {{{first.label}: ..., {image.label}: ...}}."
-        )
