@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from nicheclip.config.data import ImageConfig
 from nicheclip.config.training import ComputeConfig
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan
-from nicheclip.plan.resources import memory, minutes, training_memory
+from nicheclip.plan.resources import acquire_memory, memory, minutes, training_memory
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.driver_lock import take_over
 from nicheclip.runtime.errors import InputError
@@ -255,6 +256,11 @@ def test_resources_grow_with_input_and_attempt():
     assert memory(1500, 2)(None, asked, 1) == 3500
     assert memory(1500, 2)(None, asked, 3) == 14_000
     assert minutes(60, 0.0011)(None, asked, 1) == 62
+
+
+def test_the_memory_of_acquiring_grows_with_the_largest_image():
+    assert acquire_memory(ImageConfig(), 1) == 2000
+    assert acquire_memory(ImageConfig(max_pixels=200_000_000), 2) == 6000
 
 
 def test_the_memory_of_a_training(tmp_path):

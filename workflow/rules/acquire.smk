@@ -25,7 +25,9 @@ rule acquire_part:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=memory(2000),
+        mem_mb=lambda w, attempt: acquire_memory(
+            CONFIG.datasets[w.dataset].image, attempt
+        ),
         runtime=minutes(240),
         downloads=1,
     params:
