@@ -8,9 +8,9 @@ from source_files import jpeg, png
 
 from acquired_files import acquire_and_curate, acquire_parts
 from nicheclip.config.data import DatasetConfig, SplitConfig
-from nicheclip.data import acquired, catalog_writer, image_tars
-from nicheclip.data import curate as curate_module
-from nicheclip.data.curate import AcquiredPart, curate
+from nicheclip.data import acquired, acquired_rows, catalog_writer, image_tars, repeated_images
+from nicheclip.data.acquired_rows import AcquiredPart
+from nicheclip.data.curate import curate
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
 from nicheclip.runtime.errors import InputError
@@ -143,9 +143,10 @@ def test_bad_and_repeated_images_are_dropped_with_a_reason(tmp_path, photographs
 
 
 def test_added_images_move_no_other(tmp_path, photographs):
-    _, before = run(tmp_path / "before", folder(photographs), shards=4)
+    by_hash = {"shards": 4, "split": {"method": "hash"}}
+    _, before = run(tmp_path / "before", folder(photographs), **by_hash)
     fill(photographs, {f"a/new{i}.jpg": jpeg(1000 + i) for i in range(20)})
-    _, after = run(tmp_path / "after", folder(photographs), shards=4)
+    _, after = run(tmp_path / "after", folder(photographs), **by_hash)
     old = catalog(before)
     assert old.equals(catalog(after).filter(pl.col("image_id").is_in(old["image_id"].implode())))
 
@@ -213,11 +214,13 @@ def test_no_image_is_an_error(tmp_path):
         run(tmp_path / "out", folder(tmp_path / "d"))
 
 
-def test_a_key_that_stands_twice_is_an_error(tmp_path):
+def test_a_key_that_stands_twice_is_read_once(tmp_path):
     fill(tmp_path, {"0.jpg": jpeg(0), "1.jpg": jpeg(1)})
     rows = [{"path": path, "label": path} for path in ("0.jpg", "1.jpg", "0.jpg")]
-    with pytest.raises(InputError, match=r"names '0\.jpg' twice"):
-        run(tmp_path / "out", write_table(tmp_path / "t.csv", rows))
+    report, _ = run(tmp_path / "out", write_table(tmp_path / "t.csv", rows))
+    assert [(one.key, one.reason) for one in report.dropped] == [
+        ("0.jpg = 0.jpg", "duplicate of another image")
+    ]
 
 
 def test_two_keys_with_one_id_are_an_error(tmp_path, photographs, monkeypatch):
@@ -228,17 +231,18 @@ def test_two_keys_with_one_id_are_an_error(tmp_path, photographs, monkeypatch):
         run(tmp_path / "out", folder(photographs))
 
 
-def test_a_failure_leaves_the_earlier_outputs_as_they_were(tmp_path, photographs):
+def test_a_failure_leaves_the_earlier_outputs_as_they_were(tmp_path, photographs, monkeypatch):
     _, outputs = run(tmp_path / "out", folder(photographs), shards=2)
-    before = [sha256_file(path) for path in outputs]
-    fill(tmp_path, {"0.jpg": jpeg(0), "1.jpg": jpeg(1)})
-    rows = [{"path": path, "label": path} for path in ("0.jpg", "1.jpg", "0.jpg")]
-    with pytest.raises(InputError):
-        run(tmp_path / "out", write_table(tmp_path / "t.csv", rows), shards=2, workers=2)
-    assert [sha256_file(path) for path in outputs[:2]] == before[:2]
+    tables = [*outputs[:2], *(tmp_path / "out").glob("*/*.arrow")]
+    before = [sha256_file(path) for path in tables]
+    first_letters = lambda source, key: key[:4].encode().hex() * 2  # noqa: E731
+    monkeypatch.setattr("nicheclip.data.acquire.image_id", first_letters)
+    with pytest.raises(InputError, match="have the same id"):
+        run(tmp_path / "out", folder(photographs), shards=2, workers=2)
+    assert len(before) == 8 and [sha256_file(path) for path in tables] == before
     names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    tables = {"rows.parquet", "dropped.parquet", "images.arrow", "labels.arrow"}
-    assert names == {*tables, *(path.name for path in outputs)}
+    made = {"rows.parquet", "dropped.parquet", "images.arrow", "labels.arrow"}
+    assert names == {*made, *(path.name for path in outputs)}
 
 
 def test_too_many_shards_for_this_system_are_an_error(tmp_path, photographs, monkeypatch):
@@ -306,7 +310,8 @@ def test_another_split_reads_no_image_again(tmp_path, photographs):
 def test_rows_leave_memory_in_groups(tmp_path, photographs, monkeypatch):
     _, expected = run(tmp_path / "plain", folder(photographs))
     monkeypatch.setattr(acquired, "ROWS_AT_ONCE", 32)
-    monkeypatch.setattr(curate_module, "ROWS_AT_ONCE", 16)
+    monkeypatch.setattr(acquired_rows, "ROWS_AT_ONCE", 16)
+    monkeypatch.setattr(repeated_images, "ROWS_OF_A_BUCKET", 10)
     monkeypatch.setattr(catalog_writer, "ROWS_OF_A_BUCKET", 10)
     _, outputs = run(tmp_path / "out", folder(photographs))
     rows = tmp_path / "out/parts/00000/rows.parquet"
@@ -339,3 +344,18 @@ def test_images_that_the_registry_does_not_expect_are_noted(tmp_path, photograph
     report, _ = acquire_and_curate(tmp_path, config, expected={"train": 81})
     expected = "the registry expects {'train': 81} images, the source gave {'all': 80}"
     assert report.noted == [Dropped(key="set", reason=expected)] and expected in caplog.text
+
+
+def test_splits_follow_the_bytes_and_no_name(tmp_path, photographs):
+    """Another name of the data set and of every class and file: the same bytes in each split."""
+    renamed = tmp_path / "renamed"
+    for path in photographs.rglob("*.*"):
+        target = renamed / f"class {path.parent.name}" / f"photo-{path.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    for method in ("stratified", "hash"):
+        split = {"method": method, "test": 0.3}
+        _, one = run(tmp_path / f"one-{method}", folder(photographs), split=split)
+        _, two = run(tmp_path / f"two-{method}", folder(renamed), split=split, name="other")
+        splits = [dict(catalog(o).select("sha256", "split").iter_rows()) for o in (one, two)]
+        assert splits[0] == splits[1] and len(splits[0]) == 80

@@ -199,7 +199,7 @@ def test_imports_for_type_checkers_are_not_followed(library):
 
 def test_no_script_of_data_or_tables_reaches_the_training_code():
     for name in (
-        "acquire_dataset.py",
+        "acquire_part.py",
         "curate_dataset.py",
         "write_shard.py",
         "flatten_taxonomy.py",

@@ -256,11 +256,13 @@ class ImageConfig(ConfigModel):
 class SplitConfig(ConfigModel):
     """Train, validation and test."""
 
-    method: Literal["hash", "given"] = "hash"
-    """`hash`: each image's place is drawn by its own id with the same chances in every class, so
-    that images added later do not move others, save one: the first image of a class, in the
-    order of the hash, always trains, and a new image may take that place. Small classes may miss a
-    split. `given`: the source says."""
+    method: Literal["stratified", "hash", "given"] = "stratified"
+    """`stratified`: exact shares of each class, one image at least in each wanted split where the
+    class has enough. `hash`: each image's place is drawn by its own bytes with the same chances in
+    every class, so that images added later do not move others, save one: the first image of a
+    class, in the order of the hash, always trains, and a new image may take that place. Small
+    classes may miss a split. `given`: the source says. None depends on names of files, classes or
+    the data set."""
     val: Fraction = 0.1
     test: Fraction = 0.1
 

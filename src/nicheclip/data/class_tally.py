@@ -37,6 +37,8 @@ class ClassTally:
 
     def table(self) -> pl.DataFrame:
         """All classes by id (schema ``CLASSES``)."""
+        if not self._pieces:
+            return pl.DataFrame(CLASSES.empty_table())
         joined = _joined(pl.concat(self._pieces))
         agreed = [
             pl.when(pl.col(f"least_{rank}") == pl.col(f"greatest_{rank}"))
