@@ -45,6 +45,7 @@ ACQUIRED = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("split", pa.string()),  # as the source says; null where it does not
+        ("group", pa.string()),  # likewise
         ("class_id", pa.string()),
         ("name", pa.string()),  # of the class, as a person would write it
         *((rank, pa.string()) for rank in RANKS),  # "" where the source gives none

@@ -1,9 +1,13 @@
 import csv
 import hashlib
+import io
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+from pydantic import ValidationError
 from source_files import jpeg, png
 
 from acquired_files import acquire_and_curate, acquire_parts
@@ -92,6 +96,8 @@ def test_rows_follow_the_contract(tmp_path, photographs):
         "images": 80,
         "classes": 3,
         **{split: rows["split"].to_list().count(split) for split in ("train", "val", "test")},
+        "near duplicates": 0,
+        "near duplicates of train in test": 0,
         "converted: format": 20,
     }
     assert report.dropped == report.noted == []
@@ -275,7 +281,8 @@ def test_the_synthetic_world_is_a_source(tmp_path):
         },
     }
     report, outputs = run(tmp_path / "out", source, split={"method": "given"})
-    assert report.counts == {"images": 12, "classes": 3, "train": 6, "val": 3, "test": 3}
+    expected = {"images": 12, "classes": 3, "train": 6, "val": 3, "test": 3}
+    assert {name: report.counts[name] for name in expected} == expected
     names = {row["class_id"]: row["name"] for row in read_table(outputs[1], CLASSES).to_pylist()}
     assert names["hyphae"] == "fungal hyphae"
 
@@ -359,3 +366,78 @@ def test_splits_follow_the_bytes_and_no_name(tmp_path, photographs):
         _, two = run(tmp_path / f"two-{method}", folder(renamed), split=split, name="other")
         splits = [dict(catalog(o).select("sha256", "split").iter_rows()) for o in (one, two)]
         assert splits[0] == splits[1] and len(splits[0]) == 80
+
+
+def photograph(seed, size=96, quality=95):
+    """A version of one of many photographs."""
+    noise = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), np.uint8)
+    image = Image.fromarray(noise).resize((96, 96), Image.Resampling.BICUBIC)
+    stream = io.BytesIO()
+    image.resize((size, size)).save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def versions(tmp_path):
+    """Forty photographs of two classes, thirty of them saved again and at half the size as well."""
+    files = {}
+    for i in range(40):
+        names = {"plain": {}, "again": {"quality": 60}, "half": {"size": 48}}
+        for name in list(names)[: 3 if i < 30 else 1]:
+            files[f"{'ab'[i % 2]}/{i:02d}-{name}.jpg"] = photograph(i, **names[name])
+    fill(tmp_path / "versions", files)
+    return tmp_path / "versions"
+
+
+def splits_by_photograph(outputs):
+    """The splits that the versions of each photograph are in."""
+    rows = catalog(outputs).with_columns(photograph=pl.col("key").str.slice(2, 2))
+    grouped = rows.group_by("photograph").agg(pl.col("split").unique())
+    return dict(grouped.iter_rows())
+
+
+@pytest.mark.parametrize("method", ["stratified", "hash"])
+def test_versions_of_a_photograph_are_counted_and_can_be_kept_together(
+    tmp_path, versions, method, caplog
+):
+    split = {"method": method, "val": 0.2, "test": 0.3}
+    report, outputs = run(tmp_path / "apart", folder(versions), split=split)
+    assert report.counts["near duplicates"] == 90
+    found = splits_by_photograph(outputs)
+    crossing = [one for one, splits in found.items() if {"train", "test"} <= set(splits)]
+    judged = report.counts["near duplicates of train in test"]
+    assert len(crossing) > 5 and judged >= len(crossing)
+    assert f"{judged} have a near duplicate that trains" in caplog.text
+    caplog.clear()
+    together = split | {"keep_together": ["near_duplicates"]}
+    report, outputs = run(tmp_path / "together", folder(versions), split=together)
+    assert {len(splits) for splits in splits_by_photograph(outputs).values()} == {1}
+    assert report.counts["near duplicates of train in test"] == 0 and caplog.text == ""
+    if method == "stratified":
+        assert 20 <= report.counts["test"] <= 40 and 10 <= report.counts["val"] <= 30  # of 100
+
+
+def test_a_pattern_of_the_file_name_or_a_column_keeps_images_together(tmp_path, versions):
+    split = {"keep_together": ["group"], "group_pattern": r"/(\d\d)-", "test": 0.3}
+    _, outputs = run(tmp_path / "pattern", folder(versions), split=split)
+    assert {len(splits) for splits in splits_by_photograph(outputs).values()} == {1}
+    table = [
+        {"path": key, "label": key[0], "slide": str(int(key[2:4]) // 4)}
+        for key in catalog(outputs)["key"]
+    ]
+    source = write_table(versions / "t.csv", table) | {"columns": {"group": "slide"}}
+    _, outputs = run(tmp_path / "column", source, split={"keep_together": ["group"]})
+    slides = {row["path"]: row["slide"] for row in table}
+    crossed = {}
+    for key, split_name in catalog(outputs).select("key", "split").iter_rows():
+        crossed.setdefault(slides[key], set()).add(split_name)
+    assert len(crossed) == 10 and {len(names) for names in crossed.values()} == {1}
+
+
+def test_near_duplicates_need_not_be_looked_for(tmp_path, versions):
+    report, _ = run(tmp_path, folder(versions), split={"near_duplicate_bits": None})
+    assert "near duplicates" not in report.counts
+    with pytest.raises(ValidationError, match="needs near_duplicate_bits"):
+        SplitConfig(near_duplicate_bits=None, keep_together=["near_duplicates"])
+    with pytest.raises(ValidationError, match="not a regular expression"):
+        SplitConfig(group_pattern="(")

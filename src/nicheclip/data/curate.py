@@ -23,9 +23,10 @@ from nicheclip.config.data import SplitConfig
 from nicheclip.data.acquired_rows import AcquiredPart, AcquiredRows, listed
 from nicheclip.data.catalog_writer import CatalogWriter
 from nicheclip.data.class_tally import ClassTally
+from nicheclip.data.image_groups import kept_together, near_duplicates
 from nicheclip.data.repeated_images import describe, find_repeats
 from nicheclip.data.split_files import write_splits
-from nicheclip.data.splits import choose_splits, split_names
+from nicheclip.data.splits import TEST, TRAIN, choose_splits, split_names
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path
 from nicheclip.runtime.manifest import Dropped
@@ -40,7 +41,8 @@ class CurateReport:
     """What was kept and what was not."""
 
     counts: dict[str, int]
-    """Images, classes, images of each split, and converted images by what was changed."""
+    """Images, classes, images of each split, near duplicates, and converted images by what was
+    changed."""
     dropped: list[Dropped]
     """While acquiring and here, in the order of the source."""
     noted: list[Dropped]
@@ -80,7 +82,9 @@ def curate(
         spool = Path(files.enter_context(tempfile.TemporaryDirectory(prefix=".", dir=folder)))
         repeats = find_repeats(rows, spool)
         left_out = listed(pl.concat([rows.dropped(), describe(repeats, rows)]))
-        splits = choose_splits(rows, repeats.kept, split, seed=seed)
+        photographs = near_duplicates(rows, repeats.kept, split.near_duplicate_bits)
+        groups = kept_together(rows, repeats.kept, photographs, split)
+        splits = choose_splits(rows, repeats.kept, split, groups=groups, seed=seed)
         images = int(repeats.kept.sum())
         catalog, tally = CatalogWriter(name, spool, images), ClassTally()
         noted = _Notes()
@@ -95,8 +99,33 @@ def curate(
         write_splits(folder, rows, splits, classes["class_id"].to_list())
     counts = {"images": images, "classes": classes.height}
     counts |= {one: int((splits == number).sum()) for number, one in enumerate(SPLITS)}
+    counts |= _twins(name, photographs, splits[repeats.kept])
     found = _unexpected(name, noted.given, expected)
     return CurateReport(counts | noted.conversions(), left_out, found)
+
+
+def _twins(
+    name: str, photographs: NDArray[np.int64] | None, splits: NDArray[np.int8]
+) -> dict[str, int]:
+    """Images that are versions of others, and those for test of which a version trains."""
+    if photographs is None:
+        return {}
+    versions = np.bincount(photographs)[photographs]
+    trains = np.zeros(int(photographs.max(initial=-1)) + 1, bool)
+    trains[photographs[splits == TRAIN]] = True
+    judged = int((trains[photographs] & (splits == TEST)).sum())
+    if judged:
+        log.warning(
+            "%s: of %d images for test, %d have a near duplicate that trains. To keep versions of "
+            "a photograph in one split, set split.keep_together: [near_duplicates].",
+            name,
+            (splits == TEST).sum(),
+            judged,
+        )
+    return {
+        "near duplicates": int((versions > 1).sum()),
+        "near duplicates of train in test": judged,
+    }
 
 
 class _Notes:

@@ -44,9 +44,21 @@ def normalise_split(text: str, *, where: str) -> str:
 
 
 def choose_splits(
-    rows: AcquiredRows, kept: NDArray[np.bool_], config: SplitConfig, *, seed: int
+    rows: AcquiredRows,
+    kept: NDArray[np.bool_],
+    config: SplitConfig,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    seed: int,
 ) -> NDArray[np.int8]:
     """The number of each row's split; ``NONE`` where it is not kept.
+
+    Args:
+        rows: of the data set.
+        kept: which rows are.
+        config: says how.
+        groups: of the kept rows; images of one group go to one split, unless the source says.
+        seed: of the places.
 
     Raises:
         InputError: the method is ``given``, and the source names no split for an image.
@@ -60,34 +72,44 @@ def choose_splits(
         classes[where] = [numbers.setdefault(one, len(numbers)) for one in frame["class_id"]]
     splits = np.full(len(rows), NONE, np.int8)
     method = by_hash if config.method == "hash" else by_shares
-    splits[kept] = method(places[kept], classes[kept], config)
+    splits[kept] = method(places[kept], classes[kept], config, groups)
     return splits
 
 
 def by_hash(
-    places: NDArray[np.float64], classes: NDArray[np.int32], config: SplitConfig
+    places: NDArray[np.float64],
+    classes: NDArray[np.int32],
+    config: SplitConfig,
+    groups: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int8]:
     """By the image's own place in [0, 1), so that added images move no other.
 
     Each class is cut at the same points, hence in the same shares up to chance. The first image of
     a class in the order of the places always trains, which matters for very small classes.
     """
+    if groups is not None:
+        places = _least(places, groups)
     cuts = [1 - config.val - config.test, 1 - config.test]
     splits = np.searchsorted(cuts, places, side="right").astype(np.int8)
     order = np.lexsort((places, classes))
     splits[order[_firsts(classes[order])]] = TRAIN
-    return splits
+    return splits if groups is None else _whole_groups(splits, classes, groups)
 
 
 def by_shares(
-    places: NDArray[np.float64], classes: NDArray[np.int32], config: SplitConfig
+    places: NDArray[np.float64],
+    classes: NDArray[np.int32],
+    config: SplitConfig,
+    groups: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int8]:
     """Exact shares of each class, in the order of the places: test first, then validation.
 
     A share is rounded to the nearest whole image. A class that has enough images has one at least
     in each split that is wanted: the first trains, the second is for test, the third for
-    validation.
+    validation. A group goes where most of its images would.
     """
+    if groups is not None:
+        places = _least(places, groups)
     order = np.lexsort((places, classes))
     firsts = _firsts(classes[order])
     sizes = np.diff([*firsts, len(order)])
@@ -105,7 +127,32 @@ def by_shares(
     )
     splits = np.empty(len(order), np.int8)
     splits[order] = found
-    return splits
+    return splits if groups is None else _whole_groups(splits, classes, groups)
+
+
+def _least(places: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The least place of each image's group."""
+    least = np.ones(int(groups.max(initial=-1)) + 1)
+    np.minimum.at(least, groups, places)
+    return least[groups]
+
+
+def _whole_groups(
+    splits: NDArray[np.int8], classes: NDArray[np.int32], groups: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """Each group in one split: the one that most of its images have, of equals the first.
+
+    A class that would not train then has its largest group in train, which no split is worth.
+    """
+    votes = np.zeros((int(groups.max(initial=-1)) + 1, len(SPLITS)), np.int64)
+    np.add.at(votes, (groups, splits), 1)
+    of_group: NDArray[np.int8] = votes.argmax(axis=1).astype(np.int8)
+    untrained = np.setdiff1d(classes, classes[of_group[groups] == TRAIN])
+    for number in untrained:
+        mine, images = np.unique(groups[classes == number], return_counts=True)
+        of_group[mine[images.argmax()]] = TRAIN
+    found: NDArray[np.int8] = of_group[groups]
+    return found
 
 
 def _share(

@@ -26,6 +26,8 @@ class SourceImage:
     """The class id."""
     split: str | None = None
     """train, val or test, where the source says."""
+    group: str | None = None
+    """What it belongs to with others: a slide, an animal, a day."""
     name: str = ""
     """How a person would write the class; empty: the label."""
     lineage: Mapping[str, str] = field(default_factory=dict)
