@@ -24,6 +24,7 @@ from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import memory, minutes, training_memory
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.code_digest import code_digest
+from nicheclip.runtime.credentials import hide, masked
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import COLOUR_HISTOGRAM, MODEL_FILES, MODEL_KINDS
 from nicheclip.terms import SPLITS
@@ -31,13 +32,15 @@ from nicheclip.terms import SPLITS
 os.environ.update(cache_folders(dict(os.environ), Path.cwd(), Path.home()))
 
 try:
+    # Before anything is made of it: params, results and Snakemake's records show no password.
+    hide(config)
     CONFIG = parse_config(
         config, [*workflow.configfiles, *workflow.overwrite_configfiles]
     )
     PLAN = Plan(CONFIG, REGISTRY)
     PLAN.check_files()
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(masked(str(error))) from None
 
 
 def any_of(names):

@@ -9,21 +9,24 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
+from nicheclip.runtime.credentials import masked
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.locks import LockedError, lock
 
 
 class _Tee:
-    """Standard error that goes to the log file as well."""
+    """Standard error that goes to the log file as well; neither shows a password."""
 
     def __init__(self, terminal: TextIO, log: TextIO) -> None:
         self._terminal = terminal
         self._log = log
 
     def write(self, text: str) -> int:
-        self._log.write(text)
+        shown = masked(text)
+        self._log.write(shown)
         self._log.flush()
-        return self._terminal.write(text)
+        self._terminal.write(shown)
+        return len(text)
 
     def flush(self) -> None:
         self._terminal.flush()
