@@ -88,6 +88,7 @@ def test_all_evaluations_of_a_split_from_files(tmp_path, monkeypatch):
         split="test",
         train=images["train"],
         judged=images["test"],
+        catalog=tmp_path / "catalog.parquet",
         classes=classes,
         groups=ClassGroups(classes, files),
         seed=0,
@@ -100,6 +101,7 @@ def test_all_evaluations_of_a_split_from_files(tmp_path, monkeypatch):
     for evaluation in ("one", "two"):
         folder = tmp_path / "job" / "default" / evaluation / "colour_histogram"
         assert len(read_predictions(folder / "predictions.parquet").labels) == 9
+        assert len((folder / "predictions.csv").read_text().splitlines()) == 10
     assert str(metrics.subject) == "baseline/colour_histogram/default"
 
 

@@ -101,6 +101,7 @@ rule judge:
 rule judge_colour_histogram:
     input:
         splits=lambda w: PLAN.split_files(w.dataset, ("train", w.split)),
+        catalog="results/acquire/{dataset}/catalog.parquet",
         classes="results/acquire/{dataset}/classes.parquet",
         seen_catalogs=seen_files("catalog.parquet"),
         seen_classes=seen_files("classes.parquet"),

@@ -19,7 +19,13 @@ from nicheclip.data.labels import Labels
 from nicheclip.evaluation.accuracy import accuracy_measures
 from nicheclip.evaluation.cell_files import write_cell
 from nicheclip.evaluation.measures import CellMetrics, measure_cost
-from nicheclip.evaluation.predictions import TOP, Predictions, make_predictions, read_classes
+from nicheclip.evaluation.predictions import (
+    TOP,
+    Predictions,
+    make_predictions,
+    read_classes,
+    read_names,
+)
 from nicheclip.evaluation.ranking import order_by_score
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups, choose_classes
@@ -125,6 +131,7 @@ def judge_baseline(
     split: str,
     train: ImageSet,
     judged: ImageSet,
+    catalog: Path,
     classes: Path,
     groups: ClassGroups,
     seed: int,
@@ -140,6 +147,7 @@ def judge_baseline(
         split: name of the judged split.
         train: images of the train split; their labels lie beside them.
         judged: of the judged split.
+        catalog: schema ``CATALOG``, for file names.
         classes: schema ``CLASSES``, for the ranks.
         groups: of the classes.
         seed: of the bootstrap, and of the sample of a large train split.
@@ -147,6 +155,7 @@ def judge_baseline(
     """
     learnt_from, judged_on = Histograms(train), Histograms(judged)
     table = read_classes(classes)
+    shown = read_names(catalog, classes, split)
     known: dict[tuple[str, ...], HistogramResult] = {}
     written = []
     for request in requests:
@@ -171,7 +180,9 @@ def judge_baseline(
         cost = measure_cost(time.monotonic() - start)
         names = (request.evaluation, request.protocol)
         written.append(
-            write_cell(job, COLOUR_HISTOGRAM, *names, scored, cost, dataset=dataset, split=split)
+            write_cell(
+                job, COLOUR_HISTOGRAM, *names, scored, cost, shown, dataset=dataset, split=split
+            )
         )
     return written
 

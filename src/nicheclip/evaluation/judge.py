@@ -9,6 +9,7 @@ from nicheclip.evaluation.cell_files import write_cell
 from nicheclip.evaluation.evaluation_split import read_evaluation_split
 from nicheclip.evaluation.feature_files import image_file
 from nicheclip.evaluation.measures import CellMetrics, measure_cost
+from nicheclip.evaluation.predictions import read_names
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups
 from nicheclip.evaluation.task import Judged, Task
@@ -41,7 +42,7 @@ def judge_subjects(
         dataset: its name.
         split: its name.
         features: folder of the features of the variants.
-        catalog: schema ``CATALOG``, for the labels.
+        catalog: schema ``CATALOG``, for labels and file names.
         classes: schema ``CLASSES``.
         groups: of the classes.
         folds: files of support sets, by evaluation.
@@ -49,6 +50,7 @@ def judge_subjects(
         job: the folder of the job.
     """
     written = []
+    shown = read_names(catalog, classes, split)
     for subject in progress(subjects, label="judge (variants)", total=len(subjects)):
         whole = read_evaluation_split(
             image_file(features, subject.variant), catalog, classes, split
@@ -70,6 +72,6 @@ def judge_subjects(
             cost = measure_cost(time.monotonic() - start)
             names = (request.evaluation, request.protocol)
             written.append(
-                write_cell(job, subject, *names, judged, cost, dataset=dataset, split=split)
+                write_cell(job, subject, *names, judged, cost, shown, dataset=dataset, split=split)
             )
     return written

@@ -12,11 +12,11 @@ from nicheclip.subjects import STATES
 
 #: the measures of each protocol that the table shows; of other protocols all, with their name
 SHOWN = {
-    "zero_shot": ("top1", "top5"),
+    "zero_shot": ("top1", "top5", "macro"),
     "retrieval": ("recall_at_1",),
     "few_shot": ("top1",),
     "text_types": ("top1",),
-    "colour_histogram": ("top1", "top5"),
+    "colour_histogram": ("top1", "top5", "macro"),
 }
 
 
@@ -38,6 +38,7 @@ def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> T
         Column("state", "State"),
         Column("value", "Value", interval=True),
         Column("chance", "Chance"),
+        Column("majority", "Majority"),
         Column("n", "n"),
         Column("classes", "Classes"),
         Column("seeds", "Seeds"),
@@ -45,17 +46,27 @@ def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> T
     if frame["dataset"].n_unique() == 1:
         columns.pop(1)
         rows = [(row[0], *row[2:]) for row in rows]
+    level = next(iter(frame["confidence"].drop_nulls().to_list()), 0.95)
+    jobs = frame.select("dataset", "split").unique(maintain_order=True).iter_rows()
+    folders = [
+        f"results/evaluate/{dataset}/{split}/<kind>/<model>/<seed>/{evaluation}/"
+        for dataset, split in jobs
+    ]
     return Table(
         title=f"Evaluation {evaluation}" + (" (demo scale)" if scale == "demo" else ""),
         columns=tuple(columns),
         rows=tuple(rows),
         notes=(
-            "Several seeds: mean ± standard deviation with Student's interval of the mean; one: "
-            "bootstrap interval over images, or, by text type, over classes. n: images; of "
+            f"Several seeds: mean ± standard deviation with Student's {level:.0%} interval of the "
+            f"mean; one: bootstrap {level:.0%} interval over images, or, by text type, over "
+            "classes. Macro accuracy: the mean of the classes' accuracies. Majority: the share of "
+            "the most frequent class, which an answer that never looks would reach. n: images; of "
             "few-shot accuracy, support sets. By text type, images choose among the classes of "
             "their group.",
+            "What was answered for each image, with file names: predictions.csv in "
+            f"{', '.join(folders)}.",
         ),
-        constants=(("evaluation", evaluation), ("scale", scale)),
+        constants=(("evaluation", evaluation), ("scale", scale), ("confidence", f"{level:g}")),
     )
 
 
@@ -73,6 +84,7 @@ def _rows(cells: pl.DataFrame) -> list[tuple[Content, ...]]:
         measures = measures.filter(pl.col("measure").is_in(shown))
     keys = ["measure", *FACETS]
     other = "" if first["protocol"] in SHOWN else f", {first['protocol']}".replace("_", " ")
+    majority = _majority(cells)
     rows = []
     for key, found in measures.partition_by(keys, maintain_order=True, as_dict=True).items():
         seeds = [SeedMeasure(*row) for row in found.select(SEED).iter_rows()]
@@ -83,17 +95,24 @@ def _rows(cells: pl.DataFrame) -> list[tuple[Content, ...]]:
                 first["name"],
                 STATES[first["kind"]],
                 over_seeds(seeds),
-                *_counts(seeds),
+                *_counts(seeds, majority if key[0] == "top1" else None),
             )
         )
     return rows
 
 
-def _counts(seeds: Sequence[SeedMeasure]) -> tuple[Content, ...]:
+def _majority(cells: pl.DataFrame) -> float | None:
+    """Of the images of a cell, where its protocol measures it."""
+    shares = cells.filter(pl.col("measure") == "majority")["value"]
+    return None if shares.is_empty() else float(shares[0])
+
+
+def _counts(seeds: Sequence[SeedMeasure], majority: float | None) -> tuple[Content, ...]:
     first = seeds[0]
     classes = first.cell_classes if first.classes is None else first.classes
     return (
         None if first.chance is None else Number(first.chance),
+        None if majority is None else Number(majority),
         Number(first.n, digits=0),
         Number(classes, digits=0),
         Number(len(seeds), digits=0),
@@ -107,6 +126,8 @@ def _label(key: dict[str, object]) -> str:
     name = str(key["measure"])
     if name == "recall_at_1":
         return f"Recall@1 by {key['by']}"
+    if name == "macro":
+        return "macro accuracy"
     if name.startswith("top"):
         name = f"top-{name.removeprefix('top')}"
     facets = [str(key[facet]).replace("_", " ") for facet in FACETS if key[facet] is not None]

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -63,6 +63,12 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+def write_csv(path: Path | str, rows: Iterable[Sequence[str]]) -> None:
+    """Write ``rows`` to ``path`` atomically, as ``csv_text`` has them."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        _write_rows(file, rows)
+
+
 def csv_text(rows: Iterable[Sequence[str]]) -> str:
     """``rows`` as CSV; a text that a spreadsheet would take for a formula gets ``'`` before it.
 
@@ -70,9 +76,13 @@ def csv_text(rows: Iterable[Sequence[str]]) -> str:
     Numbers stay as they are.
     """
     stream = io.StringIO()
+    _write_rows(stream, rows)
+    return stream.getvalue()
+
+
+def _write_rows(stream: TextIO, rows: Iterable[Sequence[str]]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerows([f"'{cell}" if _is_formula(cell) else cell for cell in row] for row in rows)
-    return stream.getvalue()
 
 
 def _is_formula(cell: str) -> bool:
