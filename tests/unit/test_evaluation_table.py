@@ -108,7 +108,7 @@ def test_macro_majority_and_the_level_of_the_intervals_are_there():
         None,
     )
     assert found.constants[-1] == ("confidence", "0.95")
-    assert "bootstrap 95% interval" in found.notes[0]
+    assert "bootstrap 95 % interval" in found.notes[0]
 
 
 def test_the_table_says_where_the_predictions_are():
@@ -116,6 +116,8 @@ def test_the_table_says_where_the_predictions_are():
     note = table(path).notes[-1]
     folder = path.partition("/trained/")[0]
     assert f"predictions.csv in {folder}/<kind>/<model>/<seed>/e/" in note
+    few_shot = measure("top1", 0.4, n=5, reach=None, shots=1)
+    assert len(table(cell("trained/run/seed0", "few_shot", few_shot)).notes) == 1
 
 
 def test_several_data_sets_have_a_column():

@@ -20,6 +20,15 @@ SHOWN = {
 }
 
 
+_MEANING = (
+    "Several seeds: mean ± standard deviation with Student's {level} interval of the mean; one: "
+    "bootstrap {level} interval over images, or, by text type, over classes. Macro accuracy: the "
+    "mean of the classes' accuracies. Majority: the share of the most frequent class, which an "
+    "answer that never looks would reach. n: images; of few-shot accuracy, support sets. By text "
+    "type, images choose among the classes of their group."
+)
+
+
 def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> Table:
     """One row for each subject, protocol and measure of ``evaluation``.
 
@@ -47,27 +56,26 @@ def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> T
         columns.pop(1)
         rows = [(row[0], *row[2:]) for row in rows]
     level = next(iter(frame["confidence"].drop_nulls().to_list()), 0.95)
-    jobs = frame.select("dataset", "split").unique(maintain_order=True).iter_rows()
-    folders = [
-        f"results/evaluate/{dataset}/{split}/<kind>/<model>/<seed>/{evaluation}/"
-        for dataset, split in jobs
-    ]
     return Table(
         title=f"Evaluation {evaluation}" + (" (demo scale)" if scale == "demo" else ""),
         columns=tuple(columns),
         rows=tuple(rows),
-        notes=(
-            f"Several seeds: mean ± standard deviation with Student's {level:.0%} interval of the "
-            f"mean; one: bootstrap {level:.0%} interval over images, or, by text type, over "
-            "classes. Macro accuracy: the mean of the classes' accuracies. Majority: the share of "
-            "the most frequent class, which an answer that never looks would reach. n: images; of "
-            "few-shot accuracy, support sets. By text type, images choose among the classes of "
-            "their group.",
-            "What was answered for each image, with file names: predictions.csv in "
-            f"{', '.join(folders)}.",
-        ),
+        notes=(_MEANING.format(level=f"{100 * level:g} %"), *_where_predictions_are(frame)),
         constants=(("evaluation", evaluation), ("scale", scale), ("confidence", f"{level:g}")),
     )
+
+
+def _where_predictions_are(frame: pl.DataFrame) -> list[str]:
+    """A sentence, where a protocol writes predictions: few-shot does not."""
+    judged = frame.filter(pl.col("protocol") != "few_shot")
+    jobs = judged.select("dataset", "split", "evaluation").unique(maintain_order=True)
+    folders = [
+        f"results/evaluate/{dataset}/{split}/<kind>/<model>/<seed>/{evaluation}/"
+        for dataset, split, evaluation in jobs.iter_rows()
+    ]
+    if not folders:
+        return []
+    return [f"The answer for each image, with file names: predictions.csv in {', '.join(folders)}."]
 
 
 def _subjects(frame: pl.DataFrame) -> Iterator[tuple[object, pl.DataFrame]]:
