@@ -2,13 +2,11 @@
 
 import ast
 import hashlib
-import logging
 import os
 import re
 import subprocess
 import sys
 import textwrap
-import threading
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -20,7 +18,7 @@ import yaml
 from nicheclip.runtime import code_digest
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path, read_json, write_json, write_parquet
-from nicheclip.runtime.locks import LockedError, lock, locked
+from nicheclip.runtime.locks import LockedError, lock
 from nicheclip.runtime.manifest import Dropped, ManifestWriter, Tally
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import generator, stable_hash, unit_interval
@@ -269,25 +267,6 @@ def test_a_job_waits_for_a_process_that_still_does_it(tmp_path):
     assert "waiting" in second.stderr.readline()
     os.close(held)
     assert second.communicate(timeout=60)[0] == "done\n"
-
-
-@pytest.mark.parametrize("kind", ["link", "pipe"])
-def test_only_a_plain_file_is_locked(tmp_path, kind):
-    if kind == "link":
-        (tmp_path / "x.lock").symlink_to(tmp_path / "elsewhere")
-    else:
-        os.mkfifo(tmp_path / "x.lock")
-    with pytest.raises(InputError, match=r"x\.lock: a link or a device, expected a plain file"):
-        lock(tmp_path / "x.lock", wait=True)
-    assert not (tmp_path / "elsewhere").exists()
-
-
-def test_waiting_for_a_lock_is_said(tmp_path, caplog):
-    caplog.set_level(logging.INFO)
-    held = lock(tmp_path / "x.lock", wait=False)
-    threading.Timer(0.3, os.close, [held]).start()
-    with locked(tmp_path / "x.lock"):
-        assert "x.lock: another process holds this lock; waiting for it." in caplog.text
 
 
 def test_the_processes_of_one_job_share_its_log(tmp_path):

@@ -11,8 +11,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nicheclip.runtime.csv_file import write_csv
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import write_csv, write_parquet
+from nicheclip.runtime.files import write_parquet
 from nicheclip.schemas import CATALOG, CLASSES, GROUP_PREDICTIONS, PREDICTIONS, read_table
 
 #: classes kept per image

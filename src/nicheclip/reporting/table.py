@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nicheclip.runtime.files import csv_text, write_text
+from nicheclip.runtime.csv_file import csv_text
+from nicheclip.runtime.files import write_text
 
 Emphasis = Literal["bold", "underline"]
 
