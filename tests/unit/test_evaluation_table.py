@@ -115,7 +115,7 @@ def test_the_table_says_where_the_predictions_are():
     path = cell("trained/run/seed0", "zero_shot", measure("top1", 0.5))
     note = table(path).notes[-1]
     folder = path.partition("/trained/")[0]
-    assert f"predictions.csv in {folder}/<kind>/<model>/<seed>/e/" in note
+    assert f"predictions.csv in {folder}/KIND/MODEL/SEED/e/" in note
     few_shot = measure("top1", 0.4, n=5, reach=None, shots=1)
     assert len(table(cell("trained/run/seed0", "few_shot", few_shot)).notes) == 1
 

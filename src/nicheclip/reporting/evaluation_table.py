@@ -70,7 +70,7 @@ def _where_predictions_are(frame: pl.DataFrame) -> list[str]:
     judged = frame.filter(pl.col("protocol") != "few_shot")
     jobs = judged.select("dataset", "split", "evaluation").unique(maintain_order=True)
     folders = [
-        f"results/evaluate/{dataset}/{split}/<kind>/<model>/<seed>/{evaluation}/"
+        f"results/evaluate/{dataset}/{split}/KIND/MODEL/SEED/{evaluation}/"
         for dataset, split, evaluation in jobs.iter_rows()
     ]
     if not folders:
