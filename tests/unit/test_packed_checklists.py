@@ -362,6 +362,12 @@ def test_an_encrypted_zip_is_named(tmp_path):
         read("gbif", packed)
 
 
+def test_an_archive_of_class_folders_is_an_error(tmp_path):
+    packed = pack({"00000_Animalia/x.jpg": bytes(range(256))}, tmp_path / "train.zip")
+    with pytest.raises(InputError, match=r"train\.zip, line 1: .* Give iNat21's folder"):
+        read("inat21", packed)
+
+
 def test_an_archive_without_the_table_says_what_it_holds(tmp_path):
     packed = pack({"a.csv": b"", "b/b.csv": b""}, tmp_path / "x.zip")
     with pytest.raises(InputError, match=r"an archive with Taxon\.tsv.*, found a\.csv, b/b\.csv"):

@@ -60,7 +60,7 @@ def read_inat21(path: Path) -> tuple[pl.DataFrame, Path]:
     if path.is_dir():
         folders = sorted(item.name for item in path.iterdir() if item.is_dir())
     elif path.is_file():
-        folders = path.read_text(encoding="utf-8").splitlines()
+        folders = path.read_text(encoding="utf-8", errors="replace").splitlines()
     else:
         raise InputError(f"{path}: expected a folder of class folders or a list of their names.")
     rows = []
