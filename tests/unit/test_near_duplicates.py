@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from nicheclip.data.near_duplicates import near_groups, near_pairs
+from nicheclip.data.near_duplicates import near_groups
+from nicheclip.data.near_pairs import near_pairs
 
 
 def hashes_with_twins(n, flips, seed=0):

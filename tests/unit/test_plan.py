@@ -145,9 +145,9 @@ def test_what_makes_a_data_set_stale_and_who_reads_it(plan):
 
 def test_shares_of_a_split_that_nobody_draws_change_nothing(plan):
     spores, fish = (plan.config.datasets[name] for name in ("spores", "fish"))
-    assert spores.determines_splits() == {"method": "given"}
+    assert spores.determines_splits() == {"method": "given", "near_duplicate_bits": 4}
     assert set(spores.determines_images()) == {"source", "image", "parts", "shards"}
-    assert fish.determines_splits() == {"method": "hash", "val": 0.1, "test": 0.1}
+    assert fish.determines_splits() == fish.split.model_dump(mode="json")
 
 
 def test_captions_know_their_file_module_and_memory(plan):

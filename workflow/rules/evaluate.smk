@@ -77,6 +77,7 @@ rule judge:
         seen_catalogs=seen_files("catalog.parquet"),
         seen_classes=seen_files("classes.parquet"),
         folds=lambda w: PLAN.folds(subject_job(w)),
+        trained_on=lambda w: PLAN.trained_on(subject_job(w)),
     output:
         directory("results/evaluate/{dataset}/{split}/{kind}/{name}"),
     log:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nicheclip.evaluation.predictions import read_names
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups
 from nicheclip.evaluation.task import Judged, Task
+from nicheclip.evaluation.trained_images import measure_trained
 from nicheclip.runtime.progress import progress
 from nicheclip.subjects import Subject
 
@@ -33,6 +35,7 @@ def judge_subjects(
     folds: Mapping[str, Path],
     seed: int,
     job: Path,
+    trained_on: Path | None = None,
 ) -> list[CellMetrics]:
     """Judge each variant by each request; writes the cells into ``job``.
 
@@ -48,8 +51,11 @@ def judge_subjects(
         folds: files of support sets, by evaluation.
         seed: of the bootstrap.
         job: the folder of the job.
+        trained_on: schema ``CATALOG``, of the data set that the subject was trained on, if that is
+            another one than the judged.
     """
     written = []
+    trained = measure_trained(catalog, split, trained_on) if trained_on else []
     shown = read_names(catalog, classes, split)
     for subject in progress(subjects, label="judge (variants)", total=len(subjects)):
         whole = read_evaluation_split(
@@ -69,6 +75,7 @@ def judge_subjects(
                 folds=folds.get(request.evaluation),
             )
             judged: Judged = import_module(f"{PROTOCOLS}.{request.protocol}").judge(task)
+            judged = replace(judged, measures=[*judged.measures, *trained])
             cost = measure_cost(time.monotonic() - start)
             names = (request.evaluation, request.protocol)
             written.append(

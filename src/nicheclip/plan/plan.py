@@ -271,6 +271,13 @@ class Plan:
         manifest = Path(self.subject_job(dataset, split, subject.kind, subject.name).features)
         return (manifest.parent / subject.variant / "images.safetensors").as_posix()
 
+    def trained_on(self, job: SubjectJob) -> list[str]:
+        """The catalog of the data set that a job's subject was trained on, if that is another."""
+        run = self.config.training.get(job.name) if job.kind == "trained" else None
+        if run is None or run.dataset == job.dataset:
+            return []
+        return [f"results/acquire/{run.dataset}/catalog.parquet"]
+
     def folds(self, job: SubjectJob) -> list[str]:
         """The support sets of a job's few-shot evaluations."""
         tasks = [evaluation for evaluation, protocol in job.tasks if protocol == "few_shot"]

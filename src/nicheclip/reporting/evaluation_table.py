@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from nicheclip.evaluation.trained_images import NEAR, SAME
 from nicheclip.plan.words import Scale
 from nicheclip.reporting.measure_index import FACETS, SEED
 from nicheclip.reporting.over_seeds import SeedMeasure, over_seeds
@@ -60,9 +61,25 @@ def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> T
         title=f"Evaluation {evaluation}" + (" (demo scale)" if scale == "demo" else ""),
         columns=tuple(columns),
         rows=tuple(rows),
-        notes=(_MEANING.format(level=f"{100 * level:g} %"), *_where_predictions_are(frame)),
+        notes=(
+            _MEANING.format(level=f"{100 * level:g} %"),
+            *_what_trained(frame),
+            *_where_predictions_are(frame),
+        ),
         constants=(("evaluation", evaluation), ("scale", scale), ("confidence", f"{level:g}")),
     )
+
+
+def _what_trained(frame: pl.DataFrame) -> list[str]:
+    """A sentence for each model that was trained on images that it is judged on."""
+    wanted = frame.filter(pl.col("measure").is_in((SAME, NEAR)) & (pl.col("value") > 0))
+    keys = ["dataset", "split", "name", "measure"]
+    found = wanted.unique(keys, maintain_order=True).sort(keys[:3], maintain_order=True)
+    words = {SAME: "trained", NEAR: "are other versions of images that trained"}
+    return [
+        f"{name}: {value:.1%} of the {n} images of {dataset}/{split} {words[measure]}."
+        for dataset, split, name, measure, value, n in found.select(*keys, "value", "n").rows()
+    ]
 
 
 def _where_predictions_are(frame: pl.DataFrame) -> list[str]:
@@ -87,7 +104,7 @@ def _subjects(frame: pl.DataFrame) -> Iterator[tuple[object, pl.DataFrame]]:
 def _rows(cells: pl.DataFrame) -> list[tuple[Content, ...]]:
     """The rows of one subject by one protocol."""
     first = cells.row(0, named=True)
-    measures = cells.filter(pl.col("class_id").is_null())
+    measures = cells.filter(pl.col("class_id").is_null(), ~pl.col("measure").is_in((SAME, NEAR)))
     if shown := SHOWN.get(first["protocol"]):
         measures = measures.filter(pl.col("measure").is_in(shown))
     keys = ["measure", *FACETS]
