@@ -177,8 +177,11 @@ def test_a_class_keeps_the_ranks_on_which_its_images_agree(tmp_path):
             {"path": "3.jpg", "label": "other"},
         ],
     )
-    _, outputs = run(tmp_path / "out", source)
+    report, outputs = run(tmp_path / "out", source)
     cats, other = read_table(outputs[1], CLASSES).to_pylist()
+    assert report.noted == [
+        Dropped(key="Felidae", reason="its images disagree on the genus: 'Felis', 'Puma'")
+    ]
     assert (cats["kingdom"], cats["family"], cats["genus"]) == ("Animalia", "Felidae", "")
     assert (cats["common"], cats["images"]) == ("cats", 3)
     assert other["kingdom"] == ""
@@ -441,3 +444,14 @@ def test_near_duplicates_need_not_be_looked_for(tmp_path, versions):
         SplitConfig(near_duplicate_bits=None, keep_together=["near_duplicates"])
     with pytest.raises(ValidationError, match="not a regular expression"):
         SplitConfig(group_pattern="(")
+
+
+def test_classes_that_differ_in_their_writing_alone_are_noted(tmp_path, caplog):
+    names = ("Rose", "rose", "sea_ice", "Sea ice", "other")
+    fill(tmp_path / "d", {f"{name}/1.jpg": jpeg(i) for i, name in enumerate(names)})
+    report, _ = run(tmp_path / "out", folder(tmp_path / "d"))
+    assert report.noted == [
+        Dropped(key="rose", reason="several classes are called so: 'Rose', 'rose'"),
+        Dropped(key="sea ice", reason="several classes are called so: 'Sea ice', 'sea_ice'"),
+    ]
+    assert "several classes are called so: 'Rose', 'rose'" in caplog.text

@@ -100,7 +100,9 @@ def curate(
     counts = {"images": images, "classes": classes.height}
     counts |= {one: int((splits == number).sum()) for number, one in enumerate(SPLITS)}
     counts |= _twins(name, photographs, splits[repeats.kept])
-    found = _unexpected(name, noted.given, expected)
+    found = [*_unexpected(name, noted.given, expected), *tally.doubts()]
+    for one in found:
+        log.warning("%s: %s: %s", name, one.key, one.reason)
     return CurateReport(counts | noted.conversions(), left_out, found)
 
 
@@ -169,7 +171,6 @@ def _unexpected(name: str, found: Counter[str], expected: Mapping[str, int]) -> 
         return []
     gave = dict(sorted(found.items()))
     reason = f"the registry expects {dict(expected)} images, the source gave {gave}"
-    log.warning("%s: %s", name, reason)
     return [Dropped(key=name, reason=reason)]
 
 
