@@ -51,12 +51,10 @@ class ClassTally:
             ]
         plain = pl.col("name").str.to_lowercase().str.replace_all("_", " ").str.strip_chars()
         alike = joined.with_columns(plain=plain).group_by("plain", maintain_order=True)
-        for (name,), rows in alike:
-            if rows.height > 1:
-                others = ", ".join(map(repr, rows["class_id"]))
-                found.append(
-                    Dropped(key=str(name), reason=f"several classes are called so: {others}")
-                )
+        for (name,), classes in alike:
+            if classes.height > 1:
+                ids = ", ".join(map(repr, classes["class_id"]))
+                found.append(Dropped(key=str(name), reason=f"several classes are called so: {ids}"))
         return found
 
     def table(self) -> pl.DataFrame:

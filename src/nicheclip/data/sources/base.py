@@ -26,8 +26,6 @@ class SourceImage:
     """The class id."""
     split: str | None = None
     """train, val or test, where the source says."""
-    group: str | None = None
-    """What it belongs to with others: a slide, an animal, a day."""
     name: str = ""
     """How a person would write the class; empty: the label."""
     lineage: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +36,8 @@ class SourceImage:
     url: str | None = None
     attributes: Mapping[str, float] = field(default_factory=dict)
     """What else the source knows of the image, in units that the names say."""
+    group: str | None = None
+    """What it belongs to with others: a slide, an animal, a day."""
 
 
 @dataclass(frozen=True)
