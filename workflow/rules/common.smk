@@ -19,7 +19,7 @@ inherited = dict(os.environ).get("PYTHONPATH")
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited])))
 
 from nicheclip.config.base import in_order
-from nicheclip.config.workflow import parse_config
+from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import memory, minutes, training_memory
 from nicheclip.runtime.caches import cache_folders
@@ -31,12 +31,24 @@ from nicheclip.terms import SPLITS
 
 os.environ.update(cache_folders(dict(os.environ), Path.cwd(), Path.home()))
 
+# A --configfile is a whole config of its own, not a patch on the demo's.
+CONFIG_FILES = workflow.overwrite_configfiles or ["config.yaml"]
+
+try:
+    for file in CONFIG_FILES:
+        check_file(file)
+except InputError as error:
+    raise WorkflowError(masked(str(error))) from None
+
+if not workflow.overwrite_configfiles:
+
+    configfile: CONFIG_FILES[0]
+
+
 try:
     # Before anything is made of it: params, results and Snakemake's records show no password.
     hide(config)
-    CONFIG = parse_config(
-        config, [*workflow.configfiles, *workflow.overwrite_configfiles]
-    )
+    CONFIG = parse_config(config, CONFIG_FILES)
     PLAN = Plan(CONFIG, REGISTRY)
     PLAN.check_files()
 except InputError as error:
