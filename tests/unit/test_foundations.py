@@ -60,9 +60,31 @@ def test_a_table_of_another_schema_is_an_error(tmp_path):
     write_parquet(tmp_path / "t.parquet", pa.table({"shots": [1]}))
     with pytest.raises(InputError, match=r"t\.parquet: expected the column shots \(int32\), fold"):
         read_table(tmp_path / "t.parquet", FOLDS)
-    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
-    with pytest.raises(InputError, match="not a readable Parquet file"):
-        read_table(tmp_path / "broken.parquet", FOLDS)
+
+
+def test_a_damaged_table_is_an_error(tmp_path):
+    path = tmp_path / "t.parquet"
+    with pytest.raises(InputError, match=r"t\.parquet: no such file\. The workflow makes it"):
+        read_table(path, FOLDS)
+    rows = {"shots": range(9), "fold": range(9), "image_id": [f"image {i}" for i in range(9)]}
+    write_parquet(path, pa.table(rows, schema=FOLDS))
+    sound = path.read_bytes()
+    table = read_table(path, FOLDS)
+    for place in range(len(sound)):
+        path.write_bytes(sound[:place] + bytes([sound[place] ^ 8]) + sound[place + 1 :])
+        try:
+            assert read_table(path, FOLDS) == table
+        except InputError as error:
+            assert "t.parquet: " in str(error)
+    path.write_bytes(sound[:-9])
+    with pytest.raises(
+        InputError, match=r"not a readable Parquet file .* delete what stands there"
+    ):
+        read_table(path, FOLDS)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match="it is a folder"):
+        read_table(path, FOLDS)
 
 
 def test_a_manifest_hashes_outputs_and_counts_what_was_dropped(tmp_path):

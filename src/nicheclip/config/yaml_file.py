@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import read_text
 
 #: what PyYAML raises beside its own errors, for numbers, dates and tags that it cannot convert
 _UNCONVERTED = (ValueError, TypeError, KeyError, AttributeError)
@@ -85,7 +86,7 @@ def compose_yaml(path: Path | str) -> yaml.Node | None:
 
 
 def _read(path: Path | str, get: Callable[[_StrictLoader], Any]) -> Any:
-    text = _text(path)
+    text = read_text(path)
     try:
         loader = _StrictLoader(text)
         return get(loader)
@@ -99,23 +100,6 @@ def _read(path: Path | str, get: Callable[[_StrictLoader], Any]) -> Any:
         raise InputError(
             f"{path}: not YAML: a number, date or tag cannot be read ({error}). Put quotation "
             "marks around it if it is a text."
-        ) from None
-
-
-def _text(path: Path | str) -> str:
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file.") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from None
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}). Save the file "
-            "with the encoding UTF-8."
         ) from None
 
 
