@@ -192,6 +192,13 @@ def test_cleaning_is_done_in_one_go(raw, prompt):
         ("What do golden spores look like on white ground?", ["incomplete", "junk"]),
         ("Golden spores, see https://example.org for more pictures.", ["junk"]),
         ("Error_Generacion of golden spores on white ground.", ["junk"]),
+        ("Golden spores lie on \ufffd white ground.", ["junk"]),
+        ("The model is overloaded, please try again later.", ["junk"]),
+        ("502 Bad Gateway from the server named nginx.", ["junk"]),
+        ("The request timed out after thirty long seconds.", ["junk"]),
+        ("<html> <body> Log in to the network first.", ["instruction", "junk"]),
+        ('{"message": "The spores are out of memory today."}', ["incomplete", "junk"]),
+        ("Traceback of a golden spore, most recent call last.", ["junk"]),
         ("A terror of golden spores lies on white ground.", []),
         (f"1. {GOOD}\n2. {GOOD}", ["several"]),
         ("word " * 41 + "end.", ["too_long"]),
@@ -206,6 +213,16 @@ def test_done_reason_must_be_stop():
     assert reasons(GOOD, done_reason="") == ["incomplete"]
     assert reasons("", done_reason="load") == ["empty"]
     assert reasons(GOOD, done_reason="length", complete_sentence=False) == []
+
+
+def test_thinking_without_an_answer_is_told_from_an_empty_reply():
+    thoughtful = Subject("spore", "", "length", thought=12)
+    assert judge("", thoughtful, NAMES, GateConfig()).reasons == (
+        "only_thinking: done_reason length",
+    )
+    assert judge(GOOD, thoughtful, NAMES, GateConfig(complete_sentence=False)).accepted
+    assert reasons("<think>A spore is", done_reason="length") == ["only_thinking"]
+    assert reasons("<think>A spore.</think>") == ["only_thinking"]
 
 
 def test_word_limits_are_inclusive():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 ECHO_WORDS = 4
 """Shared leading words from which on a reply counts as repeating its prompt."""
 
-_THINK_MARK = re.compile(r"<(/?)think>", re.IGNORECASE)
+THINK_MARK = re.compile(r"<(/?)think>", re.IGNORECASE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*•][ \t]+|\d+[.)][ \t]+)", re.MULTILINE)
 _BLOCK_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]*|```\w*)", re.MULTILINE)
 # of underscores only whole runs, none of them between letters: each is looked at once
@@ -70,7 +70,7 @@ def _without_thinking(text: str) -> str:
     """
     kept: list[str] = []
     start, thinking = 0, False
-    for mark in _THINK_MARK.finditer(text):
+    for mark in THINK_MARK.finditer(text):
         if not mark[1]:
             kept += [] if thinking else [text[start : mark.start()]]
             thinking = True
