@@ -19,9 +19,9 @@ from nicheclip.captions.backend import (
 )
 from nicheclip.config.captions import ReplayBackend as ReplayConfig
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import read_text, sha256_file
+from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.manifest import Dropped
-from nicheclip.runtime.paths import expand_path
+from nicheclip.runtime.paths import expand_path, read_text
 from nicheclip.schemas import reading_parquet
 
 

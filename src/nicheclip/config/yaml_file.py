@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import read_text
+from nicheclip.runtime.paths import read_text
 
 #: what PyYAML raises beside its own errors, for numbers, dates and tags that it cannot convert
 _UNCONVERTED = (ValueError, TypeError, KeyError, AttributeError)

@@ -12,8 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nicheclip.runtime.errors import InputError
-
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -68,28 +66,6 @@ def write_parquet(path: Path | str, table: pa.Table) -> None:
     """Write ``table`` to ``path`` atomically (zstd; checksums show damage when it is read)."""
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-
-
-def read_text(path: Path | str) -> str:
-    """The text of a UTF-8 file that a user wrote, without a byte order mark.
-
-    Raises:
-        InputError: it is absent, cannot be read or is not UTF-8; names the line.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file.") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}). Save the file "
-            "with the encoding UTF-8."
-        ) from None
 
 
 def sha256_file(path: Path | str) -> str:
