@@ -140,7 +140,7 @@ def check_file(file: Path | str) -> None:
     if not Path(file).exists():
         raise InputError(
             f"{file}: no such file in {Path.cwd()}. Run snakemake in the folder of the clone, or "
-            "name a config with --configfile."
+            "name a config with --configfile, and write targets before that."
         )
     values = read_yaml(file)
     if not isinstance(values, dict):
