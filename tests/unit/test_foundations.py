@@ -20,6 +20,7 @@ from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path, read_json, write_json, write_parquet
 from nicheclip.runtime.locks import LockedError, lock
 from nicheclip.runtime.manifest import Dropped, ManifestWriter, Tally
+from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import generator, stable_hash, unit_interval
 from nicheclip.schemas import FOLDS, read_table
@@ -60,6 +61,23 @@ def test_a_table_of_another_schema_is_an_error(tmp_path):
     write_parquet(tmp_path / "t.parquet", pa.table({"shots": [1]}))
     with pytest.raises(InputError, match=r"t\.parquet: expected the column shots \(int32\), fold"):
         read_table(tmp_path / "t.parquet", FOLDS)
+
+
+def test_a_path_is_expanded_or_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAGES", str(tmp_path))
+    assert expand_path("$IMAGES/fish") == tmp_path / "fish"
+    assert expand_path("~") == Path.home()
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for path, reason in {
+        "$NO_SUCH_VARIABLE/x": "this environment variable is not set",
+        "$IMAGES/a/x": "levels of symbolic links",
+        "x" * 5000: "File name too long",
+        "a\0b": "null byte",
+        "~no-such-user/x": "home directory",
+    }.items():
+        with pytest.raises(InputError, match=reason):
+            expand_path(path)
 
 
 def test_a_damaged_table_is_an_error(tmp_path):

@@ -194,6 +194,25 @@ def test_a_file_that_the_config_names_and_that_is_not_there_stops_the_workflow(p
         Plan(parse_config(config), REGISTRY).check_files()
 
 
+@pytest.mark.parametrize(
+    ("section", "entry"),
+    [
+        ("datasets", {"source": {"kind": "table", "path": "x" * 5000}}),
+        ("datasets", {"source": {"kind": "registry", "name": "x" * 5000}}),
+        ("captions", {"dataset": "fish", "backend": {"kind": "replay", "path": "x" * 5000}}),
+        ("captions", {"dataset": "fish", "backend": {"kind": "template", "grammar": "x" * 5000}}),
+        ("captions", {"dataset": "fish", "backend": {"kind": "replay", "path": "a\0b"}}),
+    ],
+)
+def test_a_name_that_no_file_can_have_stops_the_workflow(tmp_path, section, entry):
+    (tmp_path / "birds.csv").touch()
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["birds"]["source"]["path"] = str(tmp_path / "birds.csv")
+    config[section] = {"bad": entry, **config[section]}
+    with pytest.raises(InputError, match=r"too long|null byte"):
+        Plan(parse_config(config), REGISTRY).check_files()
+
+
 def test_resources_grow_with_input_and_attempt():
     asked = SimpleNamespace(size_mb=1000)
     assert memory(1500, 2)(None, asked, 1) == 3500

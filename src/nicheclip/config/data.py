@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.worlds import ArborWorld, Fraction, World
+from nicheclip.config.yaml_file import read_yaml
+from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.paths import expand_path
 
 
@@ -235,8 +236,8 @@ class RegistrySource(_Source):
     def _entry(self, registry: Path) -> Any:
         """None where it cannot be read: the job that acquires says what is wrong."""
         try:
-            return yaml.safe_load((registry / f"{self.name}.yaml").read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, UnicodeDecodeError):
+            return read_yaml(registry / f"{self.name}.yaml")
+        except InputError:
             return None
 
 

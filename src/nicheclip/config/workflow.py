@@ -18,8 +18,8 @@ from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 
-#: names become folder names
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+#: names become folder names, and parts of file names, which may have 255 characters
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=150)]
 
 
 class EncodingConfig(ConfigModel):

@@ -112,7 +112,12 @@ class Plan:
             InputError: names the first file that is not there, and the key of the config.
         """
         for key, path in self._named_files():
-            if not Path(path).exists():
+            try:
+                there = Path(path).exists()
+            except OSError as error:
+                reason = f"cannot be looked at ({error.strerror})"
+                raise InputError(f"config: {key}: {path:.80} {reason}. Correct it.") from None
+            if not there:
                 raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
 
     def _named_files(self) -> Iterator[tuple[str, str]]:

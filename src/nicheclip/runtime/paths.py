@@ -1,5 +1,6 @@
 """Paths and texts as users write them."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,12 +11,20 @@ def expand_path(path: str) -> Path:
     """``path`` with environment variables and ``~`` filled in.
 
     Raises:
-        InputError: a variable is not set.
+        InputError: a variable is not set, or nothing can have this path: it is too long, holds a
+            NUL, or its links go round in circles.
     """
     expanded = os.path.expandvars(path)
     if "$" in expanded:
         raise InputError(f"{path}: this environment variable is not set. Set it, or write a path.")
-    return Path(expanded).expanduser()
+    try:
+        found = Path(expanded).expanduser()
+        found.stat()
+    except (OSError, ValueError, RuntimeError) as error:
+        if not isinstance(error, OSError) or error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{path!r:.80}: not a usable path ({reason}). Correct it.") from None
+    return found
 
 
 def read_text(path: Path | str) -> str:
