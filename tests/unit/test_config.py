@@ -84,7 +84,7 @@ def test_every_config_section_is_described():
         ("training.run.optimizer", {"lr": "nan"}, r"lr: .*finite number \(given: 'nan'\)"),
         ("training.run.compute", {"hours": math.inf}, r"compute.hours: .*finite number"),
         ("training.run.texts", {"types": {"com": True}}, "types.com: expected a number, not true"),
-        ("training.run.epochs", "x" * 999, r"epochs: .*valid integer \(given: 'x{79}\.\.\.\)"),
+        ("training.run.epochs", "x" * 999, r"epochs: .*valid integer \(given: 'x+\.\.\.x+'\)"),
         (f"datasets.{'a' * 151}", {"source": {"kind": "folder", "path": "x"}}, "at most 150 char"),
         ("datasets.a/b", {"source": {"kind": "folder", "path": "x"}}, "should match pattern"),
     ],

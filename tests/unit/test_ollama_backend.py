@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 import ollama_server
 from nicheclip.captions.backend import BackendUnavailable, Request
-from nicheclip.captions.ollama import SEED_STRIDE, OllamaBackend
+from nicheclip.captions.ollama import SEED_STRIDE, OllamaBackend, _url
 from nicheclip.captions.ollama_process import start_server
 from nicheclip.config.captions import OllamaBackend as OllamaConfig
 from nicheclip.runtime.errors import InputError
@@ -176,6 +176,19 @@ def test_a_host_that_no_one_can_have_is_named(host):
         backend(host, attempts=1),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("localhost", "http://localhost:11434"),
+        ("localhost:80/", "http://localhost:80"),
+        ("[::1]", "http://[::1]:11434"),
+        ("https://example.org/ollama/", "https://example.org/ollama"),
+    ],
+)
+def test_a_host_alone_has_ollamas_port(host, url):
+    assert _url(host) == url
 
 
 HTML = b"<html><body>Please log in to the network.</body></html>"

@@ -6,6 +6,14 @@ import yaml
 from nicheclip.config.yaml_file import compose_yaml, read_yaml
 from nicheclip.runtime.errors import InputError
 
+#: each line repeats the one above ten times: the sixth stands for 1,011,111 entries
+FLOOD = (
+    "a0: &a0 ["
+    + "1, " * 10
+    + "]\n"
+    + "".join(f"a{n}: &a{n} [1, " + f"*a{n - 1}, " * 10 + "]\n" for n in range(1, 8))
+)
+
 DAMAGED = {
     "repeated key": ("a:\n  b: 1\n  c: 2\n  b: 3\n", "line 4: the key 'b' repeats that of line 2"),
     "repeated key in braces": ("a: {b: 1, b: 2}\n", "line 1: the key 'b' repeats that of line 1"),
@@ -13,6 +21,7 @@ DAMAGED = {
     "repeated key, two spellings": ("yes: 1\ntrue: 2\n", "line 2: the key 'true' repeats that"),
     "mapping inside itself": ("a: &x\n  b: *x\n", r"line 2: \*x stands inside the entry &x"),
     "list inside itself": ("a: &x [1, [*x]]\n", r"line 1: \*x stands inside"),
+    "aliases of aliases": (FLOOD, "line 6: aliases make more than 1,000,000 entries"),
     "tab": (
         "a:\n\tb: 1\n",
         "line 2: not YAML: the line is indented with a tab. Indent with spaces",

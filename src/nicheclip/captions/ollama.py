@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 import ollama
@@ -223,7 +224,13 @@ class OllamaBackend:
 
 
 def _url(host: str) -> str:
-    return (host if "://" in host else f"http://{host}").rstrip("/")
+    """``host`` as ollama itself reads it: a host alone has ollama's port."""
+    if "://" in host:
+        return host.rstrip("/")
+    parts = urlsplit(f"http://{host}")
+    if parts.port is None:
+        parts = parts._replace(netloc=f"{parts.netloc}:11434")
+    return parts.geturl().rstrip("/")
 
 
 def _brief(said: object) -> str:

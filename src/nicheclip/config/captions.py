@@ -54,7 +54,8 @@ class OllamaOptions(ConfigModel):
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
     top_k: Annotated[int, Field(ge=1)] = 40
     num_predict: Annotated[int, Field(ge=1)] = 120
-    """Most tokens of a reply; without it a model may run on for ever."""
+    """Most tokens of a reply; without it a model may run on for ever. The thoughts of a model that
+    thinks count as well."""
     num_ctx: Annotated[int, Field(ge=128)] = 4096
     seed: int = 0
     """Base seed; each sample and each attempt adds to it."""

@@ -1,6 +1,7 @@
 """Errors of the config in a user's words: where, what is wrong, and what was meant."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ Schema = dict[str, Any]
 SHOWN = 20
 """Errors that are explained; more are only counted."""
 
-LONGEST_VALUE = 80
-"""Characters that are shown of a wrong value."""
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 _Roots = list[tuple[Path | str, yaml.Node | None]]
 
@@ -51,7 +52,7 @@ def _explained(
     elif item["type"] == "missing":
         message = f"the key {path[-1]!r} is missing"
     else:
-        given = "" if isinstance(item["input"], dict) else f" (given: {_shortened(item['input'])})"
+        given = "" if isinstance(item["input"], dict) else f" (given: {_SHORT.repr(item['input'])})"
         message = item["msg"].removeprefix("Value error, ") + given
     keys = _without_tags(path, schema)
     if tuple(keys[:2]) in origins:
@@ -118,11 +119,6 @@ def _without_tags(path: list[str], schema: Schema) -> list[str]:
         if not parent or part in parent or i + 1 == len(path):
             keys.append(part)
     return keys
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def _place(keys: list[str], roots: _Roots) -> str:

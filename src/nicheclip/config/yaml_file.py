@@ -12,6 +12,7 @@ from nicheclip.runtime.paths import read_text
 
 #: what PyYAML raises beside its own errors, for numbers, dates and tags that it cannot convert
 _UNCONVERTED = (ValueError, TypeError, KeyError, AttributeError)
+MOST_ENTRIES = 1_000_000
 _HALF = re.compile("[\ud800-\udfff]")
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -28,6 +29,8 @@ class _StrictLoader(yaml.SafeLoader):
         super().__init__(text)
         self._open: list[Any] = []
         """Anchors of the mappings and lists around the present place."""
+        self._sizes: dict[int, int] = {}
+        """Entries of the mappings and lists so far, by the id of their node."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -41,12 +44,14 @@ class _StrictLoader(yaml.SafeLoader):
         self._open.append(anchor)
         node = super().compose_sequence_node(anchor)
         self._open.pop()
+        self._refuse_floods(node, node.value)
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         self._open.append(anchor)
         node = super().compose_mapping_node(anchor)
         self._open.pop()
+        self._refuse_floods(node, [value for _, value in node.value])
         self._refuse_repeats([key for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
         return node
 
@@ -56,6 +61,14 @@ class _StrictLoader(yaml.SafeLoader):
             problem = f"{node.value!r} holds half of a character; write the character itself"
             raise _Refused(problem=problem, problem_mark=node.start_mark)
         return node
+
+    def _refuse_floods(self, node: yaml.Node, values: list[yaml.Node]) -> None:
+        """A few lines of aliases of aliases may stand for more entries than memory holds."""
+        size = sum(self._sizes.get(id(value), 1) for value in values)
+        if size > MOST_ENTRIES:
+            problem = f"aliases make more than {MOST_ENTRIES:,} entries; write fewer"
+            raise _Refused(problem=problem, problem_mark=node.start_mark)
+        self._sizes[id(node)] = size
 
     def _refuse_repeats(self, keys: list[yaml.ScalarNode]) -> None:
         lines: dict[Any, int] = {}
