@@ -3,6 +3,7 @@ import logging
 import pytest
 import torch
 
+from full_disk import full_disk
 from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
 from nicheclip.engine.origin import Origin
 from nicheclip.runtime.errors import InputError
@@ -60,6 +61,14 @@ def test_a_failed_write_leaves_the_earlier_ones(folder):
     save(folder, 1)
     with pytest.raises(AttributeError):
         folder.save(Checkpoint(2, {"unpicklable": lambda: 0}))
+    assert folder.latest().step == 1
+
+
+def test_a_full_disk_is_called_so_and_the_earlier_checkpoint_stays(folder):
+    save(folder, 1)
+    words = r"step-000000002\.pt: cannot be written, the disk is full"
+    with pytest.raises(InputError, match=words), full_disk():
+        folder.save(Checkpoint(2, {"w": torch.zeros(100_000)}))
     assert folder.latest().step == 1
 
 

@@ -1,6 +1,7 @@
 """Files, manifest, code digest, progress, job frame, rooms, environments."""
 
 import ast
+import errno
 import hashlib
 import os
 import re
@@ -15,9 +16,10 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from full_disk import full_disk
 from nicheclip.runtime import code_digest
-from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import atomic_path, read_json, write_json, write_parquet
+from nicheclip.runtime.errors import InputError, reading
+from nicheclip.runtime.files import atomic_path, read_json, write_json, write_parquet, writing
 from nicheclip.runtime.locks import LockedError, lock
 from nicheclip.runtime.manifest import Dropped, ManifestWriter, Tally
 from nicheclip.runtime.paths import expand_path
@@ -36,6 +38,53 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
     assert read_json(tmp_path / "a.json") == {"old": 1}
+
+
+def table(path):
+    write_parquet(path, pa.table({"text": [str(unit_interval("row", i)) for i in range(50_000)]}))
+
+
+@pytest.mark.parametrize("write", [lambda path: write_json(path, "x" * 100_000), table])
+def test_a_full_disk_is_called_so_and_the_old_file_stays(tmp_path, write):
+    (tmp_path / "a").write_text("old")
+    words = "/a: cannot be written, the disk is full .* MB free.* run the same command again"
+    with pytest.raises(InputError, match=words), full_disk():
+        write(tmp_path / "a")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "old")]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "a"), RuntimeError("I/O error: none left (os error 122)")]
+)
+def test_errors_of_a_full_disk_are_known_by_their_number(tmp_path, error):
+    with pytest.raises(InputError, match="the disk is full"), writing(tmp_path / "no/folder/a"):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"final": {"loss": float("nan")}}, "final.loss is nan"),
+        ({"rows": [1.0, float("-inf")]}, r"rows\[1\] is -inf"),
+        (float("inf"), "its value is inf"),
+    ],
+)
+def test_json_holds_no_number_that_json_does_not_know(tmp_path, value, words):
+    with pytest.raises(InputError, match=rf"a.json: not written, since {words}; expected a finite"):
+        write_json(tmp_path / "a.json", value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_library_raises_while_it_reads_becomes_one_error():
+    long = "\x1b[1mno\x1b[0m\n  line " * 100
+    with pytest.raises(InputError) as raised, reading("a.bin", "weights", "Make it again."):
+        raise KeyError(long)
+    message = str(raised.value)
+    assert message.startswith("a.bin: expected weights; it cannot be read (KeyError: ")
+    assert message.endswith(" ...). Make it again.") and len(message) < 400
+    assert "\x1b" not in message and "\n" not in message
+    with pytest.raises(InputError, match=r"^ours$"), reading("a.bin", "weights", "Make it again."):
+        raise InputError("ours")
 
 
 def test_atomic_files_obey_the_umask(tmp_path):

@@ -92,8 +92,8 @@ class CheckpointFolder:
     def save(self, checkpoint: Checkpoint) -> Path:
         """Write ``checkpoint`` and remove all but the last ``KEPT``; returns its file."""
         path = self.folder / f"step-{checkpoint.step:09d}.pt"
-        with atomic_path(path) as temporary:
-            torch.save(checkpoint.state, temporary)
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            torch.save(checkpoint.state, stream)  # by name, it hides why a write has failed
         record = Record(
             step=checkpoint.step,
             steps=self._steps,
