@@ -1,7 +1,6 @@
 """The engine: takes an objective from its start to its result, resumable to the same bytes."""
 
 import logging
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import torch
 
 from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
 from nicheclip.engine.chosen import chosen_plans
+from nicheclip.engine.divergence import diverged, figures_not_finite, weights_not_finite
 from nicheclip.engine.interruption import Interrupted, StopRequest
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.machine import RunTime, machine_facts
@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 REPORT_FILE = "train.json"
 HISTORY_FILE = "history.csv"
-#: of the samples in an error message
-NAMES_SHOWN = 8
 
 
 def run(
@@ -66,7 +64,8 @@ def run(
 
     Raises:
         InputError: the settings do not fit the objective, the data or the machine, the code has
-            changed since the checkpoint, or the loss is no longer finite.
+            changed since the checkpoint, the loss, a weight or a figure of an epoch is no longer
+            finite, or the disk is full.
         Interrupted: the process was asked to stop.
     """
     processes = join_processes(settings.compute, settings.precision)
@@ -152,10 +151,13 @@ class _Engine:
             if self._step % self._settings.compute.log_every_steps == 0 or self._is_done:
                 self._log_step(plan.epoch, terms, rate)
             epoch_ends = plan.number + 1 == self._sampling.batches
-            if epoch_ends:
-                self._end_epoch(plan.epoch, rate)
             due = time.monotonic() - written > self._settings.compute.checkpoint_seconds
-            if epoch_ends or stop or due:
+            saves = epoch_ends or stop or due
+            if saves:
+                self._check(weights_not_finite(self.objective), plan)
+            if epoch_ends:
+                self._end_epoch(plan, rate)
+            if saves:
                 self._write_checkpoint()
                 written = time.monotonic()
             if stop and not self._is_done:
@@ -208,7 +210,8 @@ class _Engine:
         workers = self._settings.compute.workers
         return Epoch(epoch, self._step, self._processes, self._updates.forward, workers)
 
-    def _end_epoch(self, epoch: int, rate: float) -> None:
+    def _end_epoch(self, plan: BatchPlan, rate: float) -> None:
+        epoch = plan.epoch
         found = self.objective.end_epoch(self._at_epoch(epoch))
         set_training_mode(self.objective.module)
         means = {name: total / self._sampling.samples for name, total in self._sums.items()}
@@ -216,6 +219,7 @@ class _Engine:
         record: Figures = {"epoch": epoch + 1, "step": self._step, LOSS: means.pop(LOSS)}
         record |= {**means, **found, "lr": rate, **self.objective.figures()}
         record["trainable"] = self._updates.trainable
+        self._check(figures_not_finite(record), plan)
         self.history.append(record)
         if self._log:
             self._log.epoch(record)
@@ -242,8 +246,7 @@ class _Engine:
         self.objective.after_step(step)
         *values, stop = read()
         found = dict(zip(terms, values, strict=True))
-        if not math.isfinite(found[LOSS]):
-            self._not_finite(found[LOSS], plan)
+        self._check(figures_not_finite({f"the {LOSS}": found[LOSS]}), plan)
         alone = processes.world == 1
         return found, rate, stop > 0 or (alone and self._stop.reason() is not None)
 
@@ -252,16 +255,13 @@ class _Engine:
         sizes = tuple(slice_sizes(length, self._processes.world))
         return Step(self._step, self._steps, plan.epoch, sizes, self._processes)
 
-    def _not_finite(self, loss: float, plan: BatchPlan) -> NoReturn:
-        checkpoint = self._last_checkpoint or "none was written"
-        names = self.objective.sample_names([int(place) for place in plan.indices[:NAMES_SHOWN]])
-        more = ", ..." if len(plan.indices) > NAMES_SHOWN else ""
-        raise InputError(
-            f"training: the loss is {loss} at step {self._step + 1} of {self._steps}. Last "
-            f"good checkpoint: {checkpoint}. Samples of the step: {', '.join(names)}{more}. Lower "
-            "optimizer.lr, set optimizer.gradient_clip, lengthen schedule.warmup_steps, or use "
-            "precision 32-true or bf16-mixed instead of 16-mixed."
-        )
+    def _check(self, wrong: str | None, plan: BatchPlan) -> None:
+        """Raise InputError if something is ``wrong`` after the step of ``plan``."""
+        if wrong:
+            number = plan.epoch * self._sampling.batches + plan.number + 1
+            samples = self.objective.sample_names(plan.indices.tolist())
+            step = f"step {number} of {self._steps}"
+            raise diverged(wrong, step, checkpoint=self._last_checkpoint, samples=samples)
 
     def _write_checkpoint(self) -> None:
         if not self._processes.is_first:
