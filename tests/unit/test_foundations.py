@@ -53,6 +53,17 @@ def test_a_full_disk_is_called_so_and_the_old_file_stays(tmp_path, write):
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "old")]
 
 
+def test_what_stands_in_the_way_of_a_file_is_named(tmp_path):
+    (tmp_path / "results").touch()
+    (tmp_path / "a.json").mkdir()
+    for path in (tmp_path / "results/a.json", tmp_path / "results/models/a.json"):
+        with pytest.raises(InputError, match=rf"{path}: cannot be written .* move away what"):
+            write_json(path, {})
+    with pytest.raises(InputError, match=r"a\.json: cannot be written \(IsADirectoryError"):
+        write_json(tmp_path / "a.json", {})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "results"]
+
+
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "a"), RuntimeError("I/O error: none left (os error 122)")]
 )

@@ -16,10 +16,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.errors import InputError, cause
 
 #: no room: the disk, a quota, the largest size of a file
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+#: a file where a folder should be, a folder where a file should be, rights
+REFUSED = (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 
 @contextmanager
@@ -43,32 +46,37 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     try:
         with writing(path):
             yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say that the disk is full where that is why ``path`` cannot be written.
+    """Turn what the system says against writing ``path`` into an error that a user can act on.
 
     Raises:
-        InputError: there is no room for it.
+        InputError: the disk is full, something is in the way, or the right to write is missing.
     """
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        if (number := _no_room(error)) is None:
-            raise
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        raise InputError(
-            f"{path}: cannot be written, the disk is full ({os.strerror(number)}; "
-            f"{shutil.disk_usage(folder).free / 1e6:.0f} MB free, quotas not counted). Make room, "
-            "then run the same command again."
-        ) from error
+        if (number := _no_room(error)) is not None:
+            folder = next(parent for parent in path.absolute().parents if parent.exists())
+            raise InputError(
+                f"{path}: cannot be written, the disk is full ({os.strerror(number)}; "
+                f"{shutil.disk_usage(folder).free / 1e6:.0f} MB free, quotas not counted). Make "
+                "room, then run the same command again."
+            ) from error
+        if isinstance(error, REFUSED):
+            raise InputError(
+                f"{path}: cannot be written ({cause(error)}). Make its folder one that you may "
+                "write to, and move away what stands in its place."
+            ) from error
+        raise
 
 
 def _no_room(error: BaseException | None) -> int | None:
