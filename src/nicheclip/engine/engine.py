@@ -12,6 +12,7 @@ import torch
 from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
 from nicheclip.engine.chosen import chosen_plans
 from nicheclip.engine.divergence import diverged, figures_not_finite, weights_not_finite
+from nicheclip.engine.finished import keep_result, tell_what_is_kept
 from nicheclip.engine.interruption import Interrupted, StopRequest
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.machine import RunTime, machine_facts
@@ -49,14 +50,15 @@ def run(
     same call is made again; on a CPU the weights are then, bit by bit, those of an unbroken run
     with the same number of threads. SIGTERM, SIGUSR1, SIGINT, the time ``stop_at`` and a newer
     process for the same run end the step in progress, write a checkpoint and exit with status 75
-    (``interruption.EXIT_STATUS``). Checkpoints are deleted when the run is complete.
+    (``interruption.EXIT_STATUS``). Checkpoints are deleted when the run is complete; its result is
+    kept in ``run_folder`` until that of another run is complete (see ``finished``).
 
     Where WORLD_SIZE is set, this is one of so many processes (see ``engine.process``).
 
     Args:
         settings: of the run; ``compute.gpus`` 0 trains on the CPU.
         make_objective: called once, when all processes are there.
-        run_folder: for checkpoints, ``log.jsonl`` and TensorBoard files.
+        run_folder: for checkpoints, ``log.jsonl``, TensorBoard files and links to the result.
         output: receives what the objective saves, ``train.json`` and ``history.csv``.
         code: a digest of this code; ``compute.on_code_change`` says what happens to checkpoints
             that other code has written.
@@ -75,6 +77,8 @@ def run(
         with StopRequest(stop_at=stop_at, owner=owner) as stop:
             engine = _Engine(processes, settings, make_objective(), run_folder, code, stop)
             try:
+                if processes.is_first:
+                    tell_what_is_kept(run_folder)
                 engine.train()
                 report = engine.report()
             finally:
@@ -83,6 +87,7 @@ def run(
                 engine.objective.save(output)
                 write_history(output / HISTORY_FILE, engine.history)
                 write_json(output / REPORT_FILE, report.model_dump(mode="json"))
+                keep_result(output, run_folder)
                 engine.checkpoints.remove()
             processes.fabric.barrier()
     finally:
@@ -195,7 +200,8 @@ class _Engine:
     def _leave(self) -> NoReturn:
         self._processes.fabric.barrier()  # the checkpoint is written before any process leaves
         reason = self._stop.reason() or "another process was asked to stop"
-        log.info("stopped after step %d of %d: %s", self._step, self._steps, reason)
+        done = "stopped after step %d of %d: %s. The same command goes on from here"
+        log.info(done, self._step, self._steps, reason)
         raise Interrupted(rank=self._processes.rank)
 
     def _begin_epoch(self, epoch: int) -> None:
