@@ -31,14 +31,15 @@ from nicheclip.models.deltas import (
 )
 from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import read_json, write_json
+from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.torchvision_ops import declare_missing_operators
 from nicheclip.subjects import CONFIG_FILE, MODEL_FILES, WEIGHTS_FILE
 
 declare_missing_operators()
 import open_clip as open_clip  # noqa: E402 - after the operators that its torchvision needs
 
-#: how the names of architectures begin that come with their weights
-WITH_WEIGHTS = ("hf-hub:", "local-dir:")
+#: how the names of architectures begin that come with their weights: of the hub, of a folder
+HUB, LOCAL = "hf-hub:", "local-dir:"
 
 #: what to do about a name that the hub does not answer
 NETWORK = (
@@ -109,6 +110,9 @@ def create(config: ModelConfig, *, seed: int, registry: Path) -> Clip:
         InputError: unknown architecture, or weights that cannot be had.
     """
     name, weights = config.architecture, config.weights_file() or config.pretrained
+    if name.startswith(LOCAL):
+        name = LOCAL + str(expand_path(name.removeprefix(LOCAL)))
+    brings_weights = name.startswith((HUB, LOCAL))
     model_config = _model_config(name, registry)
     check_extra(model_config, f"models: architecture {name!r}")
     quick_gelu = bool(model_config.get("quick_gelu")) or _trained_with_quick_gelu(config)
@@ -118,10 +122,10 @@ def create(config: ModelConfig, *, seed: int, registry: Path) -> Clip:
     with reading(*_wanted(name, weights)):
         model = _built(
             name,
-            pretrained=str(weights) if weights else None,
+            pretrained=str(weights) if weights and not brings_weights else None,
             force_quick_gelu=quick_gelu,
             pretrained_text=False,  # random is random, in towers of transformers as well
-            require_pretrained=bool(weights) or name.startswith(WITH_WEIGHTS),
+            require_pretrained=bool(weights) or brings_weights,
         )
         tokenizer = open_clip.get_tokenizer(name)
     check_finite(_wanted(name, weights)[0], model.state_dict())
@@ -148,9 +152,9 @@ def _model_config(name: str, registry: Path) -> dict[str, Any]:
 
 def _wanted(name: str, weights: Path | str | None) -> tuple[str, str, str]:
     """What is read, what it should be and what to do if it cannot be, for ``reading``."""
-    if name.startswith("hf-hub:"):
+    if name.startswith(HUB):
         return f"models: architecture {name!r}", "a model of the hub in open_clip's layout", NETWORK
-    if name.startswith("local-dir:"):
+    if name.startswith(LOCAL):
         remedy = "Correct the path, or copy the folder again from where it is whole."
         return f"models: architecture {name!r}", "a model folder in open_clip's layout", remedy
     if isinstance(weights, Path):
@@ -206,7 +210,7 @@ def load(folder: Path | str) -> Clip:
     expected = "a model that open_clip can build"
     with reading(folder / CONFIG_FILE, expected, AGAIN), _no_warning_of_random_weights():
         model = open_clip.create_model(
-            f"local-dir:{folder}", load_weights=False, pretrained_text=False
+            f"{LOCAL}{folder}", load_weights=False, pretrained_text=False
         )
     check_tensors_fit(tensors, model.state_dict(), folder)
     model.load_state_dict(tensors)
@@ -220,11 +224,11 @@ def _tokenizer(folder: Path, model_config: dict[str, Any]) -> Any:
     name = text.get("hf_tokenizer_name")
     if not name or (folder / "tokenizer_config.json").is_file():
         with reading(folder, "a tokenizer", AGAIN):
-            return open_clip.get_tokenizer(f"local-dir:{folder}")
+            return open_clip.get_tokenizer(f"{LOCAL}{folder}")
     with reading(f"{folder}, hf_tokenizer_name {name!r}", "a tokenizer of the hub", NETWORK):
         return open_clip.tokenizer.HFTokenizer(
             name,
-            context_length=text["context_length"],
+            context_length=text.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH),
             tokenizer_mode=text.get("tokenizer_mode"),
             **text.get("tokenizer_kwargs", {}),
         )
