@@ -117,6 +117,22 @@ def test_columns_that_a_schema_does_not_have_are_ignored(tmp_path):
     }
 
 
+def test_a_flipped_byte_in_a_table_is_an_error_never_another_table(tmp_path):
+    file, rows = tmp_path / "t.parquet", range(500)
+    columns = {"shots": list(rows), "fold": list(rows), "image_id": [f"{i:016x}" for i in rows]}
+    written = pa.table(columns, schema=FOLDS)
+    write_parquet(file, written)
+    whole, refused = file.read_bytes(), 0
+    for place in range(0, len(whole), len(whole) // 150):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 8]) + whole[place + 1 :])
+        try:
+            assert read_table(file, FOLDS).equals(written)
+        except InputError as error:
+            assert str(file) in str(error)
+            refused += 1
+    assert refused > 100
+
+
 def test_a_table_of_another_schema_is_an_error(tmp_path):
     write_parquet(tmp_path / "t.parquet", pa.table({"shots": [1]}))
     with pytest.raises(InputError, match=r"t\.parquet: expected the column shots \(int32\), fold"):
