@@ -341,9 +341,9 @@ def run_job(tmp_path, body):
     imports = (
         "from nicheclip.runtime.errors import InputError\nfrom nicheclip.runtime.job import job"
     )
-    source = f"{imports}\n{body}"
+    source = f"{imports}\n{textwrap.dedent(body)}"
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(source)],
+        [sys.executable, "-c", source],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
@@ -356,6 +356,22 @@ def test_a_job_shows_a_users_error_without_a_traceback(tmp_path):
     done = run_job(tmp_path, "with job('logs/x.log'):\n    raise InputError('row 3: no label')")
     assert done.returncode == 1
     assert done.stderr == "\nerror: row 3: no label\n" == (tmp_path / "logs/x.log").read_text()
+
+
+def test_a_job_whose_log_meets_a_full_disk_says_so_on_the_terminal(tmp_path):
+    done = run_job(
+        tmp_path,
+        """
+        import resource
+        from nicheclip.runtime.files import write_text
+        with job('x.log'):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+            write_text('a.txt', 'text')
+        """,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("\nerror: a.txt: cannot be written, the disk is full (")
+    assert done.stderr.count("\n") == 2
 
 
 def test_a_job_shows_our_own_errors_with_the_place(tmp_path):

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -23,8 +23,9 @@ class _Tee:
 
     def write(self, text: str) -> int:
         shown = masked(text)
-        self._log.write(shown)
-        self._log.flush()
+        with suppress(OSError):  # a full disk must not hide the message that says so
+            self._log.write(shown)
+            self._log.flush()
         self._terminal.write(shown)
         return len(text)
 
@@ -57,6 +58,16 @@ def _alone(log: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _opened(log: Path) -> Iterator[TextIO]:
+    stream = log.open("a", encoding="utf-8")
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):  # what a full disk did not take is on the terminal
+            stream.close()
+
+
+@contextmanager
 def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
     """Run a script's work with its messages in ``log`` and on standard error.
 
@@ -69,7 +80,7 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
     """
     log = Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(log) if alone else nullcontext(), log.open("a", encoding="utf-8") as stream:
+    with _alone(log) if alone else nullcontext(), _opened(log) as stream:
         terminal = sys.stderr
         sys.stderr = _Tee(terminal, stream)
         logging.basicConfig(
