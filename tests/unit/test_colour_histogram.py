@@ -1,4 +1,5 @@
 import io
+import tarfile
 
 import numpy as np
 import pytest
@@ -61,6 +62,19 @@ def test_a_large_train_split_is_sampled(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_TRAINING_IMAGES", 10)
     images = small_image_sets(tmp_path)
     assert judge_sets(images["train"], images["test"]).training_images == 10
+
+
+def test_a_damaged_image_is_named(tmp_path):
+    images = small_image_sets(tmp_path)
+    tar_path = images["train"].tars[0]
+    with tarfile.open(tar_path) as tar:
+        member = next(m for m in tar if m.name.endswith(".jpg"))
+    with tar_path.open("r+b") as stream:
+        stream.seek(member.offset_data)
+        stream.write(b"\0" * member.size)
+    name = member.name.removesuffix(".jpg")
+    with pytest.raises(InputError, match=f"train: image {name}: expected a whole image"):
+        judge_sets(images["train"], images["test"])
 
 
 def test_one_class_cannot_be_learnt(tmp_path):

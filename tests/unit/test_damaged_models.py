@@ -95,6 +95,8 @@ def a_folder_instead(file):
          f"{CONFIG}: expected a model that open_clip can build"),
         (lambda f: edit_config(f, lambda c: c["model_cfg"].pop("vision_cfg")),
          f"{CONFIG}: expected a model that open_clip can build"),
+        (lambda f: edit_config(f, lambda c: c["model_cfg"].update(text_cfg=[1, 2])),
+         r"start: text_cfg is \[1, 2\]; expected a mapping"),
         (lambda f: edit_config(f, lambda c: c.pop("model_cfg")), f"{CONFIG}: expected JSON with"),
         (lambda f: edit_config(f, lambda c: c.update(model_cfg=3)), f"{CONFIG}: expected JSON"),
         (lambda f: halve(f / CONFIG), f"{CONFIG}: expected JSON with model_cfg"),
@@ -168,6 +170,7 @@ def test_a_whole_pretrained_file_is_loaded_also_from_home(made, tmp_path, monkey
         ("{", "broken.json: expected JSON with embed_dim"),
         ("{}", "broken.json: expected JSON with embed_dim, vision_cfg and text_cfg"),
         (json.dumps(TINY | {"text_cfg": {"layers": "two"}}), "open_clip can build"),
+        (json.dumps(TINY | {"text_cfg": None}), "'broken': text_cfg is None; expected"),
         (json.dumps(TINY | {"stranger": 1}), "'broken': expected one that open_clip can build"),
     ],
 )

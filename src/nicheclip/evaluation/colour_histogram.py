@@ -30,7 +30,8 @@ from nicheclip.evaluation.ranking import order_by_score
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups, choose_classes
 from nicheclip.evaluation.task import Judged
-from nicheclip.runtime.errors import InputError
+from nicheclip.models.features import IMAGES_AGAIN
+from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import generator
 from nicheclip.subjects import COLOUR_HISTOGRAM
@@ -79,7 +80,10 @@ class Histograms:
         """[n, 512] of the images with these numbers."""
         new = [row for row in rows.tolist() if row not in self._known]
         for row in progress(new, label="colour histograms", total=len(new)):
-            self._known[row] = colour_histogram(self.images.read(row).jpg)
+            image = self.images.read(row)
+            source = f"{self.images.folder}: image {image.image_id}"
+            with reading(source, "a whole image", IMAGES_AGAIN):
+                self._known[row] = colour_histogram(image.jpg)
         return np.stack([self._known[row] for row in rows.tolist()])
 
 

@@ -19,6 +19,11 @@ Array = npt.NDArray[np.float32]
 #: what to do about missing or damaged features; a file that is whole is kept
 ENCODE_AGAIN = "Delete the file and add --forcerun encode to the same command."
 
+#: what to do about a stored image that is damaged
+IMAGES_AGAIN = (
+    "Run the acquire stage of this data set again (delete its folder in results/acquire)."
+)
+
 #: what to do about a model whose features are no numbers
 MODEL_AGAIN = "The model has diverged or its weights are damaged: make it again."
 

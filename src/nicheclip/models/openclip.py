@@ -179,7 +179,12 @@ def _built(name: str, **options: Any) -> Any:
 
 def check_extra(model_config: dict[str, Any], source: object) -> None:
     """Raise InputError if the text tower of ``source`` needs a package that is not there."""
-    text = model_config.get("text_cfg") or {}
+    text = model_config.get("text_cfg")
+    if not isinstance(text, dict):
+        raise InputError(
+            f"{source}: text_cfg is {text!r}; expected a mapping, as in open_clip's model_cfg. "
+            "Correct the file, or copy it again from where it is whole."
+        )
     needed = [text[key] for key in ("hf_model_name", "hf_tokenizer_name") if text.get(key)]
     if needed and find_spec("transformers") is None:
         raise InputError(
