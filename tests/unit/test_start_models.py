@@ -7,6 +7,7 @@ import pytest
 from nicheclip.config.training import ModelConfig
 from nicheclip.models import openclip
 from nicheclip.models.encode import encode_texts
+from nicheclip.models.export import export
 from nicheclip.models.openclip import create, load, open_clip, save
 from nicheclip.runtime.errors import InputError
 from small_training import TINY, start_model, tiny_clip
@@ -121,6 +122,8 @@ def test_such_a_tower_is_made_saved_and_loaded_with_its_tokenizer(tower, name):
         return encode_texts(load(tower / "saved"), texts, batch_size=2).features
 
     assert (loaded() == expected.features).all()
+    export(tower / "saved", tower / "exported")
+    assert open_clip.get_tokenizer(f"local-dir:{tower / 'exported'}")(texts).shape == (2, 12)
     (tower / "saved/tokenizer.json").unlink()
     with pytest.raises(InputError, match="saved: expected a tokenizer"):
         loaded()

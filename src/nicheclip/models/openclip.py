@@ -261,6 +261,11 @@ def save(clip: Clip, folder: Path | str) -> list[Path]:
         raise InputError(f"{folder}: holds a delta; write the whole model to another folder.")
     write_weights(folder / WEIGHTS_FILE, clip.tensors())
     write_json(folder / CONFIG_FILE, clip.folder_config())
-    if clip.model_config["text_cfg"].get("hf_tokenizer_name"):
-        clip.tokenizer.save_pretrained(folder)  # where open_clip looks for it
+    save_tokenizer(clip, folder)
     return [folder / name for name in MODEL_FILES]
+
+
+def save_tokenizer(clip: Clip, folder: Path) -> None:
+    """Write a tokenizer of the hub to ``folder``, where open_clip looks for it."""
+    if clip.model_config["text_cfg"].get("hf_tokenizer_name"):
+        clip.tokenizer.save_pretrained(folder)
