@@ -16,7 +16,6 @@ include: "workflow/Snakefile"
 rule all:
     default_target: True
     input:
-        rules.shards.input,
         rules.evaluate.input,
         rules.tables.input,
         rules.figures.input,
