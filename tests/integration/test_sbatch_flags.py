@@ -105,7 +105,7 @@ def test_a_rule_on_a_gpu(requests):
         "--export": "ALL",
         "-p": "gpu",
         "-t": "61",  # 60, and 0.01 for each MB of 8 that are read
-        "--mem": "4008",  # 4000, and 1 for each MB
+        "--mem": "4010",  # 4000, and 1 for each MB
         "--nodes": "1",
         "--requeue": "",
         "--gpus": "1",
@@ -118,4 +118,4 @@ def test_a_retry_asks_for_twice_the_memory_and_time(requests):
     first, second = requests[CPU_RULE]
     assert second == first | {"--mem": "8000", "-t": "480"}
     first, second = requests[GPU_RULE]
-    assert second == first | {"--mem": "8016", "-t": "121"}
+    assert second == first | {"--mem": "8020", "-t": "121"}
