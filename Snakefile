@@ -9,11 +9,6 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# A --configfile is a whole config of its own, not a patch on the demo's.
-if not workflow.overwrite_configfiles:
-
-    configfile: "config.yaml"
-
 
 include: "workflow/Snakefile"
 
@@ -21,7 +16,6 @@ include: "workflow/Snakefile"
 rule all:
     default_target: True
     input:
-        rules.shards.input,
         rules.evaluate.input,
         rules.tables.input,
         rules.figures.input,

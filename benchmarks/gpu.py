@@ -4,7 +4,7 @@
 machine without a GPU it runs on the CPU, which shows that the script works.
 
 The bare loop has its batches decoded and on the GPU: forward, loss, backward, fused AdamW in
-bfloat16. NicheCLIP's loop reads shards, decodes, augments, tokenises, checks, logs. Each figure is
+bfloat16. NicheCLIP's loop reads tars, decodes, augments, tokenises, checks, logs. Each figure is
 the median over the steps but the first five.
 """
 
@@ -18,17 +18,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from train_step import REGISTRY, make_shards
+from train_step import REGISTRY, make_images, run_of
 
 from nicheclip.config.training import ModelConfig, TrainingConfig
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.sampling import Sampling
 from nicheclip.models.encode import encode_images
 from nicheclip.models.openclip import create, load, save
+from nicheclip.training.data import TrainingData
 from nicheclip.training.losses import Pairs, contrastive_share
 from nicheclip.training.objectives.contrastive import Contrastive
-from nicheclip.training.run import TrainingRun, train
+from nicheclip.training.run import train
 
 CORES = os.cpu_count() or 1
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -72,10 +73,9 @@ def bare_rates(folder: Path, batches: list[Batch], settings: TrainingConfig) -> 
     return rates[WARM_UP_STEPS:]
 
 
-def loop_rates(folder: Path, settings: TrainingConfig) -> list[float]:
+def loop_rates(folder: Path, data: TrainingData, settings: TrainingConfig) -> list[float]:
     """Images per second of each step of ``train``."""
-    run = TrainingRun(config=settings, start=folder / "start", seed=0, output=folder / "out")
-    train(run, shards=folder, run_folder=folder / "run")
+    train(run_of(folder, data, settings), images=data.images, run_folder=folder / "run")
     lines = (folder / "run/log.jsonl").read_text().splitlines()
     return [json.loads(line)["images_per_second"] for line in lines][WARM_UP_STEPS:]
 
@@ -87,33 +87,32 @@ def main() -> None:
     name = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        make_shards(folder, IMAGES_IN_ALL, EDGE)
+        data = make_images(folder / "images", IMAGES_IN_ALL, EDGE)
         save(create(ModelConfig(architecture=model), seed=0, registry=REGISTRY), folder / "start")
-        settings, shards = config(model, workers), ShardSet(folder / "train")
-        reader = Contrastive(settings, start=folder / "start", shards=folder, seed=0).reader
-        sampling = Sampling(tuple(shards.shard_sizes), BATCH, 0)
+        settings, images = config(model, workers), ImageSet(data.images / "train")
+        reader = Contrastive(settings, start=folder / "start", data=data, seed=0).reader
+        sampling = Sampling(tuple(images.tar_sizes), BATCH, 0)
         plans = sampling.plans(0, sampling.batches)
         prepared = [batch for _, batch in load_batches(reader, plans, workers=workers)]
         bare = statistics.median(bare_rates(folder, prepared, settings))
-        loop = statistics.median(loop_rates(folder, settings))
+        loop = statistics.median(loop_rates(folder, data, settings))
         report = json.loads((folder / "out/train.json").read_text())
         clip = load(folder / "out")
-        make_shards(folder / "few", BATCH, EDGE)
-        few = ShardSet(folder / "few/train")
+        few = ImageSet(make_images(folder / "few", BATCH, EDGE).images / "train")
         torch.set_num_threads(CORES)  # training has set its own number
         rates, features = {}, {}
-        for device, images in {"cpu": few, DEVICE: shards}.items():
+        for device, encoded in {"cpu": few, DEVICE: images}.items():
             encode_images(clip, few, batch_size=BATCH, device=device, threads=CORES)  # warm up
             start = time.perf_counter()
-            found = encode_images(clip, images, batch_size=BATCH, device=device, threads=CORES)
-            rates[device] = len(images) / (time.perf_counter() - start)
+            found = encode_images(clip, encoded, batch_size=BATCH, device=device, threads=CORES)
+            rates[device] = len(encoded) / (time.perf_counter() - start)
             features[device] = found.rows(list(few.image_ids))
     apart = float(np.abs(features[DEVICE] - features["cpu"]).max())
     peak = report["peak_memory_bytes"] / 2**30
     print(f"| {model}, batch {BATCH}, bf16, {workers} workers, {name} | images/s | ratio |")
     print("|---|---|---|")
     print(f"| bare torch, batches on the device | {bare:.0f} | 1.00 |")
-    print(f"| nicheclip.training, from shards ({peak:.1f} GiB at most) | {loop:.0f} "
+    print(f"| nicheclip.training, from tars ({peak:.1f} GiB at most) | {loop:.0f} "
           f"| {loop / bare:.2f} |")  # fmt: skip
     print(f"| encoding on the CPU, {CORES} cores | {rates['cpu']:.0f} | 1.00 |")
     print(f"| encoding on the device (features differ by {apart:.1e} at most) "

@@ -1,17 +1,17 @@
-"""Memory and seconds of a data set's index at 10^4 to 10^7 samples, beside lists of Python objects.
+"""Memory and seconds of a data set's tables at 10^4 to 10^7 images, beside lists of Python objects.
 
-``PYTHONPATH=src python benchmarks/scale.py [LARGEST_POWER]`` prints one table; 10^7 samples take
-about two minutes and 1.2 GB of disk in the temporary folder.
+``PYTHONPATH=src python benchmarks/scale.py [LARGEST_POWER]`` prints one table; 10^7 images take
+some minutes and 4 GB of disk in the temporary folder.
 
-``curate`` settles duplicates, splits and classes from the rows of all images; it holds the rows,
-so its memory grows with them, in columns.
-
-Each figure comes from a process of its own. Memory is what only this process has (its private
-pages), over what it had after importing: a mapped file is shared and can be dropped, so it does not
-count. For ``curate`` it is the most at any time, libraries included. The plain way holds, for each
-sample, its ids as texts and its place in the tar as numbers, as readers with Python lists do.
+``curate`` makes catalog, classes and splits of the rows that acquiring wrote. The others use what
+it made: ``open`` maps the train split, ``plan`` is every batch of one epoch, ``read`` looks up the
+places of 10,000 images. Each figure comes from a process of its own. Memory is what only this
+process has (its private pages), over what it had after importing: a mapped file is shared and can
+be dropped, so it does not count. For ``curate`` it is the most at any time, libraries included. The
+plain way holds, for each image, its id, class and place in the tar as Python objects.
 """
 
+import hashlib
 import json
 import resource
 import subprocess
@@ -25,53 +25,60 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nicheclip.config.data import SplitConfig
+from nicheclip.data.acquired_rows import AcquiredPart
 from nicheclip.data.curate import curate
-from nicheclip.data.shard_reader import ShardSet
-from nicheclip.data.split_index import write_split_index
+from nicheclip.data.image_set import ImageSet
+from nicheclip.data.labels import Labels
 from nicheclip.engine.sampling import Sampling
-from nicheclip.schemas import ACQUIRED, DROPPED, INDEX_FILE, SHARD_INDEX
+from nicheclip.schemas import ACQUIRED, DROPPED
 
-SAMPLES_OF_A_TAR = 10_000
+IMAGES_OF_A_TAR = 10_000
+IMAGES_OF_A_PART = 1_000_000
 CLASSES = 1_000
-#: samples that a worker reads places of
+#: images that a worker reads places of
 READ = 10_000
 MIB = 2**20
 
 
-def make_indexes(folder: Path, samples: int) -> list[Path]:
-    """The index of each tar, as the jobs of the shards stage write them."""
-    files = []
-    for start in range(0, samples, SAMPLES_OF_A_TAR):
-        numbers = np.arange(start, min(start + SAMPLES_OF_A_TAR, samples))
-        offsets = (numbers - start) * 60_000
-        columns = [
-            pa.array([f"{n:016x}" for n in numbers]),
-            pa.array([f"class {n % CLASSES}" for n in numbers]),
-            *(pa.array(offsets + k) for k in (512, 0, 51_200, 0)),
-        ]
-        files.append(folder / f"{start // SAMPLES_OF_A_TAR:05d}.parquet")
-        pq.write_table(pa.table(columns, schema=SHARD_INDEX), files[-1])
-    return files
+def digest(number: int) -> str:
+    """Stands for the sha256 of an image."""
+    return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-def make_rows(folder: Path, samples: int) -> None:
-    """What acquiring writes of each image, as it streams it: one row in fifty repeats another."""
-    with pq.ParquetWriter(folder / "rows.arrow", ACQUIRED) as writer:
-        for start in range(0, samples, SAMPLES_OF_A_TAR):
-            numbers = np.arange(start, min(start + SAMPLES_OF_A_TAR, samples))
+def make_part(folder: Path, part: range) -> None:
+    """What acquiring a part writes of each image: one row in fifty repeats another."""
+    folder.mkdir()
+    with pq.ParquetWriter(folder / "rows.parquet", ACQUIRED, compression="zstd") as writer:
+        for start in range(part.start, part.stop, IMAGES_OF_A_TAR):
+            numbers = np.arange(start, min(start + IMAGES_OF_A_TAR, part.stop))
             count = len(numbers)
+            ids = [digest(-1 - int(n))[:16] for n in numbers]
             columns = {name: pa.array([""] * count) for name in ACQUIRED.names}
             columns |= {
                 "position": pa.array(numbers),
-                "image_id": pa.array([f"{n:016x}" for n in numbers]),
+                "image_id": pa.array(ids),
                 "key": pa.array([f"class/{n}.jpg" for n in numbers]),
-                "sha256": pa.array([f"{n - (n % 50 == 49):064x}" for n in numbers]),
+                "sha256": pa.array([digest(int(n - (n % 50 == 49))) for n in numbers]),
+                "phash": pa.array([int(i, 16) for i in ids], pa.uint64()),
                 "class_id": pa.array([f"class {n % CLASSES}" for n in numbers]),
                 "converted": pa.array([[]] * count, pa.list_(pa.string())),
-                **{c: pa.array([1] * count, pa.int32()) for c in ("width", "height", "part")},
+                "tar": pa.array([start // IMAGES_OF_A_TAR] * count, pa.int32()),
+                "offset": pa.array((numbers - start) * 60_000 + 512),
+                **{c: pa.array([500] * count, pa.int32()) for c in ("width", "height", "size")},
             }
             writer.write_table(pa.table(columns, schema=ACQUIRED))
-    pq.write_table(DROPPED.empty_table(), folder / "dropped.arrow")
+    pq.write_table(DROPPED.empty_table(), folder / "dropped.parquet")
+
+
+def parts_of(folder: Path) -> list[AcquiredPart]:
+    """What ``make_part`` wrote."""
+    parts, first = [], 0
+    for place in sorted(folder.glob("part-*")):
+        tars = range(first, first + pq.read_metadata(place / "rows.parquet").num_row_groups)
+        names = [f"{tar}.tar" for tar in tars]
+        parts.append(AcquiredPart(place / "rows.parquet", place / "dropped.parquet", names))
+        first = tars.stop
+    return parts
 
 
 def private_bytes() -> int:
@@ -83,26 +90,22 @@ def private_bytes() -> int:
 def measure(what: str, folder: Path) -> tuple[float, int]:
     """Seconds and bytes of one step, in this process."""
     before, start = private_bytes(), time.perf_counter()
-    files = sorted(folder.glob("*.parquet"))
+    train = folder / "out/train"
     if what == "curate":
-        names = {"catalog": "catalog.out", "classes": "classes.out"}
-        outputs = {name: folder / file for name, file in names.items()}
-        inputs = {"rows": folder / "rows.arrow", "dropped": folder / "dropped.arrow"}
-        held = curate("scale", SplitConfig(), seed=0, **inputs, **outputs).counts
-    elif what == "join":
-        write_split_index(files, folder / INDEX_FILE)
+        curate("scale", SplitConfig(), seed=0, parts=parts_of(folder), folder=folder / "out")
     elif what == "open":
-        held = ShardSet(folder)
+        held = ImageSet(train), Labels(train)
     elif what == "plan":
-        sampling = Sampling(tuple(ShardSet(folder).shard_sizes), 1024, 0)
+        sampling = Sampling(tuple(ImageSet(train).tar_sizes), 1024, 0)
         held = sum(len(plan.indices) for plan in sampling.plans(0, sampling.batches))
         assert held == sampling.samples
     elif what == "read":
-        shards = ShardSet(folder)
-        drawn = np.random.default_rng(0).integers(len(shards), size=READ)
-        held = (shards, [len(shards.image_id(int(i))) for i in drawn])
+        images, labels = ImageSet(train), Labels(train)
+        drawn = np.random.default_rng(0).integers(len(images), size=READ)
+        held = (images, [(images.image_id(int(i)), labels.number(int(i))) for i in drawn])
     else:
-        tables = [pq.read_table(file) for file in files]
+        wanted = ["image_id", "class_id", "tar", "offset", "size"]
+        tables = [pq.read_table(part.rows, columns=wanted) for part in parts_of(folder)]
         held = [tuple(row.values()) for table in tables for row in table.to_pylist()]
     seconds = time.perf_counter() - start
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if what == "curate" else 0
@@ -121,17 +124,17 @@ def in_a_process(what: str, folder: Path) -> tuple[float, int]:
 def main() -> None:
     """Measure and print."""
     largest = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    steps = ("curate", "join", "open", "plan", "read", "lists")
-    print("| samples | curate | join | open | one epoch's plan | open, 10,000 reads of the index "
+    print("| images | curate | open | one epoch's plan | open, 10,000 look-ups "
           "| lists of Python objects |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|")
     for power in range(4, largest + 1):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            make_indexes(folder, 10**power)
-            make_rows(folder, 10**power)
+            for number, start in enumerate(range(0, 10**power, IMAGES_OF_A_PART)):
+                part = range(start, min(start + IMAGES_OF_A_PART, 10**power))
+                make_part(folder / f"part-{number:03d}", part)
             cells = []
-            for step in steps:
+            for step in ("curate", "open", "plan", "read", "lists"):
                 seconds, size = in_a_process(step, folder)
                 cells.append(f"{seconds:.2f} s, {size / MIB:.0f} MiB")
         print(f"| 10^{power} | {' | '.join(cells)} |", flush=True)

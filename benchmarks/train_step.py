@@ -3,7 +3,7 @@
 ``PYTHONPATH=src python benchmarks/train_step.py [THREADS]`` prints one table in under a minute.
 
 The bare loop has its batches decoded and in memory: forward, loss, backward, fused AdamW, nothing
-else. NicheCLIP's engine reads shards, decodes, augments, tokenises, checks, logs. They take turns,
+else. NicheCLIP's engine reads tars, decodes, augments, tokenises, checks, logs. They take turns,
 four each; the table gives the best turn of each, so that other work on the machine does not count.
 A turn's figure is the median over its steps but the first two.
 """
@@ -14,20 +14,27 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import torch
 from PIL import Image
 
+from nicheclip.captions.assign import write_assigned
 from nicheclip.config.training import ModelConfig, TrainingConfig
-from nicheclip.data.shards import ShardInputs, join_indexes, write_part
+from nicheclip.data.image_set import ImageSet
+from nicheclip.data.image_tars import ImageTars
+from nicheclip.data.mapped import write_mapped
+from nicheclip.data.sample_texts import captions_file
+from nicheclip.data.split_files import by_tar, write_split
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.sampling import Sampling
 from nicheclip.models.openclip import create, load, save
-from nicheclip.runtime.files import write_parquet
-from nicheclip.schemas import CATALOG, IMAGES
+from nicheclip.schemas import ASSIGNED, CLASS_TEXTS
+from nicheclip.training.data import TrainingData
 from nicheclip.training.losses import multi_positive_loss
 from nicheclip.training.objectives.multi_positive import MultiPositive
 from nicheclip.training.run import TrainingRun, train
@@ -36,27 +43,31 @@ REGISTRY = Path(__file__).parent.parent / "workflow/registry/models"
 IMAGES_IN_ALL, BATCH, TURNS, WARM_UP_STEPS = 336, 48, 4, 2
 
 
-def make_shards(folder: Path, images: int = IMAGES_IN_ALL, edge: int = 80) -> None:
-    """Photograph-like noise of ``edge`` x ``edge`` pixels in three classes."""
-    rows, members = [], []
-    for i in range(images):
-        coarse = np.random.default_rng(i).integers(0, 255, (10, 10, 3), dtype=np.uint8)
-        encoded = io.BytesIO()
-        noise = Image.fromarray(coarse).resize((edge, edge), Image.Resampling.BICUBIC)
-        noise.save(encoded, "JPEG")
-        row = {"image_id": f"{i:016x}", "class_id": "abc"[i % 3], "split": "train", "part": 0}
-        rows.append(dict.fromkeys(CATALOG.names) | row)
-        members.append((row["image_id"], encoded.getvalue()))
-    captions = {
-        row["image_id"]: f"Branching structure number {i}, pale threads on a dark ground."
-        for i, row in enumerate(rows)
-    }
-    encoded_images = pl.DataFrame(members, schema=["image_id", "jpg"], orient="row")
-    write_parquet(folder / "images.parquet", encoded_images.to_arrow().cast(IMAGES))
-    catalog = pl.from_dicts(rows, infer_schema_length=None)
-    names = {name: name for name in "abc"}
-    write_part(folder / "images.parquet", 0, ShardInputs(catalog, names, {}, captions, {}), folder)
-    join_indexes(folder, 1)
+def make_images(folder: Path, images: int = IMAGES_IN_ALL, edge: int = 80) -> TrainingData:
+    """Photograph-like noise of ``edge`` x ``edge`` pixels in three classes, each with a caption."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = [f"{i:016x}" for i in range(images)]
+    with ImageTars([folder / "0.tar"], folder) as tars:
+        for i, image_id in enumerate(ids):
+            coarse = np.random.default_rng(i).integers(0, 255, (10, 10, 3), dtype=np.uint8)
+            encoded = io.BytesIO()
+            noise = Image.fromarray(coarse).resize((edge, edge), Image.Resampling.BICUBIC)
+            noise.save(encoded, "JPEG")
+            tars.add(image_id, encoded.getvalue())
+        places = tars.finish()
+    classes = ["abc"[i % 3] for i in range(images)]
+    columns = {"image_id": ids, "class_id": classes} | places._asdict()
+    pieces = partial(by_tar, pl.DataFrame(columns), range(1))
+    write_split(folder / "train", pieces, classes="abc", tars=["../0.tar"])
+    texts = [{"class_id": name} for name in "abc"]
+    class_texts = folder / "class_texts.arrow"
+    write_mapped(class_texts, CLASS_TEXTS, [pa.Table.from_pylist(texts, schema=CLASS_TEXTS)])
+    captions = [
+        f"Branching structure number {i}, pale threads on a dark ground." for i in range(images)
+    ]
+    assigned = pa.table({"image_id": ids, "caption": captions}, schema=ASSIGNED)
+    write_assigned(assigned, ImageSet(folder / "train"), captions_file(folder, "train"))
+    return TrainingData(folder, class_texts, folder)
 
 
 def config(threads: int) -> TrainingConfig:
@@ -73,9 +84,9 @@ def config(threads: int) -> TrainingConfig:
     )
 
 
-def batches(folder: Path, settings: TrainingConfig) -> list[Batch]:
+def batches(folder: Path, data: TrainingData, settings: TrainingConfig) -> list[Batch]:
     """The batches of the loop's first epoch."""
-    objective = MultiPositive(settings, start=folder / "start", shards=folder, seed=0)
+    objective = MultiPositive(settings, start=folder / "start", data=data, seed=0)
     sampling = Sampling(tuple(objective.shard_sizes), BATCH, 0)
     plans = sampling.plans(0, sampling.batches)
     return [batch for _, batch in load_batches(objective.reader, plans, workers=0)]
@@ -100,10 +111,21 @@ def bare_rates(folder: Path, prepared: list[Batch], settings: TrainingConfig) ->
     return rates[WARM_UP_STEPS:]
 
 
-def loop_rates(folder: Path, settings: TrainingConfig) -> list[float]:
+def run_of(folder: Path, data: TrainingData, settings: TrainingConfig) -> TrainingRun:
+    """Of the model in ``folder``."""
+    return TrainingRun(
+        config=settings,
+        start=folder / "start",
+        class_texts=data.class_texts,
+        captions=data.captions,
+        seed=0,
+        output=folder / "out",
+    )
+
+
+def loop_rates(folder: Path, data: TrainingData, settings: TrainingConfig) -> list[float]:
     """Images per second of each step of ``train``."""
-    run = TrainingRun(config=settings, start=folder / "start", seed=0, output=folder / "out")
-    train(run, shards=folder, run_folder=folder / "run")
+    train(run_of(folder, data, settings), images=data.images, run_folder=folder / "run")
     lines = (folder / "run/log.jsonl").read_text().splitlines()
     return [json.loads(line)["images_per_second"] for line in lines][WARM_UP_STEPS:]
 
@@ -114,24 +136,24 @@ def main() -> None:
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_shards(folder)
+        data = make_images(folder / "images")
         model = create(ModelConfig(architecture="nicheclip-small"), seed=0, registry=REGISTRY)
         save(model, folder / "start")
         settings = config(threads)
         start = time.perf_counter()
-        prepared = batches(folder, settings)
-        data = IMAGES_IN_ALL / (time.perf_counter() - start)
+        prepared = batches(folder, data, settings)
+        reading = IMAGES_IN_ALL / (time.perf_counter() - start)
         bare, loop = [], []
         for _ in range(TURNS):
             bare.append(statistics.median(bare_rates(folder, prepared, settings)))
-            loop.append(statistics.median(loop_rates(folder, settings)))
+            loop.append(statistics.median(loop_rates(folder, data, settings)))
     rates = max(bare), max(loop)
     print(f"| nicheclip-small, batch {BATCH}, {threads} threads | images/s | of bare torch |")
     print("|---|---|---|")
     print(f"| bare torch, batches in memory | {rates[0]:.0f} | 1.00 |")
-    print(f"| nicheclip.training, from shards, workers 0 | {rates[1]:.0f} "
+    print(f"| nicheclip.training, from tars, workers 0 | {rates[1]:.0f} "
           f"| {rates[1] / rates[0]:.2f} |")  # fmt: skip
-    print(f"| reading, decoding, augmenting and tokenising alone | {data:.0f} | |")
+    print(f"| reading, decoding, augmenting and tokenising alone | {reading:.0f} | |")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from nicheclip.config.sources import Source
 from nicheclip.data.acquire import PartFiles, acquire
 from nicheclip.data.sources.base import Part
 from nicheclip.data.sources.open import open_source
+from nicheclip.runtime.credentials import restored
 from nicheclip.runtime.job import job
 from nicheclip.runtime.manifest import ManifestWriter
 
@@ -24,7 +25,7 @@ def main() -> None:
     manifest = ManifestWriter("acquire", config=config, code=params.code)
     folder = Path(snakemake.output.rows).parent
     files = PartFiles.of(folder, part=int(part), tars=config["shards"] // parts)
-    source: Source = TypeAdapter(Source).validate_python(config["source"])
+    source: Source = TypeAdapter(Source).validate_python(restored(config["source"]))
     items = open_source(
         dataset,
         source,

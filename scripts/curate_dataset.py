@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from nicheclip.config.data import SplitConfig
 from nicheclip.data.acquire import PartFiles
-from nicheclip.data.curate import AcquiredPart, curate
+from nicheclip.data.acquired_rows import AcquiredPart
+from nicheclip.data.curate import curate
 from nicheclip.runtime.job import job
 from nicheclip.runtime.manifest import ManifestWriter
 

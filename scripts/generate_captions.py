@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from nicheclip.captions.generate import generate
 from nicheclip.config.captions import CaptionConfig
+from nicheclip.runtime.credentials import restored
 from nicheclip.runtime.files import write_parquet
 from nicheclip.runtime.job import job
 from nicheclip.runtime.manifest import ManifestWriter
@@ -17,7 +18,7 @@ with job(snakemake.log[0]):
     params = snakemake.params
     manifest = ManifestWriter("captions", config=params.config, code=params.code)
     captions = generate(
-        CaptionConfig.model_validate(params.config),
+        CaptionConfig.model_validate(restored(params.config)),
         classes=read_table(snakemake.input.classes, CLASSES),
         catalog=read_table(snakemake.input.catalog, CATALOG),
         images=list(dict.fromkeys(Path(file).parent for file in snakemake.input.splits)),

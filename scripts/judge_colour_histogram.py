@@ -22,6 +22,7 @@ with job(snakemake.log[0]):
         split=wildcards.split,
         train=ImageSet(folder / "train"),
         judged=ImageSet(folder / wildcards.split),
+        catalog=Path(snakemake.input.catalog),
         classes=classes,
         groups=ClassGroups(
             classes, seen_files(snakemake.input.seen_catalogs, snakemake.input.seen_classes)

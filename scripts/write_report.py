@@ -1,20 +1,18 @@
-"""Write the HTML report: Snakemake itself, asked for the report of all tables and figures."""
+"""Write the HTML report of all tables and figures."""
 
-import subprocess
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.runtime.errors import InputError
+from nicheclip.reporting.report_page import write_report
 from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    command = [sys.executable, "-m", "snakemake", "--snakefile", snakemake.params.snakefile]
-    command += ["--configfile", snakemake.input.config[0], "--nolock", "--cores", "1"]
-    command += ["--report", snakemake.output[0], "tables", "figures"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    print(done.stdout, done.stderr, file=sys.stderr)
-    if done.returncode:
-        raise InputError("snakemake --report failed; its messages stand above.")
+    write_report(
+        snakemake.params.snakefile,
+        snakemake.input.config[0],
+        ["tables", "figures"],
+        Path(snakemake.output[0]),
+    )

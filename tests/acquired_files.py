@@ -1,7 +1,8 @@
 """Both steps from a source to a catalog, as the workflow's two rules take them."""
 
 from nicheclip.data.acquire import PartFiles, acquire
-from nicheclip.data.curate import AcquiredPart, curate
+from nicheclip.data.acquired_rows import AcquiredPart
+from nicheclip.data.curate import curate
 from nicheclip.data.sources.base import Part
 from nicheclip.data.sources.open import open_source
 

@@ -1,5 +1,6 @@
 """Splits of a few images with labels and texts, as the workflow's stages write them."""
 
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.data.image_tars import ImageTars
 from nicheclip.data.mapped import write_mapped
 from nicheclip.data.sample_texts import captions_file
-from nicheclip.data.split_files import write_split
+from nicheclip.data.split_files import by_tar, write_split
 from nicheclip.schemas import ASSIGNED, CLASS_TEXTS
 from nicheclip.terms import SPLITS
 
@@ -42,7 +43,8 @@ def write_images(folder: Path, rows: list[dict], *, tars: int = 1) -> Path:
     names = [f"../tars/{number:05d}.tar" for number in range(tars)]
     for split in SPLITS:
         images = frame.filter(pl.col("split") == split)
-        write_split(folder / split, images, classes=classes, tars=names)
+        pieces = partial(by_tar, images, range(tars))
+        write_split(folder / split, pieces, classes=classes, tars=names)
     return folder
 
 

@@ -40,6 +40,10 @@ class Server:
     reply: object = caption
     """(prompt, seed) -> text"""
     done_reason: str = "stop"
+    thinking: str = ""
+    """What it thinks before it replies, in a field of its own."""
+    answers: dict = field(default_factory=dict)
+    """path -> the whole answer, as bytes, in place of a sensible one."""
     faults: list = field(default_factory=list)
     """Used up one by one, one for each generation: a status code, "drop", "cut", "error", "slow"
     or "crawl"."""
@@ -77,7 +81,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        if self.path == "/api/version":
+        if self.path in self.state.answers:
+            self._raw(self.state.answers[self.path])
+        elif self.path == "/api/version":
             self._json({"version": self.state.version})
         elif self.path == "/api/tags":
             models = [{"model": m, "digest": self.state.digest} for m in self.state.models]
@@ -87,7 +93,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if body["model"] not in self.state.models:
+        if self.path in self.state.answers:
+            self._raw(self.state.answers[self.path])
+        elif body["model"] not in self.state.models:
             self._json({"error": f"model '{body['model']}' not found"}, 404)
         elif self.path == "/api/show":
             self._json({"capabilities": self.state.capabilities, "model_info": {}})
@@ -120,6 +128,8 @@ class Handler(BaseHTTPRequestHandler):
             for _ in range(20):
                 self._chunk({"response": "and ", "done": False})
                 time.sleep(0.05)
+        if self.state.thinking:
+            self._chunk({"response": "", "thinking": self.state.thinking, "done": False})
         self._chunk({"response": text[:10], "done": False})
         if fault == "error":
             self._chunk({"error": "an error was encountered while running the model"})
@@ -138,7 +148,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
 
     def _json(self, value, status=200):
-        body = json.dumps(value).encode()
+        self._raw(json.dumps(value).encode(), status)
+
+    def _raw(self, body, status=200):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

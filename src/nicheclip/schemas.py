@@ -3,6 +3,8 @@
 Every writer casts to its schema here and every reader may rely on it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,6 +47,7 @@ ACQUIRED = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("split", pa.string()),  # as the source says; null where it does not
+        ("group", pa.string()),  # likewise
         ("class_id", pa.string()),
         ("name", pa.string()),  # of the class, as a person would write it
         *((rank, pa.string()) for rank in RANKS),  # "" where the source gives none
@@ -206,6 +209,24 @@ GROUP_PREDICTIONS = pa.schema([("text_type", pa.string()), ("group", pa.string()
 FOLDS = pa.schema([("shots", pa.int32()), ("fold", pa.int32()), ("image_id", pa.string())])
 
 
+@contextmanager
+def reading_parquet(path: Path | str) -> Iterator[None]:
+    """The frame of reading ``path``: what a damaged file makes pyarrow raise becomes our error.
+
+    Raises:
+        InputError: the file is absent, a folder or damaged.
+    """
+    try:
+        if Path(path).is_dir():
+            raise IsADirectoryError("it is a folder")
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except (OSError, pa.ArrowException, UnicodeDecodeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not a readable Parquet file ({reason}).") from error
+
+
 def read_table(
     path: Path | str, schema: pa.Schema, *, where: pc.Expression | None = None
 ) -> pa.Table:
@@ -222,11 +243,13 @@ def read_table(
         InputError: the file is not a Parquet file, or a column is missing or has another type.
     """
     try:
-        table = pq.read_table(path, filters=where)
-    except (OSError, pa.ArrowInvalid) as error:
+        with reading_parquet(path):
+            table = pq.read_table(path, filters=where, page_checksum_verification=True)
+            table.validate(full=True)  # all texts are UTF-8
+    except InputError as error:
         raise InputError(
-            f"{path}: not a readable Parquet file ({error}). Delete it and run the workflow again."
-        ) from error
+            f"{error} The workflow makes it: delete what stands there and run it again."
+        ) from None
     wrong = [
         f"{field.name} ({field.type})"
         for field in schema

@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from nicheclip.data.shard_reader import ShardSet
+from nicheclip.data.labels import Labels
+from nicheclip.data.sample_texts import SampleTexts
 from nicheclip.evaluation.frame import read_cells
 from nicheclip.evaluation.predictions import read_group_predictions
 from nicheclip.runtime.files import read_json
@@ -22,7 +23,7 @@ def finished(tmp_path_factory):
     return folder
 
 
-def test_a_tree_of_life_becomes_shards_with_taxonomic_texts(finished):
+def test_a_tree_of_life_becomes_images_with_taxonomic_texts(finished):
     catalog = pl.read_parquet(finished / "results/acquire/arbor/catalog.parquet")
     seen = set(catalog.filter(split="train")["class_id"])
     unseen = set(catalog["class_id"]) - seen
@@ -31,11 +32,13 @@ def test_a_tree_of_life_becomes_shards_with_taxonomic_texts(finished):
     texts = pl.read_parquet(finished / "results/taxonomy/arbor/texts.parquet")
     assert set(texts["taxon_id"]) == set(taxa["taxon_id"]) and set(taxa["rank"]) == {"species"}
     assert taxa.height == catalog["class_id"].n_unique()
-    sample = ShardSet(finished / "results/shards/arbor/train").read(0)
-    row = taxa.filter(taxon_id=texts.filter(class_id=sample.class_id)["taxon_id"][0])
+    labels = Labels(finished / "results/acquire/arbor/train")
+    class_texts = finished / "results/taxonomy/arbor/class_texts.arrow"
+    class_id = labels.class_id(0)
+    row = taxa.filter(taxon_id=texts.filter(class_id=class_id)["taxon_id"][0])
     ranks = ["kingdom", "phylum", "class", "order", "family", "genus", "species"]
     lineage = " ".join(row[rank][0] for rank in ranks)
-    assert sample.texts["taxon"] == f"a photo of {lineage}."
+    assert SampleTexts(labels, class_texts, None).text(0, "taxon") == f"a photo of {lineage}."
 
 
 def cells(folder, subject, evaluation, protocol):

@@ -40,8 +40,10 @@ def reproducible(folder):
         "acquire/**/*.parquet",
         "taxonomy/**/*.parquet",
         "captions/**/*.parquet",
-        "shards/**/*.tar",
-        "shards/**/*.parquet",
+        "acquire/**/*.arrow",
+        "acquire/**/*.tar",
+        "texts/**/*.arrow",
+        "taxonomy/**/*.arrow",
         "evaluate/**/*.parquet",
         "models/trained/**/*.safetensors",
         "models/trained/**/history.csv",
@@ -73,7 +75,7 @@ def test_a_second_run_from_scratch_gives_the_same_bytes(finished, tmp_path):
 def test_forcing_one_rule_reruns_it_and_what_follows(finished):
     plan = planned_jobs(finished, "--forcerun", "train_model", root=finished)
     assert plan["train_model"] == 2
-    assert not plan.keys() & {"acquire_dataset", "generate_captions", "write_shard", "create_model"}
+    assert not plan.keys() & {"acquire_part", "generate_captions", "create_model"}
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_the_readmes_commands_resolve(tmp_path, line):
 
 def test_one_value_of_the_config_can_be_given_on_the_command_line(finished):
     plan = planned_jobs(finished, "--config", "seed=1", root=finished)
-    assert plan["acquire_dataset"] == 1 and "create_model" not in plan
+    assert plan["acquire_part"] == 1 and "create_model" not in plan
 
 
 def wait_for(condition, seconds, what):

@@ -145,4 +145,4 @@ def test_a_changed_checklist_resolves_again_but_acquires_nothing(finished, path)
             stream.write(file.read_text().splitlines()[-1] + "\n")
         changed = plan(finished)
     assert changed["read_checklists"] == changed["flatten_taxonomy"] == changed["write_shard"] == 1
-    assert "acquire_dataset" not in changed
+    assert "acquire_part" not in changed

@@ -14,11 +14,10 @@ CHECKLIST = {"name": "col", "kind": "coldp", "path": "NameUsage.tsv"}
 SAME_TIME = {"train_model"}
 # Their work does not follow from the size of files that they read.
 ANY_INPUT = {
-    "acquire_dataset",
+    "acquire_part",
     "create_model",
     "generate_captions",
     "train_model",
-    "index_shards",
 }
 
 

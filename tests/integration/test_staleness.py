@@ -23,8 +23,6 @@ DATA = {
     "flatten_taxonomy": 1,
     "generate_captions": 2,
     "assign_captions": 1,
-    "write_shard": 2,
-    "index_shards": 1,
     "draw_folds": 1,
     "judge_colour_histogram": 1,
 }

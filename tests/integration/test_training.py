@@ -275,6 +275,14 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(world, tmp_pat
     assert not (tmp_path / "model").exists()
 
 
+def test_a_last_step_that_blows_up_gives_no_model(world, tmp_path):
+    """No loss comes after it that could tell."""
+    optimizer = {"lr": 1e38, "weight_decay": 0.2}
+    with pytest.raises(InputError, match=r"tensors of the model, the first .* step 1 of 1\. .*lr"):
+        run(world, tmp_path, epochs=1, batch_size=26, optimizer=optimizer)
+    assert not (tmp_path / "model").exists()
+
+
 def test_configs_that_do_not_fit_the_machine_or_the_run_are_refused(world, tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="1 GPUs asked for, 0 found on this node"):

@@ -12,14 +12,13 @@ from workflow_run import ROOT, clone, digests, snakemake
 
 #: rules whose light jobs share one SLURM job, so that a test waits for few of them
 DATA = (
-    "acquire_dataset",
+    "acquire_part",
     "curate_dataset",
     "assign_captions",
     "generate_captions",
     "flatten_taxonomy",
-    "write_shard",
+    "create_model",
 )
-DATA += ("index_shards", "create_model")
 JUDGING = ("encode", "judge", "judge_colour_histogram")
 
 

@@ -66,7 +66,7 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A clone with shards, start model and the undisturbed run, made without SLURM."""
+    """A clone with images, start model and the undisturbed run, made without SLURM."""
     folder = clone(tmp_path_factory.mktemp("training") / "clone")
     (folder / "profiles/slurm/partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
     config = folder / "tests.yaml"
@@ -194,7 +194,7 @@ def test_lost_node_and_preemption_end_in_the_same_weights(cluster, project, trai
     for step in (5, 9):  # each start adds to the log
         assert f"going on after step {step} of 16" in log
     # The lost node's job could not remove its copy; a later one has.
-    assert len(set(re.findall(r"files of shards .* copied to (\S+)", log))) == 3
+    assert len(set(re.findall(r"files of images .* copied to (\S+)", log))) == 3
     assert not copies(project)
     assert sha256_file(requeued.folder / WEIGHTS) == sha256_file(undisturbed(project) / WEIGHTS)
 
@@ -205,7 +205,7 @@ def test_two_nodes_train_the_weights_of_one_process(project, training):
     report = both.finish()
     [[_, state, _, nodes]] = both.jobs()
     assert (state, nodes, report["processes"]) == ("COMPLETED", "2", 2)
-    copied = re.findall(r"files of shards .* copied to (\S+)", both.told())
+    copied = re.findall(r"files of images .* copied to (\S+)", both.told())
     assert len(set(copied)) == 2 and not copies(project)  # one for each node
     one, two = (load(folder).model.state_dict() for folder in (undisturbed(project), both.folder))
     assert max((one[name] - two[name]).abs().max().item() for name in one) < 1e-6

@@ -1,16 +1,20 @@
 import csv
 import hashlib
+import io
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+from pydantic import ValidationError
 from source_files import jpeg, png
 
 from acquired_files import acquire_and_curate, acquire_parts
 from nicheclip.config.data import DatasetConfig, SplitConfig
-from nicheclip.data import acquired, catalog_writer, image_tars
-from nicheclip.data import curate as curate_module
-from nicheclip.data.curate import AcquiredPart, curate
+from nicheclip.data import acquired, acquired_rows, catalog_writer, image_tars, repeated_images
+from nicheclip.data.acquired_rows import AcquiredPart
+from nicheclip.data.curate import curate
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
 from nicheclip.runtime.errors import InputError
@@ -92,6 +96,8 @@ def test_rows_follow_the_contract(tmp_path, photographs):
         "images": 80,
         "classes": 3,
         **{split: rows["split"].to_list().count(split) for split in ("train", "val", "test")},
+        "near duplicates": 0,
+        "near duplicates of train in test": 0,
         "converted: format": 20,
     }
     assert report.dropped == report.noted == []
@@ -143,9 +149,10 @@ def test_bad_and_repeated_images_are_dropped_with_a_reason(tmp_path, photographs
 
 
 def test_added_images_move_no_other(tmp_path, photographs):
-    _, before = run(tmp_path / "before", folder(photographs), shards=4)
+    by_hash = {"shards": 4, "split": {"method": "hash"}}
+    _, before = run(tmp_path / "before", folder(photographs), **by_hash)
     fill(photographs, {f"a/new{i}.jpg": jpeg(1000 + i) for i in range(20)})
-    _, after = run(tmp_path / "after", folder(photographs), shards=4)
+    _, after = run(tmp_path / "after", folder(photographs), **by_hash)
     old = catalog(before)
     assert old.equals(catalog(after).filter(pl.col("image_id").is_in(old["image_id"].implode())))
 
@@ -170,8 +177,11 @@ def test_a_class_keeps_the_ranks_on_which_its_images_agree(tmp_path):
             {"path": "3.jpg", "label": "other"},
         ],
     )
-    _, outputs = run(tmp_path / "out", source)
+    report, outputs = run(tmp_path / "out", source)
     cats, other = read_table(outputs[1], CLASSES).to_pylist()
+    assert report.noted == [
+        Dropped(key="Felidae", reason="its images disagree on the genus: 'Felis', 'Puma'")
+    ]
     assert (cats["kingdom"], cats["family"], cats["genus"]) == ("Animalia", "Felidae", "")
     assert (cats["common"], cats["images"]) == ("cats", 3)
     assert other["kingdom"] == ""
@@ -213,11 +223,13 @@ def test_no_image_is_an_error(tmp_path):
         run(tmp_path / "out", folder(tmp_path / "d"))
 
 
-def test_a_key_that_stands_twice_is_an_error(tmp_path):
+def test_a_key_that_stands_twice_is_read_once(tmp_path):
     fill(tmp_path, {"0.jpg": jpeg(0), "1.jpg": jpeg(1)})
     rows = [{"path": path, "label": path} for path in ("0.jpg", "1.jpg", "0.jpg")]
-    with pytest.raises(InputError, match=r"names '0\.jpg' twice"):
-        run(tmp_path / "out", write_table(tmp_path / "t.csv", rows))
+    report, _ = run(tmp_path / "out", write_table(tmp_path / "t.csv", rows))
+    assert [(one.key, one.reason) for one in report.dropped] == [
+        ("0.jpg = 0.jpg", "duplicate of another image")
+    ]
 
 
 def test_two_keys_with_one_id_are_an_error(tmp_path, photographs, monkeypatch):
@@ -228,17 +240,18 @@ def test_two_keys_with_one_id_are_an_error(tmp_path, photographs, monkeypatch):
         run(tmp_path / "out", folder(photographs))
 
 
-def test_a_failure_leaves_the_earlier_outputs_as_they_were(tmp_path, photographs):
+def test_a_failure_leaves_the_earlier_outputs_as_they_were(tmp_path, photographs, monkeypatch):
     _, outputs = run(tmp_path / "out", folder(photographs), shards=2)
-    before = [sha256_file(path) for path in outputs]
-    fill(tmp_path, {"0.jpg": jpeg(0), "1.jpg": jpeg(1)})
-    rows = [{"path": path, "label": path} for path in ("0.jpg", "1.jpg", "0.jpg")]
-    with pytest.raises(InputError):
-        run(tmp_path / "out", write_table(tmp_path / "t.csv", rows), shards=2, workers=2)
-    assert [sha256_file(path) for path in outputs[:2]] == before[:2]
+    tables = [*outputs[:2], *(tmp_path / "out").glob("*/*.arrow")]
+    before = [sha256_file(path) for path in tables]
+    first_letters = lambda source, key: key[:4].encode().hex() * 2  # noqa: E731
+    monkeypatch.setattr("nicheclip.data.acquire.image_id", first_letters)
+    with pytest.raises(InputError, match="have the same id"):
+        run(tmp_path / "out", folder(photographs), shards=2, workers=2)
+    assert len(before) == 8 and [sha256_file(path) for path in tables] == before
     names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    tables = {"rows.parquet", "dropped.parquet", "images.arrow", "labels.arrow"}
-    assert names == {*tables, *(path.name for path in outputs)}
+    made = {"rows.parquet", "dropped.parquet", "images.arrow", "labels.arrow"}
+    assert names == {*made, *(path.name for path in outputs)}
 
 
 def test_too_many_shards_for_this_system_are_an_error(tmp_path, photographs, monkeypatch):
@@ -271,7 +284,8 @@ def test_the_synthetic_world_is_a_source(tmp_path):
         },
     }
     report, outputs = run(tmp_path / "out", source, split={"method": "given"})
-    assert report.counts == {"images": 12, "classes": 3, "train": 6, "val": 3, "test": 3}
+    expected = {"images": 12, "classes": 3, "train": 6, "val": 3, "test": 3}
+    assert {name: report.counts[name] for name in expected} == expected
     names = {row["class_id"]: row["name"] for row in read_table(outputs[1], CLASSES).to_pylist()}
     assert names["hyphae"] == "fungal hyphae"
 
@@ -306,7 +320,8 @@ def test_another_split_reads_no_image_again(tmp_path, photographs):
 def test_rows_leave_memory_in_groups(tmp_path, photographs, monkeypatch):
     _, expected = run(tmp_path / "plain", folder(photographs))
     monkeypatch.setattr(acquired, "ROWS_AT_ONCE", 32)
-    monkeypatch.setattr(curate_module, "ROWS_AT_ONCE", 16)
+    monkeypatch.setattr(acquired_rows, "ROWS_AT_ONCE", 16)
+    monkeypatch.setattr(repeated_images, "ROWS_OF_A_BUCKET", 10)
     monkeypatch.setattr(catalog_writer, "ROWS_OF_A_BUCKET", 10)
     _, outputs = run(tmp_path / "out", folder(photographs))
     rows = tmp_path / "out/parts/00000/rows.parquet"
@@ -339,3 +354,104 @@ def test_images_that_the_registry_does_not_expect_are_noted(tmp_path, photograph
     report, _ = acquire_and_curate(tmp_path, config, expected={"train": 81})
     expected = "the registry expects {'train': 81} images, the source gave {'all': 80}"
     assert report.noted == [Dropped(key="set", reason=expected)] and expected in caplog.text
+
+
+def test_splits_follow_the_bytes_and_no_name(tmp_path, photographs):
+    """Another name of the data set and of every class and file: the same bytes in each split."""
+    renamed = tmp_path / "renamed"
+    for path in photographs.rglob("*.*"):
+        target = renamed / f"class {path.parent.name}" / f"photo-{path.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    for method in ("stratified", "hash"):
+        split = {"method": method, "test": 0.3}
+        _, one = run(tmp_path / f"one-{method}", folder(photographs), split=split)
+        _, two = run(tmp_path / f"two-{method}", folder(renamed), split=split, name="other")
+        splits = [dict(catalog(o).select("sha256", "split").iter_rows()) for o in (one, two)]
+        assert splits[0] == splits[1] and len(splits[0]) == 80
+
+
+def photograph(seed, size=96, quality=95):
+    """A version of one of many photographs."""
+    noise = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), np.uint8)
+    image = Image.fromarray(noise).resize((96, 96), Image.Resampling.BICUBIC)
+    stream = io.BytesIO()
+    image.resize((size, size)).save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def versions(tmp_path):
+    """Forty photographs of two classes, thirty of them saved again and at half the size as well."""
+    files = {}
+    for i in range(40):
+        names = {"plain": {}, "again": {"quality": 60}, "half": {"size": 48}}
+        for name in list(names)[: 3 if i < 30 else 1]:
+            files[f"{'ab'[i % 2]}/{i:02d}-{name}.jpg"] = photograph(i, **names[name])
+    fill(tmp_path / "versions", files)
+    return tmp_path / "versions"
+
+
+def splits_by_photograph(outputs):
+    """The splits that the versions of each photograph are in."""
+    rows = catalog(outputs).with_columns(photograph=pl.col("key").str.slice(2, 2))
+    grouped = rows.group_by("photograph").agg(pl.col("split").unique())
+    return dict(grouped.iter_rows())
+
+
+@pytest.mark.parametrize("method", ["stratified", "hash"])
+def test_versions_of_a_photograph_are_counted_and_can_be_kept_together(
+    tmp_path, versions, method, caplog
+):
+    split = {"method": method, "val": 0.2, "test": 0.3}
+    report, outputs = run(tmp_path / "apart", folder(versions), split=split)
+    assert report.counts["near duplicates"] == 90
+    found = splits_by_photograph(outputs)
+    crossing = [one for one, splits in found.items() if {"train", "test"} <= set(splits)]
+    judged = report.counts["near duplicates of train in test"]
+    assert len(crossing) > 5 and judged >= len(crossing)
+    assert f"{judged} have a near duplicate that trains" in caplog.text
+    caplog.clear()
+    together = split | {"keep_together": ["near_duplicates"]}
+    report, outputs = run(tmp_path / "together", folder(versions), split=together)
+    assert {len(splits) for splits in splits_by_photograph(outputs).values()} == {1}
+    assert report.counts["near duplicates of train in test"] == 0 and caplog.text == ""
+    if method == "stratified":
+        assert 20 <= report.counts["test"] <= 40 and 10 <= report.counts["val"] <= 30  # of 100
+
+
+def test_a_pattern_of_the_file_name_or_a_column_keeps_images_together(tmp_path, versions):
+    split = {"keep_together": ["group"], "group_pattern": r"/(\d\d)-", "test": 0.3}
+    _, outputs = run(tmp_path / "pattern", folder(versions), split=split)
+    assert {len(splits) for splits in splits_by_photograph(outputs).values()} == {1}
+    table = [
+        {"path": key, "label": key[0], "slide": str(int(key[2:4]) // 4)}
+        for key in catalog(outputs)["key"]
+    ]
+    source = write_table(versions / "t.csv", table) | {"columns": {"group": "slide"}}
+    _, outputs = run(tmp_path / "column", source, split={"keep_together": ["group"]})
+    slides = {row["path"]: row["slide"] for row in table}
+    crossed = {}
+    for key, split_name in catalog(outputs).select("key", "split").iter_rows():
+        crossed.setdefault(slides[key], set()).add(split_name)
+    assert len(crossed) == 10 and {len(names) for names in crossed.values()} == {1}
+
+
+def test_near_duplicates_need_not_be_looked_for(tmp_path, versions):
+    report, _ = run(tmp_path, folder(versions), split={"near_duplicate_bits": None})
+    assert "near duplicates" not in report.counts
+    with pytest.raises(ValidationError, match="needs near_duplicate_bits"):
+        SplitConfig(near_duplicate_bits=None, keep_together=["near_duplicates"])
+    with pytest.raises(ValidationError, match="not a regular expression"):
+        SplitConfig(group_pattern="(")
+
+
+def test_classes_that_differ_in_their_writing_alone_are_noted(tmp_path, caplog):
+    names = ("Rose", "rose", "sea_ice", "Sea ice", "other")
+    fill(tmp_path / "d", {f"{name}/1.jpg": jpeg(i) for i, name in enumerate(names)})
+    report, _ = run(tmp_path / "out", folder(tmp_path / "d"))
+    assert report.noted == [
+        Dropped(key="rose", reason="several classes are called so: 'Rose', 'rose'"),
+        Dropped(key="sea ice", reason="several classes are called so: 'Sea ice', 'sea_ice'"),
+    ]
+    assert "several classes are called so: 'Rose', 'rose'" in caplog.text

@@ -130,7 +130,7 @@ def test_an_undecodable_image_is_named(tmp_path, clip):
     with images.tars[0].open("r+b") as stream:
         stream.seek(member.offset_data)
         stream.write(b"\0" * member.size)
-    with pytest.raises(InputError, match=f"{images.image_ids[2]} cannot be decoded"):
+    with pytest.raises(InputError, match=f"{images.image_ids[2]}: expected a whole image"):
         list(load_batches(read, [plan(0, 2)], workers=0))
 
 

@@ -75,12 +75,43 @@ def test_a_cut_anywhere_loses_only_the_last_line(tmp_path_factory, data):
     ]
 
 
-def test_damage_in_the_middle_names_the_line(tmp_path):
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\0\0\0",
+        b"\xff",
+        b"[" * 100_000,
+        b"1" * 5000,
+        b'{"key": "b"}',
+        b'{"key": ["b"], "text": "x"}',
+        b'{"key": "b", "text": 3, "done_reason": "stop", "model": "m", "digest": "d", "server": "",'
+        b' "options": "{}"}',
+    ],
+    ids=range(7),
+)
+def test_damage_in_the_middle_names_the_line(tmp_path, line):
     path = tmp_path / "c.jsonl"
     with ReplyCache(path) as cache:
         cache.put("a", reply("x"))
-    path.write_bytes(b"\0\0\0\n" + path.read_bytes())
+    path.write_bytes(line + b"\n" + path.read_bytes())
     with pytest.raises(InputError, match=r"c\.jsonl, line 1: not a cached reply"), ReplyCache(path):
+        pass
+
+
+def test_replies_of_before_thoughts_were_counted_are_read(tmp_path):
+    path = tmp_path / "c.jsonl"
+    path.write_text(
+        '{"key": "a", "text": "x", "done_reason": "stop", "model": "m", "digest": "digest",'
+        ' "server": "0.1", "options": "{}"}\n'
+    )
+    with ReplyCache(path) as cache:
+        assert cache.get("a") == reply("x")
+
+
+def test_a_folder_in_the_place_of_the_cache_is_named(tmp_path):
+    (tmp_path / "c.jsonl").mkdir()
+    match = r"c\.jsonl: cannot be opened \(Is a directory\).*what stands in the way"
+    with pytest.raises(InputError, match=match), ReplyCache(tmp_path / "c.jsonl"):
         pass
 
 

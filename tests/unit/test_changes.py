@@ -77,6 +77,9 @@ def test_what_is_not_watched_or_not_there_has_no_error(images):
     assert look(FolderSource(kind="folder", path=str(images), watch=False)) == ""
     assert look(FolderSource(kind="folder", path=str(images / "none")))
     assert look(TableSource(kind="table", path=str(images / "none.csv"))) == ""
+    for path in ("x" * 5000, "$NOT_SET/d"):
+        assert look(FolderSource(kind="folder", path=path)) == ""
+        assert look(TableSource(kind="table", path=path)) == ""
 
 
 def test_to_watch_or_not_changes_no_image(images):

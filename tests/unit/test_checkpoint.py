@@ -3,10 +3,11 @@ import logging
 import pytest
 import torch
 
+from full_disk import full_disk
 from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
 from nicheclip.engine.origin import Origin
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import read_json, write_json
+from nicheclip.runtime.files import read_json, sha256_file, write_json
 from nicheclip.training.objectives.multi_positive import MultiPositive
 from small_training import data_of, start_model, training_config, write_squares
 
@@ -39,27 +40,78 @@ def test_the_last_two_are_kept_and_the_newest_is_used(folder):
     assert checkpoint.state["model"]["w"].equal(torch.full((50,), 100))
 
 
-@pytest.mark.parametrize("fault", ["cut", "one byte", "no checksum", "no state"])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(folder, fault, caplog):
+def a_folder_instead(file):
+    file.unlink()
+    (file / "inside").mkdir(parents=True)
+
+
+def flip(file):
+    data = file.read_bytes()
+    place = data.index(torch.full((50,), 2).numpy().tobytes())
+    file.write_bytes(data[:place] + b"\7" + data[place + 1 :])
+
+
+def with_right_checksum(file, content):
+    file.write_bytes(content)
+    record = file.with_suffix(".json")
+    write_json(record, read_json(record) | {"sha256": sha256_file(file)})
+
+
+FAULTS = {
+    "cut": lambda f: f.write_bytes(f.read_bytes()[:200]),
+    "empty": lambda f: f.write_bytes(b""),
+    "one byte": flip,
+    "a folder": a_folder_instead,
+    "no tensors": lambda f: with_right_checksum(f, b"<html>"),
+    "nothing": lambda f: with_right_checksum(f, b""),
+    "no record": lambda f: f.with_suffix(".json").unlink(),
+    "record cut": lambda f: f.with_suffix(".json").write_text("{"),
+    "record empty": lambda f: f.with_suffix(".json").write_text(""),
+    "record of another kind": lambda f: f.with_suffix(".json").write_text("7"),
+    "record without text": lambda f: f.with_suffix(".json").write_bytes(b"\xff\0"),
+    "record too deep": lambda f: f.with_suffix(".json").write_text("[" * 100_000),
+    "record a folder": lambda f: a_folder_instead(f.with_suffix(".json")),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, folder, fault, caplog):
     _, newest = save(folder, 1, 2)
-    data = newest.read_bytes()
-    if fault == "cut":
-        newest.write_bytes(data[: len(data) // 2])
-    elif fault == "one byte":
-        place = data.index(torch.full((50,), 2).numpy().tobytes())
-        newest.write_bytes(data[:place] + b"\7" + data[place + 1 :])
-    elif fault == "no checksum":
-        newest.with_suffix(".json").unlink()
-    else:
-        newest.unlink()
+    FAULTS[fault](newest)
     assert folder.latest().step == 1
-    assert fault == "no state" or "damaged" in caplog.text
+    [warning] = caplog.messages
+    assert warning.startswith(f"{newest}: damaged (") and "\n" not in warning
+    other = checkpoints(tmp_path, ORIGIN.model_copy(update={"seed": 5}))
+    assert other.latest() is None and "seed 0, now 5" in caplog.text
+    save(folder, 2, 3, 4)
+    assert folder.latest().step == 4 and not newest.exists()
+
+
+def test_a_state_that_is_gone_gives_way_to_the_one_before(folder):
+    _, newest = save(folder, 1, 2)
+    newest.unlink()
+    assert folder.latest().step == 1
+
+
+def test_a_file_in_place_of_the_checkpoints_is_named(tmp_path, folder):
+    (tmp_path / "checkpoints").write_text("in the way")
+    assert folder.latest() is None
+    with pytest.raises(InputError, match=r"cannot be written .* what stands in its place"):
+        save(folder, 1)
 
 
 def test_a_failed_write_leaves_the_earlier_ones(folder):
     save(folder, 1)
     with pytest.raises(AttributeError):
         folder.save(Checkpoint(2, {"unpicklable": lambda: 0}))
+    assert folder.latest().step == 1
+
+
+def test_a_full_disk_is_called_so_and_the_earlier_checkpoint_stays(folder):
+    save(folder, 1)
+    words = r"step-000000002\.pt: cannot be written, the disk is full"
+    with pytest.raises(InputError, match=words), full_disk():
+        folder.save(Checkpoint(2, {"w": torch.zeros(100_000)}))
     assert folder.latest().step == 1
 
 

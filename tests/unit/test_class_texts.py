@@ -20,7 +20,8 @@ def test_templates_take_the_bare_name_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["templates: ['no place']", "templates: ['{} {}']", "templates: []", "[1]", ""]
+    "content",
+    ["templates: ['no place']", "templates: ['{} {}']", "templates: []", "[1]", "", "a: ["],
 )
 def test_bad_templates_are_refused(tmp_path, content):
     path = tmp_path / "t.yaml"

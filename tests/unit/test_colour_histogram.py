@@ -1,4 +1,5 @@
 import io
+import tarfile
 
 import numpy as np
 import pytest
@@ -63,6 +64,19 @@ def test_a_large_train_split_is_sampled(tmp_path, monkeypatch):
     assert judge_sets(images["train"], images["test"]).training_images == 10
 
 
+def test_a_damaged_image_is_named(tmp_path):
+    images = small_image_sets(tmp_path)
+    tar_path = images["train"].tars[0]
+    with tarfile.open(tar_path) as tar:
+        member = next(m for m in tar if m.name.endswith(".jpg"))
+    with tar_path.open("r+b") as stream:
+        stream.seek(member.offset_data)
+        stream.write(b"\0" * member.size)
+    name = member.name.removesuffix(".jpg")
+    with pytest.raises(InputError, match=f"train: image {name}: expected a whole image"):
+        judge_sets(images["train"], images["test"])
+
+
 def test_one_class_cannot_be_learnt(tmp_path):
     catalog = write_catalog(tmp_path / "catalog.parquet", {"train": 1, "test": 3})
     write_image_sets(tmp_path, catalog, {})
@@ -88,6 +102,7 @@ def test_all_evaluations_of_a_split_from_files(tmp_path, monkeypatch):
         split="test",
         train=images["train"],
         judged=images["test"],
+        catalog=tmp_path / "catalog.parquet",
         classes=classes,
         groups=ClassGroups(classes, files),
         seed=0,
@@ -100,6 +115,7 @@ def test_all_evaluations_of_a_split_from_files(tmp_path, monkeypatch):
     for evaluation in ("one", "two"):
         folder = tmp_path / "job" / "default" / evaluation / "colour_histogram"
         assert len(read_predictions(folder / "predictions.parquet").labels) == 9
+        assert len((folder / "predictions.csv").read_text().splitlines()) == 10
     assert str(metrics.subject) == "baseline/colour_histogram/default"
 
 

@@ -1,13 +1,17 @@
 import copy
 import json
+import math
+import time
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from changed_config import changed
+from nicheclip.config.base import ConfigModel
 from nicheclip.config.schema import schema_text
-from nicheclip.config.workflow import parse_config
+from nicheclip.config.workflow import Config, check_file, parse_config
 from nicheclip.runtime.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +75,17 @@ def test_every_config_section_is_described():
         ("training.run.seeds", [-1], "should be greater than or equal to 0"),
         ("training.run.seeds", [True], "should be a valid integer"),
         ("datasets.fish.split", {"val": 0.5, "test": 0.5}, "val \\+ test must be below 1"),
+        ("training.run.epochs", True, r"run.epochs: .*valid integer \(given: True\)"),
+        ("training.run.epochs", 1.0, r"run.epochs: .*valid integer \(given: 1.0\)"),
+        ("training.run.seeds", [0, True], r"run.seeds.1: .*valid integer \(given: True\)"),
+        ("training.run.optimizer", {"lr": True}, "optimizer.lr: expected a number, not true or"),
+        ("training.run.optimizer", {"lr": math.inf}, r"lr: .*finite number \(given: inf\)"),
+        ("training.run.optimizer", {"lr": math.nan}, r"lr: .*finite number \(given: nan\)"),
+        ("training.run.optimizer", {"lr": "nan"}, r"lr: .*finite number \(given: 'nan'\)"),
+        ("training.run.compute", {"hours": math.inf}, r"compute.hours: .*finite number"),
+        ("training.run.texts", {"types": {"com": True}}, "types.com: expected a number, not true"),
+        ("training.run.epochs", "x" * 999, r"epochs: .*valid integer \(given: 'x+\.\.\.x+'\)"),
+        (f"datasets.{'a' * 151}", {"source": {"kind": "folder", "path": "x"}}, "at most 150 char"),
         ("datasets.a/b", {"source": {"kind": "folder", "path": "x"}}, "should match pattern"),
     ],
 )
@@ -87,6 +102,72 @@ def test_an_error_names_file_and_line(tmp_path):
     line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "pth:" in text)
     with pytest.raises(InputError, match=f"mine.yaml, line {line}: datasets.fish.source.pth"):
         parse_config(yaml.safe_load(file.read_text()), [file])
+
+
+def number_fields():
+    """(model, field) of every number in the config's schema."""
+    models = {"Config": Config.model_json_schema(), **Config.model_json_schema()["$defs"]}
+    for name, model in models.items():
+        for field, schema in model.get("properties", {}).items():
+            if schema.get("type") in ("integer", "number"):
+                yield name, field
+
+
+def models_by_name(model=ConfigModel):
+    found = {}
+    for one in model.__subclasses__():
+        found |= {one.__name__: one, **models_by_name(one)}
+    return found
+
+
+@pytest.mark.parametrize(("name", "field"), list(number_fields()))
+@pytest.mark.parametrize("value", [True, False, math.nan, math.inf, -math.inf])
+def test_no_number_of_the_config_is_a_boolean_or_without_end(name, field, value):
+    with pytest.raises(ValidationError) as caught:
+        models_by_name()[name].model_validate({field: value})
+    assert (field,) in [error["loc"][:1] for error in caught.value.errors()]
+
+
+def test_a_number_may_be_written_as_yaml_1_1_reads_it():
+    """`1e-4` without a point is a text to PyYAML."""
+    values = yaml.safe_load("{lr: 1e-4, weight_decay: 0}")
+    assert values["lr"] == "1e-4"
+    run = parse_config(changed(MINIMAL, "training.run.optimizer", values)).training["run"]
+    assert (run.optimizer.lr, run.optimizer.weight_decay) == (1e-4, 0)
+
+
+@pytest.mark.parametrize("section", ["training.run", "datasets.fish.source", None])
+def test_a_thousand_unknown_keys_are_named_and_counted_at_once(tmp_path, section):
+    config = copy.deepcopy(MINIMAL)
+    place = config
+    for key in section.split(".") if section else []:
+        place = place[key]
+    place |= {f"epoch{i}": i for i in range(1000)}
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    start = time.process_time()
+    with pytest.raises(InputError, match=r"(?s)unknown key 'epoch0'.*and 980 more") as caught:
+        parse_config(config, [file])
+    assert time.process_time() - start < 2
+    assert str(caught.value).count("unknown key") == 20
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"mine\.yaml: no such file in .*name a config with --configfile"),
+        ("", r"mine\.yaml: expected the sections of a config \(scale, .*but it is empty. Copy"),
+        ("- datasets\n", r"mine\.yaml: expected .*but it holds a list"),
+        ("datasets", r"mine\.yaml: expected .*but it holds a str"),
+        ("seed: 1\nseed: 2\n", r"mine\.yaml, line 2: the key 'seed' repeats that of line 1"),
+    ],
+)
+def test_a_file_that_is_no_config_is_named(tmp_path, content, message):
+    file = tmp_path / "mine.yaml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(InputError, match=message):
+        check_file(file)
 
 
 def test_retrieval_without_captions_is_refused():

@@ -13,6 +13,7 @@ import torch
 
 from nicheclip.engine.engine import run
 from nicheclip.engine.interruption import EXIT_STATUS
+from nicheclip.engine.records import RunLog
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, sha256_file
 from toy_objective import SAMPLES, Toy, settings
@@ -156,6 +157,56 @@ def test_a_loss_that_is_not_finite_names_step_samples_and_checkpoint(tmp_path):
     assert f"the loss is nan at step 9 of {STEPS}" in message
     assert "step-000000008.pt. Samples of the step: sample " in message
     assert not list((tmp_path / "run/checkpoints").glob("*/step-000000009.pt"))
+
+
+class BlowsUp(Toy):
+    """After a step, a weight or a figure is no number; the loss of that step was one."""
+
+    def __init__(self, at_step, part):
+        super().__init__()
+        self._at_step, self._part = at_step, part
+
+    def after_step(self, step):
+        super().after_step(step)
+        if step.step == self._at_step and self._part != "figure":
+            layer = self.module.head if self._part == "module" else self.held["teacher"]
+            layer.bias.data[0] = float("inf")
+
+    def end_epoch(self, epoch):
+        figure = float("nan") if self._part == "figure" else None
+        return super().end_epoch(epoch) | {"held_out": figure}
+
+
+@pytest.mark.parametrize(
+    ("at_step", "part", "words"),
+    [
+        (STEPS - 1, "module", f"1 tensors of the model, the first head.bias, are not finite at "
+         f"step {STEPS} of {STEPS}. Last good checkpoint: .*step-000000012.pt"),
+        (5, "teacher", "the first teacher.bias, are not finite at step 6 of 18. Last good "
+         "checkpoint: none was written"),
+        (0, "figure", "held_out is nan at step 6 of 18"),
+    ],
+)  # fmt: skip
+def test_weights_and_figures_that_are_no_numbers_are_neither_kept_nor_saved(
+    tmp_path, at_step, part, words
+):
+    with pytest.raises(InputError, match=words + ".*Lower optimizer.lr"):
+        train(tmp_path, lambda: BlowsUp(at_step, part))
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(f"run/checkpoints/*/step-{at_step + 1:09d}.pt"))
+
+
+def test_a_checkpoint_within_an_epoch_holds_numbers(tmp_path):
+    with pytest.raises(InputError, match=r"at step 9 of 18\. .*step-000000008.pt"):
+        train(tmp_path, lambda: BlowsUp(8, "module"), checkpoint_seconds=1e-9)
+
+
+def test_a_term_that_is_no_number_is_null_in_the_log(tmp_path):
+    log = RunLog(tmp_path, resume_at=0)
+    log.step({"step": 1, "loss": 0.5, "pull": float("nan"), "scale": float("inf")})
+    log.close()
+    line = (tmp_path / "log.jsonl").read_text()
+    assert line == '{"step": 1, "loss": 0.5, "pull": null, "scale": null}\n'
 
 
 class NothingTrains(Toy):

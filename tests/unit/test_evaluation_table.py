@@ -73,7 +73,7 @@ def test_text_types_have_a_row_for_each_group():
     rows = table(*paths).rows
     assert [row[0] for row in rows] == ["top-1, sci, all", "top-1, sci, unseen new genus"]
     assert [row[3].value for row in rows] == pytest.approx([0.5, 0.7])
-    assert [(row[5].value, row[6].value, row[7].value) for row in rows] == [(40, 4, 2), (20, 2, 2)]
+    assert [(row[6].value, row[7].value, row[8].value) for row in rows] == [(40, 4, 2), (20, 2, 2)]
 
 
 def test_retrieval_shows_recall_and_a_new_protocol_all_that_it_measures():
@@ -88,6 +88,36 @@ def test_retrieval_shows_recall_and_a_new_protocol_all_that_it_measures():
         ("top-1 accuracy, probe", 0.6),
         ("harmonic mean, probe", 0.4),
     ]
+
+
+def test_macro_majority_and_the_level_of_the_intervals_are_there():
+    found = table(
+        cell(
+            "trained/run/seed0",
+            "zero_shot",
+            measure("top1", 0.5),
+            measure("macro", 0.4, reach=None),
+            measure("majority", 0.3, reach=None),
+        )
+    )
+    top1, macro = rows_by_key(found)
+    assert (top1["measure"], top1["majority"].value) == ("top-1 accuracy", 0.3)
+    assert (macro["measure"], macro["value"].value, macro["majority"]) == (
+        "macro accuracy",
+        0.4,
+        None,
+    )
+    assert found.constants[-1] == ("confidence", "0.95")
+    assert "bootstrap 95 % interval" in found.notes[0]
+
+
+def test_the_table_says_where_the_predictions_are():
+    path = cell("trained/run/seed0", "zero_shot", measure("top1", 0.5))
+    note = table(path).notes[-1]
+    folder = path.partition("/trained/")[0]
+    assert f"predictions.csv in {folder}/KIND/MODEL/SEED/e/" in note
+    few_shot = measure("top1", 0.4, n=5, reach=None, shots=1)
+    assert len(table(cell("trained/run/seed0", "few_shot", few_shot)).notes) == 1
 
 
 def test_several_data_sets_have_a_column():

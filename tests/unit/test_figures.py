@@ -1,4 +1,5 @@
 import warnings
+from xml.dom import minidom
 
 import numpy as np
 import polars as pl
@@ -82,6 +83,15 @@ def test_written_figures_are_the_same_bytes_and_dollars_are_no_formulas(tmp_path
     assert [p.name for p in paths[0]] == ["one.svg", "one.png"]
     for first, second in zip(*paths, strict=True):
         assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a\x01b", "a\x00b", "\x1b[31m", "a\x0bb", "\ufffe", "-->\x02<x>"])
+def test_names_with_control_characters_make_no_broken_svg(tmp_path, name):
+    warnings.simplefilter("ignore")  # the fonts have no such characters
+    figure = confusion_figure(random_predictions(), NAMES | {"a": name}, f"of {name}")
+    svg, _ = save_figure(figure, tmp_path / "figure")
+    assert minidom.parse(str(svg)).documentElement.tagName == "svg"
+    assert "\ufffd" in svg.read_text(encoding="utf-8")
 
 
 def test_training_figure_draws_what_occurs_and_leaves_gaps_out(tmp_path):

@@ -1,6 +1,7 @@
 """Files, manifest, code digest, progress, job frame, rooms, environments."""
 
 import ast
+import errno
 import hashlib
 import os
 import re
@@ -15,11 +16,13 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from full_disk import full_disk
 from nicheclip.runtime import code_digest
-from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import atomic_path, read_json, write_json, write_parquet
+from nicheclip.runtime.errors import InputError, reading
+from nicheclip.runtime.files import atomic_path, read_json, write_json, write_parquet, writing
 from nicheclip.runtime.locks import LockedError, lock
 from nicheclip.runtime.manifest import Dropped, ManifestWriter, Tally
+from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import generator, stable_hash, unit_interval
 from nicheclip.schemas import FOLDS, read_table
@@ -35,6 +38,64 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
     assert read_json(tmp_path / "a.json") == {"old": 1}
+
+
+def table(path):
+    write_parquet(path, pa.table({"text": [str(unit_interval("row", i)) for i in range(50_000)]}))
+
+
+@pytest.mark.parametrize("write", [lambda path: write_json(path, "x" * 100_000), table])
+def test_a_full_disk_is_called_so_and_the_old_file_stays(tmp_path, write):
+    (tmp_path / "a").write_text("old")
+    words = "/a: cannot be written, the disk is full .* MB free.* run the same command again"
+    with pytest.raises(InputError, match=words), full_disk():
+        write(tmp_path / "a")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_what_stands_in_the_way_of_a_file_is_named(tmp_path):
+    (tmp_path / "results").touch()
+    (tmp_path / "a.json").mkdir()
+    for path in (tmp_path / "results/a.json", tmp_path / "results/models/a.json"):
+        with pytest.raises(InputError, match=rf"{path}: cannot be written .* move away what"):
+            write_json(path, {})
+    with pytest.raises(InputError, match=r"a\.json: cannot be written \(IsADirectoryError"):
+        write_json(tmp_path / "a.json", {})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "results"]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "a"), RuntimeError("I/O error: none left (os error 122)")]
+)
+def test_errors_of_a_full_disk_are_known_by_their_number(tmp_path, error):
+    with pytest.raises(InputError, match="the disk is full"), writing(tmp_path / "no/folder/a"):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"final": {"loss": float("nan")}}, "final.loss is nan"),
+        ({"rows": [1.0, float("-inf")]}, r"rows\[1\] is -inf"),
+        (float("inf"), "its value is inf"),
+    ],
+)
+def test_json_holds_no_number_that_json_does_not_know(tmp_path, value, words):
+    with pytest.raises(InputError, match=rf"a.json: not written, since {words}; expected a finite"):
+        write_json(tmp_path / "a.json", value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_library_raises_while_it_reads_becomes_one_error():
+    long = "\x1b[1mno\x1b[0m\n  line " * 100
+    with pytest.raises(InputError) as raised, reading("a.bin", "weights", "Make it again."):
+        raise KeyError(long)
+    message = str(raised.value)
+    assert message.startswith("a.bin: expected weights; it cannot be read (KeyError: ")
+    assert message.endswith(" ...). Make it again.") and len(message) < 400
+    assert "\x1b" not in message and "\n" not in message
+    with pytest.raises(InputError, match=r"^ours$"), reading("a.bin", "weights", "Make it again."):
+        raise InputError("ours")
 
 
 def test_atomic_files_obey_the_umask(tmp_path):
@@ -56,13 +117,68 @@ def test_columns_that_a_schema_does_not_have_are_ignored(tmp_path):
     }
 
 
+def test_a_flipped_byte_in_a_table_is_an_error_never_another_table(tmp_path):
+    file, rows = tmp_path / "t.parquet", range(500)
+    columns = {"shots": list(rows), "fold": list(rows), "image_id": [f"{i:016x}" for i in rows]}
+    written = pa.table(columns, schema=FOLDS)
+    write_parquet(file, written)
+    whole, refused = file.read_bytes(), 0
+    for place in range(0, len(whole), len(whole) // 150):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 8]) + whole[place + 1 :])
+        try:
+            assert read_table(file, FOLDS).equals(written)
+        except InputError as error:
+            assert str(file) in str(error)
+            refused += 1
+    assert refused > 100
+
+
 def test_a_table_of_another_schema_is_an_error(tmp_path):
     write_parquet(tmp_path / "t.parquet", pa.table({"shots": [1]}))
     with pytest.raises(InputError, match=r"t\.parquet: expected the column shots \(int32\), fold"):
         read_table(tmp_path / "t.parquet", FOLDS)
-    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
-    with pytest.raises(InputError, match="not a readable Parquet file"):
-        read_table(tmp_path / "broken.parquet", FOLDS)
+
+
+def test_a_path_is_expanded_or_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAGES", str(tmp_path))
+    assert expand_path("$IMAGES/fish") == tmp_path / "fish"
+    assert expand_path("~") == Path.home()
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for path, reason in {
+        "$NO_SUCH_VARIABLE/x": "this environment variable is not set",
+        "$IMAGES/a/x": "levels of symbolic links",
+        "x" * 5000: "File name too long",
+        "a\0b": "null byte",
+        "~no-such-user/x": "home directory",
+    }.items():
+        with pytest.raises(InputError, match=reason):
+            expand_path(path)
+
+
+def test_a_damaged_table_is_an_error(tmp_path):
+    path = tmp_path / "t.parquet"
+    with pytest.raises(InputError, match=r"t\.parquet: no such file\. The workflow makes it"):
+        read_table(path, FOLDS)
+    rows = {"shots": range(9), "fold": range(9), "image_id": [f"image {i}" for i in range(9)]}
+    write_parquet(path, pa.table(rows, schema=FOLDS))
+    sound = path.read_bytes()
+    table = read_table(path, FOLDS)
+    for place in range(len(sound)):
+        path.write_bytes(sound[:place] + bytes([sound[place] ^ 8]) + sound[place + 1 :])
+        try:
+            assert read_table(path, FOLDS) == table
+        except InputError as error:
+            assert "t.parquet: " in str(error)
+    path.write_bytes(sound[:-9])
+    with pytest.raises(
+        InputError, match=r"not a readable Parquet file .* delete what stands there"
+    ):
+        read_table(path, FOLDS)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match="it is a folder"):
+        read_table(path, FOLDS)
 
 
 def test_a_manifest_hashes_outputs_and_counts_what_was_dropped(tmp_path):
@@ -199,7 +315,7 @@ def test_imports_for_type_checkers_are_not_followed(library):
 
 def test_no_script_of_data_or_tables_reaches_the_training_code():
     for name in (
-        "acquire_dataset.py",
+        "acquire_part.py",
         "curate_dataset.py",
         "write_shard.py",
         "flatten_taxonomy.py",
@@ -225,9 +341,9 @@ def run_job(tmp_path, body):
     imports = (
         "from nicheclip.runtime.errors import InputError\nfrom nicheclip.runtime.job import job"
     )
-    source = f"{imports}\n{body}"
+    source = f"{imports}\n{textwrap.dedent(body)}"
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(source)],
+        [sys.executable, "-c", source],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
@@ -240,6 +356,22 @@ def test_a_job_shows_a_users_error_without_a_traceback(tmp_path):
     done = run_job(tmp_path, "with job('logs/x.log'):\n    raise InputError('row 3: no label')")
     assert done.returncode == 1
     assert done.stderr == "\nerror: row 3: no label\n" == (tmp_path / "logs/x.log").read_text()
+
+
+def test_a_job_whose_log_meets_a_full_disk_says_so_on_the_terminal(tmp_path):
+    done = run_job(
+        tmp_path,
+        """
+        import resource
+        from nicheclip.runtime.files import write_text
+        with job('x.log'):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+            write_text('a.txt', 'text')
+        """,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("\nerror: a.txt: cannot be written, the disk is full (")
+    assert done.stderr.count("\n") == 2
 
 
 def test_a_job_shows_our_own_errors_with_the_place(tmp_path):

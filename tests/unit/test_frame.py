@@ -103,7 +103,7 @@ def test_metrics_of_another_version_name_the_folder_to_delete(tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"top1": 0.5}))
     with pytest.raises(InputError, match=rf"{tmp_path}/run and run the evaluate stage again"):
         read_metrics(path)
-    with pytest.raises(InputError, match="no metrics"):
+    with pytest.raises(InputError, match="expected metrics that this version"):
         read_metrics("metrics.json")
 
 

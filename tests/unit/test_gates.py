@@ -1,5 +1,8 @@
 """Cleaning and gates: replies as language models write them, verdicts worked out by hand."""
 
+import random
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +114,61 @@ def test_plain_text_is_left_alone(text):
     assert clean(text, "Describe a cow.").text == text
 
 
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (f"<think>One.</think>{GOOD}<think>Two.</think>", GOOD),
+        (f"<THINK>One <think> two.</Think>\n{GOOD}", GOOD),
+        # cut short in its thoughts
+        ("<think>The user wants a caption of a spore. A good one", ""),
+        (f"{GOOD} <think>Is that", GOOD),
+        # the prompt's template has the first mark
+        (f"The user wants a caption.\n</think>\n\n{GOOD}", GOOD),
+    ],
+)
+def test_thoughts_are_no_caption(raw, expected):
+    assert clean(raw, "").text == expected
+
+
+DEEP = {
+    "quotation marks": "'" * 45_000 + "A cow" + "'" * 45_000 + ".",
+    "two kinds of quotation marks": "'\"" * 22_500 + "A cow" + "\"'" * 22_500,
+    "quotation marks before dots": "'" * 45_000 + "." * 45_000 + "cow" + "'" * 45_000,
+    "thoughts without end": "<think>" * 13_000,
+    "ends of thoughts": "</think>" * 11_000,
+    "lead-ins": "Here is: " * 10_000 + "A cow.",
+    "quoted lead-ins": "'Here is: " * 9_000 + "A cow" + "'" * 9_000,
+    "courtesy": "Sure, " * 15_000 + "a cow.",
+    "commas": "sure" + "," * 90_000,
+    "echoes": "“cat. " * 15_000,
+    "digits": "caption " + "1" * 90_000,
+    "underscores": "a" + "_" * 90_000 + "b",
+    "stars": "* " * 45_000,
+}
+
+
+@pytest.mark.parametrize("raw", DEEP.values(), ids=DEEP)
+@pytest.mark.parametrize("prompt", ["cat", "Describe a cow that stands here."])
+def test_the_time_of_cleaning_grows_with_the_length_alone(raw, prompt):
+    clean("warm", prompt)
+
+    def seconds():
+        start = time.process_time()
+        clean(raw, prompt)
+        return time.process_time() - start
+
+    assert min(seconds() for _ in range(3)) < 0.2  # the square of 90,000 steps takes minutes
+
+
+def test_the_time_of_judging_grows_with_the_length_alone():
+    """A word without end, as of an encoded file: the tokenizer alone would take minutes."""
+    letters = random.Random(0).choices("abcdefghijklmnopqrstuvwxyz", k=90_000)
+    count_tokens("warm")
+    start = time.process_time()
+    assert "too_many_tokens" in reasons("".join(letters))
+    assert time.process_time() - start < 5
+
+
 @given(st.text(max_size=60), st.text(max_size=30))
 def test_cleaning_is_done_in_one_go(raw, prompt):
     once = clean(raw, prompt)
@@ -134,6 +192,13 @@ def test_cleaning_is_done_in_one_go(raw, prompt):
         ("What do golden spores look like on white ground?", ["incomplete", "junk"]),
         ("Golden spores, see https://example.org for more pictures.", ["junk"]),
         ("Error_Generacion of golden spores on white ground.", ["junk"]),
+        ("Golden spores lie on \ufffd white ground.", ["junk"]),
+        ("The model is overloaded, please try again later.", ["junk"]),
+        ("502 Bad Gateway from the server named nginx.", ["junk"]),
+        ("The request timed out after thirty long seconds.", ["junk"]),
+        ("<html> <body> Log in to the network first.", ["instruction", "junk"]),
+        ('{"message": "The spores are out of memory today."}', ["incomplete", "junk"]),
+        ("Traceback of a golden spore, most recent call last.", ["junk"]),
         ("A terror of golden spores lies on white ground.", []),
         (f"1. {GOOD}\n2. {GOOD}", ["several"]),
         ("word " * 41 + "end.", ["too_long"]),
@@ -148,6 +213,16 @@ def test_done_reason_must_be_stop():
     assert reasons(GOOD, done_reason="") == ["incomplete"]
     assert reasons("", done_reason="load") == ["empty"]
     assert reasons(GOOD, done_reason="length", complete_sentence=False) == []
+
+
+def test_thinking_without_an_answer_is_told_from_an_empty_reply():
+    thoughtful = Subject("spore", "", "length", thought=12)
+    assert judge("", thoughtful, NAMES, GateConfig()).reasons == (
+        "only_thinking: done_reason length",
+    )
+    assert judge(GOOD, thoughtful, NAMES, GateConfig(complete_sentence=False)).accepted
+    assert reasons("<think>A spore is", done_reason="length") == ["only_thinking"]
+    assert reasons("<think>A spore.</think>") == ["only_thinking"]
 
 
 def test_word_limits_are_inclusive():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -145,6 +146,34 @@ def test_a_class_without_a_caption_stops_with_the_reasons(tmp_path, settings, re
             return
         with pytest.raises(InputError, match=rf"(?s)1 of 1 classes have no.*spore: {reason}"):
             make(tmp_path, ollama(server.url), **arguments)
+
+
+def test_a_model_that_only_thinks_is_named_with_the_way_out(tmp_path, caplog):
+    arguments = {"names": {"spore": "spores"}, "images": {"spore": {"train": 3}}, "samples": 5}
+    advice = r"raise options\.num_predict of the backend .*, or choose a model that does not think"
+    with ollama_server.running(thinking="A spore ...", reply=lambda *_: "") as server:
+        with pytest.raises(InputError, match=rf"(?s)spore: only_thinking 5\n.*{advice}"):
+            make(tmp_path, ollama(server.url), **arguments)
+        server.reply = lambda prompt, seed: ollama_server.caption(prompt, seed) if seed < 2 else ""
+        backend = ollama(server.url, options={"num_predict": 1000})
+        captions = make(tmp_path, backend, **arguments)
+        again = make(tmp_path, backend, **arguments)
+    assert captions.counts["rejected_only_thinking"] == 3
+    assert again.counts["from_cache"] == 5
+    assert again.table.equals(captions.table)
+    assert re.search(rf"3 of 5 replies hold no answer\. .*{advice}", caplog.text)
+
+
+def test_a_row_that_holds_half_of_a_character_is_rejected(tmp_path):
+    lines = [
+        {"class_id": "spore", "text": "Golden discs \ud83d lie far apart."},
+        {"class_id": "spore", "text": "Golden discs lie far apart."},
+    ]
+    captions = make(tmp_path, replay(tmp_path, lines), names={"spore": "spores"})
+    assert [(row["verdict"], row["reasons"]) for row in rows(captions)] == [
+        ("rejected", ["junk: \ufffd"]),
+        ("accepted", []),
+    ]
 
 
 def test_a_second_run_asks_for_nothing(tmp_path):

@@ -10,9 +10,24 @@ import pytest
 import nicheclip
 from nicheclip.config.evaluation import PROTOCOL_OPTIONS
 from nicheclip.evaluation import judge as module
+from nicheclip.evaluation.gallery import Gallery, GalleryItems
 from nicheclip.evaluation.measures import Measure, read_metrics
+from nicheclip.evaluation.text_sets import (
+    GalleryEmbeddings,
+    write_class_embeddings,
+    write_gallery_embeddings,
+)
 from nicheclip.models.features import write_features
-from small_evaluation import cell_file, judge_one, unit_features, write_catalog, write_classes
+from nicheclip.runtime.errors import InputError
+from small_evaluation import (
+    cell_file,
+    embeddings_of,
+    image_id,
+    judge_one,
+    unit_features,
+    write_catalog,
+    write_classes,
+)
 from workflow_run import ROOT
 
 HEAVY = ("torch", "open_clip", "torchvision", "sklearn", "scipy", "matplotlib", "pandas")
@@ -82,3 +97,27 @@ def judge(task):
     assert metrics.measures == [Measure(name="top1", value=1.0, n=9)]
     assert read_metrics(cell_file(tmp_path, "always_right", "metrics.json")) == metrics
     assert metrics.cost.wall_seconds >= 0 and str(metrics.subject) == "trained/run/seed0"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name", "write"),
+    [
+        ("zero_shot", "templates.photo.com", write_class_embeddings),
+        ("retrieval", "gallery", write_gallery_embeddings),
+    ],
+)
+def test_texts_of_another_model_than_the_images_are_named(tmp_path, protocol, name, write):
+    write_catalog(tmp_path / "catalog.parquet", {"test": 9})
+    write_classes(tmp_path / "classes.parquet")
+    folder = tmp_path / "features" / "seed0"
+    write_features(folder / "images.safetensors", unit_features(np.ones((9, 4))))
+    texts = embeddings_of(["a", "b", "c"], np.eye(3))
+    if protocol == "retrieval":
+        gallery = Gallery(texts.class_ids, ["x", "y", "z"])
+        items = GalleryItems(gallery, [image_id(0)], np.zeros(1, np.int64))
+        texts = GalleryEmbeddings(items, texts.embeddings, 0, 20.0)
+    file = folder / "texts" / f"{name}.safetensors"
+    write(file, texts, "key")
+    words = rf"{file}: features of 3 numbers, but those of the images beside it have 4; .*forcerun"
+    with pytest.raises(InputError, match=words):
+        judge_one(tmp_path, protocol)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 import ollama_server
 from nicheclip.captions.backend import BackendUnavailable, Request
-from nicheclip.captions.ollama import SEED_STRIDE, OllamaBackend
+from nicheclip.captions.ollama import SEED_STRIDE, OllamaBackend, _url
 from nicheclip.captions.ollama_process import start_server
 from nicheclip.config.captions import OllamaBackend as OllamaConfig
 from nicheclip.runtime.errors import InputError
@@ -143,6 +144,146 @@ def test_an_absent_server_is_named_with_the_way_out():
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(BackendUnavailable, match=rf"{url} .*`ollama serve`"), backend(url):
             pass
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "http://",
+        "http:///x",
+        "http://[::1",
+        "http://localhost:99999",
+        "http://localhost:port",
+        "localhost:0",
+        "ftp://localhost",
+        "http://local host",
+        "http://localhost\n",
+        "http://local\0host",
+    ],
+)
+def test_a_host_that_is_no_url_is_an_error_of_the_config(host):
+    with pytest.raises(ValidationError, match=r"host\n.*expected the URL of a server, for example"):
+        backend(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["http://a..b", f"http://{'x' * 70}", "http://\ud800", "http://%zz"]
+)
+def test_a_host_that_no_one_can_have_is_named(host):
+    with (
+        pytest.raises(BackendUnavailable, match=r"correct backend\.host"),
+        backend(host, attempts=1),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("localhost", "http://localhost:11434"),
+        ("localhost:80/", "http://localhost:80"),
+        ("[::1]", "http://[::1]:11434"),
+        ("https://example.org/ollama/", "https://example.org/ollama"),
+    ],
+)
+def test_a_host_alone_has_ollamas_port(host, url):
+    assert _url(host) == url
+
+
+HTML = b"<html><body>Please log in to the network.</body></html>"
+SHAPES = [
+    HTML,
+    b"",
+    b"[]",
+    b"null",
+    b"3",
+    b'"x"',
+    b"{}",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"a": NaN}',
+]
+
+
+# an object without capabilities is an answer of /api/show
+NO_ANSWERS = [
+    *((path, answer) for path in ("/api/version", "/api/tags") for answer in SHAPES),
+    *(("/api/show", answer) for answer in SHAPES if b"{" not in answer),
+]
+
+
+@pytest.mark.parametrize(("path", "answer"), NO_ANSWERS, ids=range(len(NO_ANSWERS)))
+def test_an_answer_of_another_shape_is_named(path, answer):
+    with (
+        ollama_server.running(answers={path: answer}) as server,
+        pytest.raises(BackendUnavailable, match=rf"the ollama server at {server.url} ") as caught,
+        backend(server.url),
+    ):
+        pass
+    assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/api/version", b'{"version": ["0"]}'),
+        ("/api/tags", b'{"models": [null]}'),
+        ("/api/tags", b'{"models": {"model": "x"}}'),
+        ("/api/tags", b'{"models": [{"model": 3, "digest": []}]}'),
+        ("/api/show", b'{"capabilities": 3}'),
+    ],
+)
+def test_a_field_of_another_shape_is_named(path, answer):
+    with (
+        ollama_server.running(answers={path: answer}) as server,
+        pytest.raises(BackendUnavailable, match=rf"the ollama server at {server.url} "),
+        backend(server.url),
+    ):
+        pass
+
+
+REPLIES = [
+    *SHAPES,
+    b'{"response": 5, "done": true}\n',
+    b'{"response": {"error": "x"}, "done": true}\n',
+    b'{"response": "A cow stands in the',  # cut
+    b'{"error": "out of memory"}\n',
+    b'{"error": {"message": "out of memory"}}\n',
+    b'{"response": "A cow stands here.", "done": false}\n{"error": ["x"]}\n',
+    b'{"response": "A cow stands here.", "done": "perhaps"}\n',
+]
+
+
+@pytest.mark.parametrize("answer", REPLIES, ids=range(len(REPLIES)))
+def test_a_reply_of_another_shape_is_no_caption(answer):
+    with (
+        ollama_server.running(answers={"/api/generate": answer}) as server,
+        backend(server.url, attempts=2) as ollama,
+        pytest.raises(BackendUnavailable, match=r"the ollama server at .*; (2 tries|1 try)\."),
+    ):
+        ollama.generate(REQUEST)
+
+
+def test_halves_of_characters_are_joined_or_replaced():
+    answer = b"".join(
+        b'{"response": "%b", "done": %b}\n' % part
+        for part in [(rb"A cow \ud83d", b"false"), (rb"\udc2e, and \udc2e.", b"true")]
+    )
+    with (
+        ollama_server.running(answers={"/api/generate": answer}) as server,
+        backend(server.url) as ollama,
+    ):
+        assert ollama.generate(REQUEST).text == "A cow \N{COW FACE}, and \ufffd."
+
+
+def test_thinking_is_told_from_the_reply():
+    with (
+        ollama_server.running(thinking="Hm, a spore?", reply=lambda *_: "") as server,
+        backend(server.url) as ollama,
+    ):
+        reply = ollama.generate(REQUEST)
+    assert (reply.text, reply.thought) == ("", 12)
 
 
 def test_images_need_a_model_that_sees():

@@ -146,9 +146,9 @@ def test_what_makes_a_data_set_stale_and_who_reads_it(plan):
 
 def test_shares_of_a_split_that_nobody_draws_change_nothing(plan):
     spores, fish = (plan.config.datasets[name] for name in ("spores", "fish"))
-    assert spores.determines_splits() == {"method": "given"}
+    assert spores.determines_splits() == {"method": "given", "near_duplicate_bits": 4}
     assert set(spores.determines_images()) == {"source", "image", "names", "parts", "shards"}
-    assert fish.determines_splits() == {"method": "hash", "val": 0.1, "test": 0.1}
+    assert fish.determines_splits() == fish.split.model_dump(mode="json")
 
 
 def test_captions_know_their_file_module_and_memory(plan):
@@ -226,10 +226,10 @@ def test_a_given_split_is_not_drawn_anew_unless_asked(tmp_path, monkeypatch, sou
 
     for split in ({}, {"split": {"val": 0.1, "test": 0.2}}):
         with pytest.raises(
-            InputError, match=rf"datasets\.d\.split: .*{given}.*method: given to keep.*method: hash"
+            InputError, match=rf"datasets\.d\.split: .*{given}.*method: given to keep.*stratified"
         ):
             check(**split)
-    for method in ("given", "hash"):
+    for method in ("given", "hash", "stratified"):
         check(split={"method": method})
 
 
@@ -244,10 +244,22 @@ def test_a_source_that_names_no_split_needs_no_method(tmp_path, monkeypatch):
     Plan(parse_config({"datasets": sources}), REGISTRY).check_files()
 
 
-def test_a_path_of_5000_letters_is_not_there(plan):
+@pytest.mark.parametrize(
+    ("section", "entry"),
+    [
+        ("datasets", {"source": {"kind": "table", "path": "x" * 5000}}),
+        ("datasets", {"source": {"kind": "registry", "name": "x" * 5000}}),
+        ("captions", {"dataset": "fish", "backend": {"kind": "replay", "path": "x" * 5000}}),
+        ("captions", {"dataset": "fish", "backend": {"kind": "template", "grammar": "x" * 5000}}),
+        ("captions", {"dataset": "fish", "backend": {"kind": "replay", "path": "a\0b"}}),
+    ],
+)
+def test_a_name_that_no_file_can_have_stops_the_workflow(tmp_path, section, entry):
+    (tmp_path / "birds.csv").touch()
     config = copy.deepcopy(CONFIG)
-    config["datasets"]["birds"]["source"]["path"] = "x" * 5000
-    with pytest.raises(InputError, match="xxx is not there"):
+    config["datasets"]["birds"]["source"]["path"] = str(tmp_path / "birds.csv")
+    config[section] = {"bad": entry, **config[section]}
+    with pytest.raises(InputError, match=r"too long|null byte"):
         Plan(parse_config(config), REGISTRY).check_files()
 
 

@@ -1,6 +1,7 @@
 """Captions replayed from a file."""
 
 import json
+import random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -62,28 +63,106 @@ def test_texts_count_as_finished_unless_the_file_says_otherwise(tmp_path):
     assert backend.generate(Request("cow", None, 0, "", None, 0)).done_reason == "stop"
 
 
+COW = '{"class_id": "cow", "text": "A cow."}\n'
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{not json}\n", r"a\.jsonl, line 1: not JSON"),
-        ("[1]\n", r"a\.jsonl, line 1: expected an object"),
-        ('{"class_id": "cow"}\n', r"a\.jsonl, row 0: 'text' must be a text, but is None"),
-        ('{"class_id": 3, "text": "x"}\n', r"row 0: 'class_id' must be a text, but is 3"),
+        ("{not json}\n", r"line 1: not JSON .*Expected an object on each line"),
+        (COW + "\n{not json}\n", r"line 3: not JSON"),
+        ("[" * 100_000, r"line 1: not JSON \(too deeply nested\)"),
+        (COW + "1" * 5000, r"line 2: not JSON \(Exceeds the limit"),
+        ("[1]\n", r"line 1: expected an object"),
+        (COW + '{"class_id": "cow"}\n', r"line 2: 'text' must be a text, but is None\."),
+        ('{"class_id": 3, "text": "x"}\n', r"line 1: 'class_id' must be a text, but is 3\."),
         (
-            '{"class_id": "gnu", "text": "x"}\n',
-            r"none of its 1 rows has a class_id",
+            '{"class_id": "cow", "text": ["%s"]}\n' % ("x" * 999),
+            r"line 1: 'text' must be a text, but is \['x{78}\.$",
         ),
+        (
+            '{"class_id": "cow", "text": "x", "done_reason": {}}\n',
+            r"line 1: 'done_reason' must be a text, but is {}\.",
+        ),
+        ('{"class_id": "gnu", "text": "x"}\n', r"none of its 1 rows has a class_id"),
+        (COW.encode() + b'{"class_id": "cow", "text": "caf\xe9"}\n', r"line 2: not UTF-8 .*0xe9"),
+        (COW.encode("utf-16"), r"line 1: not UTF-8 .*Save the file with the encoding UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0", r"line 1: not UTF-8"),
+        (b"\0" * 99, r"line 1: not JSON"),
+        ("", r"none of its 0 rows"),
     ],
 )
 def test_a_wrong_file_names_the_place(tmp_path, content, message):
-    (tmp_path / "a.jsonl").write_text(content)
-    with pytest.raises(InputError, match=message):
+    content = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / "a.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=rf"a\.jsonl(, |: ){message}"):
         ReplayBackend(str(tmp_path / "a.jsonl"), "class", {"cow"})
 
 
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + COW.encode())
+    assert texts(ReplayBackend(str(tmp_path / "a.jsonl"), "class", {"cow"}), "cow") == ["A cow."]
+
+
+def test_halves_of_characters_are_replaced(tmp_path):
+    rows = [
+        {"class_id": "cow", "text": "A \ud83d cow."},
+        {"class_id": "cow", "text": "A cow.", "done_reason": "\udc2e"},
+        {"class_id": "\ud83d", "text": "A cow."},
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    backend = ReplayBackend(str(tmp_path / "a.jsonl"), "class", {"cow"})
+    assert texts(backend, "cow") == ["A \ufffd cow.", "A cow."]
+    assert [dropped.key for dropped in backend.dropped] == ["\ufffd"]
+
+
+def test_rows_of_a_table_are_numbered_from_1(tmp_path):
+    path = parquet(tmp_path / "a.parquet", [ROWS[0], {"class_id": "cow", "text": None}])
+    with pytest.raises(InputError, match=r"a\.parquet, row 2: 'text' must be a text, but is None"):
+        ReplayBackend(path, "class", {"cow"})
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_damaged_table_never_ends_in_a_traceback(tmp_path, compression):
+    """Flipped bits, cuts and overwritten blocks; with checksums no wrong text comes through."""
+    path = tmp_path / "a.parquet"
+    rows = [{"class_id": "cow", "text": f"Cöw {i} stands in the grass."} for i in range(300)]
+    pq.write_table(
+        pa.Table.from_pylist(rows), path, compression=compression, write_page_checksum=True
+    )
+    sound = path.read_bytes()
+    chance = random.Random(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(sound)
+        place = chance.randrange(len(sound))
+        match chance.choice(["flip", "cut", "block"]):
+            case "flip":
+                damaged[place] ^= 1 << chance.randrange(8)
+            case "cut":
+                del damaged[place:]
+            case "block":
+                damaged[place : place + 64] = chance.randbytes(64)
+        path.write_bytes(damaged)
+        try:
+            backend = ReplayBackend(str(path), "class", {"cow"})
+        except InputError as error:
+            assert str(error).startswith(str(path))
+            refused += 1
+        else:
+            assert texts(backend, "cow") == [row["text"] for row in rows][:99]
+    assert refused > 150
+
+
 def test_a_missing_file_or_column(tmp_path):
-    with pytest.raises(InputError, match=r"b\.parquet: no such file"):
-        ReplayBackend(str(tmp_path / "b.parquet"), "class", {"cow"})
+    for name in ("b.parquet", "b.jsonl"):
+        with pytest.raises(InputError, match=rf"{name}: no such file"):
+            ReplayBackend(str(tmp_path / name), "class", {"cow"})
+        (tmp_path / "folder" / name).mkdir(parents=True)
+        with pytest.raises(InputError, match=rf"{name}: (cannot be read|not a readable)"):
+            ReplayBackend(str(tmp_path / "folder" / name), "class", {"cow"})
+    with pytest.raises(InputError, match=r"x.*: not a usable path \(.*too long"):
+        ReplayBackend(str(tmp_path / ("x" * 300)), "class", {"cow"})
     path = parquet(tmp_path / "c.parquet", [{"class_id": "cow", "caption": "x"}])
     with pytest.raises(InputError, match=r"no column 'text'; it has \['class_id', 'caption'\]"):
         ReplayBackend(path, "class", {"cow"})

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +130,52 @@ def test_a_killed_jobs_copy_is_removed_by_the_next_and_a_living_ones_is_not(
     assert left(disk) == [copy]
     with on_scratch(images, str(disk)):
         assert not copy.exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "lock"])
+def test_a_link_where_the_lock_belongs_is_not_followed(images, tmp_path, caplog, kind):
+    """In a shared folder its name can be guessed: a link could lead to any file of the user's."""
+    disk, target = tmp_path / "disk", tmp_path / "target"
+    disk.mkdir()
+    target.mkdir()
+    if kind == "folder":
+        (disk / scratch.PRIVATE).symlink_to(target)
+        with on_scratch(images, str(disk)) as place:
+            assert place == images
+        assert f"{scratch.PRIVATE} is a link or another user's" in caplog.text
+    else:
+        (disk / scratch.PRIVATE).mkdir()
+        (disk / scratch.PRIVATE / scratch.LOCK).symlink_to(target / "made")
+        with pytest.raises(InputError, match="a link or a device"), on_scratch(images, str(disk)):
+            pass
+    assert not list(target.iterdir()) and left(disk) == []
+
+
+def test_another_users_folder_does_not_hold_the_job(images, tmp_path, monkeypatch, caplog):
+    """Who makes the folder first cannot stop the job, only the copy, and the log says so."""
+    (tmp_path / "disk" / scratch.PRIVATE).mkdir(parents=True)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    with on_scratch(images, str(tmp_path / "disk")) as place:
+        assert place == images
+    assert "another user's, expected a folder of your own" in caplog.text
+
+
+def test_nobody_else_can_hold_the_lock(images, tmp_path):
+    disk = tmp_path / "disk"
+    (disk / scratch.PRIVATE).mkdir(parents=True)
+    (disk / scratch.PRIVATE).chmod(0o777)
+    with on_scratch(images, str(disk)) as copy:
+        assert copy != images
+    assert stat.S_IMODE((disk / scratch.PRIVATE).stat().st_mode) == 0o700
+    assert [path.name for path in disk.iterdir()] == [scratch.PRIVATE]
+
+
+def test_links_that_look_like_left_copies_are_left_alone(images, tmp_path):
+    disk, target = tmp_path / "disk", tmp_path / "target"
+    disk.mkdir()
+    target.mkdir()
+    (target / "mine").write_text("kept")
+    (disk / f"{scratch.PREFIX}old").symlink_to(target)
+    with on_scratch(images, str(disk)) as copy:
+        assert copy.parent == disk
+    assert [path.name for path in target.iterdir()] == ["mine"]

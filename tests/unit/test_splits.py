@@ -1,17 +1,35 @@
-import polars as pl
+from collections import Counter
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nicheclip.config.data import SplitConfig
-from nicheclip.data import splits as module
-from nicheclip.data.splits import given_split, normalise_split
+from nicheclip.data.splits import by_hash, by_shares, normalise_split
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import unit_interval
+from nicheclip.terms import SPLITS
+
+
+def places_of(ids, labels, seed):
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+    places = np.array([unit_interval(seed, "split", one) for one in ids], float)
+    return places, np.array([numbers[label] for label in labels], np.int32)
 
 
 def hash_splits(ids, labels, config, *, seed):
-    ids, labels = pl.Series(ids, dtype=pl.String), pl.Series(labels, dtype=pl.String)
-    return module.hash_splits(ids, labels, config, seed=seed).to_list()
+    return [SPLITS[n] for n in by_hash(*places_of(ids, labels, seed), config)]
+
+
+def shares(sizes, seed=0, **config):
+    """How many images of classes of these sizes are in each split."""
+    labels = [str(label) for label, size in enumerate(sizes) for _ in range(size)]
+    splits = by_shares(
+        *places_of(map(str, range(len(labels))), labels, seed), SplitConfig(**config)
+    )
+    counts = Counter(zip(labels, splits.tolist(), strict=True))
+    return [tuple(counts[str(label), n] for n in range(3)) for label in range(len(sizes))]
 
 
 CONFIG = SplitConfig(val=0.1, test=0.2)
@@ -75,8 +93,49 @@ def test_usual_split_names_are_understood(text, split):
     assert normalise_split(text, where="row 3") == split
 
 
-def test_unknown_and_absent_splits_are_errors_that_say_where():
+def test_unknown_splits_are_errors_that_say_where():
     with pytest.raises(InputError, match=r"row 3: the split 'extra'"):
         normalise_split("extra", where="row 3")
-    with pytest.raises(InputError, match=r"a/1\.jpg: .*'given'"):
-        given_split(None, key="a/1.jpg")
+
+
+def test_shares_are_exact_in_every_class():
+    assert shares([80, 10, 20, 100], val=0.1, test=0.2) == [
+        (56, 8, 16),
+        (7, 1, 2),
+        (14, 2, 4),
+        (70, 10, 20),
+    ]
+
+
+def test_small_classes_have_an_image_in_each_split_that_is_wanted():
+    assert shares([1, 2, 3, 4], val=0.1, test=0.2) == [(1, 0, 0), (1, 0, 1), (1, 1, 1), (2, 1, 1)]
+    assert shares([1, 2, 3], val=0, test=0.3) == [(1, 0, 0), (1, 0, 1), (2, 0, 1)]
+    assert shares([1, 2, 3], val=0.3, test=0) == [(1, 0, 0), (1, 1, 0), (2, 1, 0)]
+    assert shares([3, 2], val=0, test=0) == [(3, 0, 0), (2, 0, 0)]
+    assert shares([3, 3], val=0.1, test=0.3) == [(1, 1, 1), (1, 1, 1)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    st.floats(0, 0.49),
+    st.floats(0, 0.5),
+    st.integers(0, 9),
+)
+def test_every_class_trains_and_none_is_far_from_its_shares(sizes, val, test, seed):
+    for size, (train, of_val, of_test) in zip(
+        sizes, shares(sizes, seed, val=val, test=test), strict=True
+    ):
+        assert train >= 1 and train + of_val + of_test == size
+        assert abs(of_test - size * test) <= 1 and abs(of_val - size * val) <= 1.5
+        if size >= 3:
+            assert (of_val > 0) >= (val > 0) and (of_test > 0) >= (test > 0)
+
+
+def test_shares_go_by_the_place_and_not_by_the_order_of_rows():
+    ids, labels = [str(i) for i in range(50)], ["ab"[i % 2] for i in range(50)]
+    config = SplitConfig(val=0.2, test=0.2)
+    found = dict(zip(ids, by_shares(*places_of(ids, labels, 1), config).tolist(), strict=True))
+    back = by_shares(*places_of(ids[::-1], labels[::-1], 1), config).tolist()
+    assert dict(zip(ids[::-1], back, strict=True)) == found
+    assert by_shares(*places_of(ids, labels, 2), config).tolist() != list(found.values())

@@ -90,11 +90,19 @@ def test_an_error_names_the_file_the_key_and_the_way_out(tmp_path, path, value, 
         read_table_spec(file)
 
 
-@pytest.mark.parametrize("text", ["a: [", "- a list", ""])
-def test_what_is_no_table_at_all_is_named(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", ", line 1: not YAML"),
+        ("- a list", ": expected the keys"),
+        ("", ": expected the keys"),
+        ("title: a\ntitle: b", ", line 2: the key 'title' repeats that of line 1"),
+    ],
+)
+def test_what_is_no_table_at_all_is_named(tmp_path, text, message):
     file = tmp_path / "own.yaml"
     file.write_text(text)
-    with pytest.raises(InputError, match=r"own\.yaml: (not YAML|expected the keys)"):
+    with pytest.raises(InputError, match=rf"own\.yaml{message}"):
         read_table_spec(file)
 
 

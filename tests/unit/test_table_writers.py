@@ -119,7 +119,67 @@ def test_csv_gives_back_any_text(texts):
     texts = [text.replace("\r", " ").replace("\x00", "") for text in texts]
     table = Table("t", (Column("a", "A"),), tuple((text,) for text in texts))
     rows = list(csv.reader(io.StringIO(to_csv(table), newline="")))
-    assert [row[0] if row else "" for row in rows[1:]] == texts
+    read = [row[0] if row else "" for row in rows[1:]]
+    assert [cell.removeprefix("'") for cell in read] == [text.removeprefix("'") for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ('=HYPERLINK("http://x")', '\'=HYPERLINK("http://x")'),
+        ("+1+cmd|' /C calc'!A1", "'+1+cmd|' /C calc'!A1"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1+1", "'\t=1+1"),
+        ("＝1+1", "'＝1+1"),
+        ("a=b", "a=b"),
+        ("-0.25", "-0.25"),
+        ("+1e-3", "+1e-3"),
+        ("", ""),
+    ],
+)
+def test_no_cell_of_a_csv_is_a_formula(label, shown):
+    table = Table(
+        "t",
+        (Column("model", "Model"), Column(label, "L"), Column("gain", "Gain")),
+        ((label, label, Measured(-0.02, (label,), signed=True)),),
+        constants=(("evaluation", label),),
+    )
+    header, row = csv.reader(io.StringIO(to_csv(table)))
+    assert header == ["model", shown, "gain", "evaluation"]
+    assert row == [shown, shown, "-0.02", shown]
+    assert list(csv.reader(io.StringIO(sources_to_csv(table))))[1] == [shown, "gain", shown]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<script>alert(1)</script>", "&lt;script>alert(1)&lt;/script>"),
+        ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)>"),
+        ("![x](http://x/pixel)", r"![x]\(http://x/pixel)"),
+        ("a\n| b |\r\n\x01", r"a \| b \| "),
+    ],
+)
+def test_markdown_shows_texts_as_they_are(text, shown):
+    table = Table(text, (Column("a", text), *COLUMNS[1:]), ((text, None, None),), notes=(text,))
+    lines = to_markdown(table).splitlines()
+    assert lines[0] == f"**{shown}**" and lines[-1] == shown
+    assert lines[2].startswith(f"| {shown} ") and lines[4].startswith(f"| {shown} ")
+    assert len(lines) == 7
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles_with_a_text_of_several_lines(tmp_path):
+    compile_latex(Table("t\n\n2", COLUMNS[:1], (("a\n\nb\x01",),)), tmp_path)
+
+
+def test_latex_texts_stay_on_their_line():
+    assert to_latex(Table("t\n\n2", COLUMNS[:1], (("a\n\nb\x01",),))).count("\n\n") == 0
+
+
+def test_an_underlined_number_keeps_its_own_tag():
+    cell = Measured(0.5, (), emphasis="underline")
+    assert "| <u>0.500</u> |" in to_markdown(Table("t", COLUMNS[:2], (("m", cell),)))
 
 
 def test_files_are_the_same_bytes_each_time(tmp_path):
@@ -135,9 +195,13 @@ def test_a_row_of_the_wrong_length_is_refused():
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path):
+    compile_latex(TABLE, tmp_path)
+
+
+def compile_latex(table, tmp_path):
     (tmp_path / "t.tex").write_text(
         "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
-        + to_latex(TABLE)
+        + to_latex(table)
         + "\\end{document}\n"
     )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]

@@ -127,6 +127,22 @@ def test_a_missing_file_names_those_that_exist(grammar):
         load(grammar, "h", Grammar)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version: 1\nversion: 2\n", r"g\.yaml, line 2: the key 'version' repeats that of line 1"),
+        (b"kind: caf\xe9\n", r"g\.yaml, line 1: not UTF-8"),
+        (b"kind: &k [*k]\n", r"g\.yaml, line 1: \*k stands inside"),
+        (b"", r"g\.yaml: not a valid grammar file:\n  file: "),
+        (b"- kind\n", r"g\.yaml: not a valid grammar file:\n  file: "),
+    ],
+)
+def test_a_damaged_grammar_names_file_and_line(tmp_path, content, message):
+    (tmp_path / "g.yaml").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, "g", Grammar)
+
+
 def test_an_unknown_slot_of_a_prompt_is_refused(tmp_path):
     (tmp_path / "p.yaml").write_text("{kind: prompt, version: 1, prompt: 'Describe {species}.'}")
     with pytest.raises(

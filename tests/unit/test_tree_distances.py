@@ -188,5 +188,5 @@ def test_the_record_comes_back_from_its_file(tmp_path):
     named = {"name": "distances", "stage": "report"}
     assert read_record(tmp_path / "distances.json", DistanceRecord, **named) == record
     (tmp_path / "distances.json").write_text('{"classes": 3}')
-    with pytest.raises(InputError, match=r"no distances that (?s:.*) report stage"):
+    with pytest.raises(InputError, match=r"expected distances that (?s:.*) report stage"):
         read_record(tmp_path / "distances.json", DistanceRecord, **named)

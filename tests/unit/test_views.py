@@ -135,5 +135,5 @@ def test_what_is_no_image_is_named(photograph):
     encoded = io.BytesIO()
     photograph.save(encoded, "PNG")
     assert decode(encoded.getvalue(), name="a", where="train").size == (100, 60)
-    with pytest.raises(InputError, match="train: image a cannot be decoded"):
+    with pytest.raises(InputError, match="train: image a: expected a whole image"):
         decode(encoded.getvalue()[:50], name="a", where="train")

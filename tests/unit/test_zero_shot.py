@@ -159,6 +159,9 @@ def test_the_whole_cell_from_files(tmp_path):
     assert {measure.name for measure in metrics.measures} == {
         "top1", "macro", "majority", "class_accuracy",
     }  # fmt: skip
+    readable = cell_file(tmp_path, "zero_shot", "predictions.csv").read_text().splitlines()
+    right = sum(int(row.split(",")[3]) for row in readable[1:])
+    assert len(readable) == 10 and right == predictions.correct().sum()
     first = cell_file(tmp_path, "zero_shot", "predictions.parquet").read_bytes()
     judge_one(tmp_path, "zero_shot")
     assert cell_file(tmp_path, "zero_shot", "predictions.parquet").read_bytes() == first

@@ -19,7 +19,7 @@ inherited = dict(os.environ).get("PYTHONPATH")
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited])))
 
 from nicheclip.config.base import in_order
-from nicheclip.config.workflow import parse_config
+from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import (
     acquire_memory,
@@ -29,20 +29,35 @@ from nicheclip.plan.resources import (
 )
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.code_digest import code_digest
+from nicheclip.runtime.credentials import hide, masked
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import COLOUR_HISTOGRAM, MODEL_FILES, MODEL_KINDS
 from nicheclip.terms import SPLITS
 
 os.environ.update(cache_folders(dict(os.environ), Path.cwd(), Path.home()))
 
+# A --configfile is a whole config of its own, not a patch on the demo's.
+CONFIG_FILES = workflow.overwrite_configfiles or ["config.yaml"]
+
 try:
-    CONFIG = parse_config(
-        config, [*workflow.configfiles, *workflow.overwrite_configfiles]
-    )
+    for file in CONFIG_FILES:
+        check_file(file)
+except InputError as error:
+    raise WorkflowError(masked(str(error))) from None
+
+if not workflow.overwrite_configfiles:
+
+    configfile: CONFIG_FILES[0]
+
+
+try:
+    # Before anything is made of it: params, results and Snakemake's records show no password.
+    hide(config)
+    CONFIG = parse_config(config, CONFIG_FILES)
     PLAN = Plan(CONFIG, REGISTRY)
     PLAN.check_files()
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(masked(str(error))) from None
 
 
 def any_of(names):

@@ -77,6 +77,7 @@ rule judge:
         seen_catalogs=seen_files("catalog.parquet"),
         seen_classes=seen_files("classes.parquet"),
         folds=lambda w: PLAN.folds(subject_job(w)),
+        trained_on=lambda w: PLAN.trained_on(subject_job(w)),
     output:
         directory("results/evaluate/{dataset}/{split}/{kind}/{name}"),
     log:
@@ -101,6 +102,7 @@ rule judge:
 rule judge_colour_histogram:
     input:
         splits=lambda w: PLAN.split_files(w.dataset, ("train", w.split)),
+        catalog="results/acquire/{dataset}/catalog.parquet",
         classes="results/acquire/{dataset}/classes.parquet",
         seen_catalogs=seen_files("catalog.parquet"),
         seen_classes=seen_files("classes.parquet"),

@@ -6,7 +6,7 @@ from nicheclip.plan.tables import PaperTables
 try:
     TABLES = PaperTables(PLAN)
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(masked(str(error))) from None
 
 CONFUSIONS, EMBEDDINGS = confusion_figures(PLAN), embedding_figures(PLAN)
 

@@ -4,7 +4,8 @@ Inputs:  results/acquire/<dataset>/<split>/, class texts and captions, the model
 Outputs: results/models/start/<model>/<seed<n>|pretrained>/ and results/models/trained/<run>/seed<n>/,
          both model folders in open_clip's layout; the latter with train.json and history.csv
 Checkpoints (results/models/trained/<run>/seed<n>/run/) are no output: Snakemake would delete them
-before a retry that should resume from them.
+before a retry that should resume from them. For the same reason the last finished model is kept
+there (run/finished/) until that of a retraining is complete.
 What a run is computed with (`compute` in its config) is no param: a change there is no reason to
 train again. Resources and threads are read from it here, the rest by the script.
 """

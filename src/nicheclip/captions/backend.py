@@ -14,6 +14,15 @@ class BackendUnavailable(InputError):  # noqa: N818
     """The backend cannot give replies: no server, no model, or trouble that retries did not end."""
 
 
+def storable(text: str) -> str:
+    """``text`` with halves of characters joined to whole ones, or replaced by U+FFFD.
+
+    JSON may hold half of a character (a lone surrogate), which no file can. No gate lets the
+    replacement pass.
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 @dataclass(frozen=True)
 class Identity:
     """Who makes the texts; recorded with every caption and part of the cache key."""
@@ -54,6 +63,8 @@ class Reply:
     server: str
     options: str
     """The sampling options that were sent, as JSON with sorted keys; the seed is the attempt's."""
+    thought: int = 0
+    """Characters of thinking that came beside the text, in a field of its own."""
 
 
 class Backend(Protocol):

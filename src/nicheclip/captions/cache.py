@@ -10,10 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Self
 
+from pydantic import TypeAdapter
+
 from nicheclip.captions.backend import Identity, Reply, Request
 from nicheclip.runtime.errors import InputError
 
 LOGGER = logging.getLogger(__name__)
+
+_REPLY = TypeAdapter(Reply)
 
 
 def cache_key(identity: Identity, request: Request, *, version: int, options: str) -> str:
@@ -46,8 +50,14 @@ class ReplyCache:
         Raises:
             InputError: another process has the file, or a whole line is damaged.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[bytes] = self._path.open("a+b")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = self._path.open("a+b")
+        except OSError as error:
+            raise InputError(
+                f"{self._path}: cannot be opened ({error.strerror}). Replies are kept there; "
+                "delete or move what stands in the way."
+            ) from None
         try:
             self._lock()
             self._read()
@@ -101,8 +111,8 @@ class ReplyCache:
             try:
                 values = json.loads(line)
                 key = values.pop("key")
-                self._replies[key] = Reply(**values)
-            except (ValueError, KeyError, TypeError, AttributeError):
+                self._replies[key] = _REPLY.validate_python(values)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 raise InputError(
                     f"{self._path}, line {number}: not a cached reply. Delete this line (its "
                     "caption is then made again) or the file."

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 ECHO_WORDS = 4
 """Shared leading words from which on a reply counts as repeating its prompt."""
 
-_THINKING = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
+THINK_MARK = re.compile(r"<(/?)think>", re.IGNORECASE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*•][ \t]+|\d+[.)][ \t]+)", re.MULTILINE)
 _BLOCK_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]*|```\w*)", re.MULTILINE)
-_INLINE_MARKS = re.compile(r"\*+|`+|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
+# of underscores only whole runs, none of them between letters: each is looked at once
+_INLINE_MARKS = re.compile(r"\*+|`+|(?<!\w)(?:__++|_(?=\w))|(?<=[^\W_])_++(?!\w)")
 _LEAD_IN = re.compile(
-    r"^(?:(?:sure|certainly|of course|absolutely|okay|ok)\b[\s,.!:;-]*)?"
+    r"(?:(?:sure|certainly|of course|absolutely|okay|ok)\b[\s,.!:;-]*)?"
     r"(?:here(?:['’]s| is| are)\b[^:.]{0,80}:"
     r"|(?:(?:the|image|photo|short)\s+)*"
     r"(?:caption|description|answer|response|output|text)\s*\d*\s*:)\s*"
-    r"|^(?:sure|certainly|of course|absolutely|okay|ok)\b[,.!:]+\s+",
+    r"|(?:sure|certainly|of course|absolutely|okay|ok)\b[,.!:]+\s+",
     re.IGNORECASE,
 )
 _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»", "„": "“"}
@@ -39,64 +40,124 @@ class Cleaned:
 
 
 def clean(raw: str, prompt: str) -> Cleaned:
-    """The caption in the reply ``raw`` to ``prompt``; removals are noted."""
-    text = _THINKING.sub("", raw)
+    """The caption in the reply ``raw`` to ``prompt``; removals are noted.
+
+    The work grows with the length of the reply, however its wrappings are nested.
+    """
+    text = _without_thinking(raw)
     several = len(_BULLET.findall(text)) > 1
     text = _INLINE_MARKS.sub("", _BULLET.sub("", _BLOCK_MARKS.sub("", text)))
-    text = " ".join(text.split())
+    rest = _Rest(" ".join(text.split()), prompt)
     notes: dict[str, None] = {}
-    quoted = False
-    while True:
-        before = text
-        if (unquoted := _without_quotes(text)) != text:
-            text, quoted = unquoted, True
-        if lead_in := _LEAD_IN.match(text):
-            text = text[lead_in.end() :]
+    quoted = echo = False
+    changed = True
+    while changed and not echo:
+        unquoted = rest.unquote()
+        led_in = rest.skip_lead_in()
+        echo_stripped, echo = rest.skip_echo()
+        quoted = quoted or unquoted
+        if led_in:
             notes["lead_in_stripped"] = None
-        rest = _after_echo(text, prompt)
-        if rest is None:
-            return Cleaned(text, tuple(notes), echo=True, quoted=quoted, several=several)
-        if rest != text:
-            text = rest
+        if echo_stripped:
             notes["echo_stripped"] = None
-        if text == before:
-            return Cleaned(text, tuple(notes), quoted=quoted, several=several)
+        changed = unquoted or led_in or echo_stripped
+    return Cleaned(rest.text, tuple(notes), echo=echo, quoted=quoted, several=several)
 
 
-def _without_quotes(text: str) -> str:
-    """``text`` without a pair of quotation marks around all of it (a full stop may follow)."""
-    stop = "." if text.endswith(".") and len(text) > 2 else ""
-    for opening, closing in _QUOTES.items():
-        for end in {"", stop}:
-            inner = text[1 : len(text) - len(closing + end)]
-            if text.startswith(opening) and text.endswith(closing + end) and len(text) > 2:
-                apostrophe = opening in "'‘"
-                if apostrophe or not (opening in inner or closing in inner):
-                    return inner.strip() + end
-    return text
-
-
-def _after_echo(text: str, prompt: str) -> str | None:
-    """What follows the words of ``prompt`` with which ``text`` begins.
-
-    All of ``text`` where it does not begin so; None where the prompt's words run on into the
-    reply's own sentence, so that cutting them off would leave a fragment. A short prompt ("Early
-    fungal spore") that begins a sentence is not an echo.
+def _without_thinking(text: str) -> str:
+    """``text`` without what stands from `<think>` to `</think>`, or to the end where that is
+    missing; without `<think>`, what stands before `</think>` is thinking as well.
     """
-    asked = [word.casefold() for word in _WORD.findall(prompt)]
-    words = list(_WORD.finditer(text))
-    shared = 0
-    for word, wanted in zip(words, asked, strict=False):
-        if word[0].casefold() != wanted:
-            break
-        shared += 1
-    whole = 0 < shared == len(asked)
-    if shared < ECHO_WORDS and not whole:
-        return text
-    end = words[shared - 1].end()
-    boundary = _BOUNDARY.match(text, end)
-    if boundary:
-        return text[boundary.end() :]
-    if whole and shared >= ECHO_WORDS and text[end:].lstrip()[:1].isupper():
-        return text[end:].lstrip()
-    return text if shared < ECHO_WORDS else None
+    kept: list[str] = []
+    start, thinking = 0, False
+    for mark in THINK_MARK.finditer(text):
+        if not mark[1]:
+            kept += [] if thinking else [text[start : mark.start()]]
+            thinking = True
+        elif thinking or not kept:
+            start, thinking = mark.end(), False
+    return "".join(kept if thinking else [*kept, text[start:]])
+
+
+class _Rest:
+    """What is left of a reply while wrappings are taken from its ends; nothing is copied."""
+
+    def __init__(self, text: str, prompt: str) -> None:
+        self._text = text
+        self._start, self._end = 0, len(text)
+        self._stop = ""
+        """The full stop that stood behind a closing quotation mark."""
+        self._asked = [word.casefold() for word in _WORD.findall(prompt)]
+        self._words = list(_WORD.finditer(text))
+        self._first = 0
+        """Of the words, the first that is left."""
+
+    @property
+    def text(self) -> str:
+        """What is left."""
+        return self._text[self._start : self._end] + self._stop
+
+    def unquote(self) -> bool:
+        """Remove a pair of quotation marks around all of it (a full stop may follow)."""
+        text, start, end = self._text, self._start, self._end
+        if end - start + len(self._stop) <= 2:
+            return False
+        opening = text[start]
+        closing = _QUOTES.get(opening)
+        stop = "" if self._stop or text[end - 1] != "." else "."
+        last = end - 1 - len(stop)
+        if text[last] != closing:
+            return False
+        if opening not in "'‘" and (
+            text.find(opening, start + 1, last) >= 0 or text.find(closing, start + 1, last) >= 0
+        ):
+            return False
+        self._start, self._end, self._stop = start + 1, last, self._stop or stop
+        if text.startswith(" ", self._start, self._end):
+            self._start += 1
+        if text.endswith(" ", self._start, self._end):
+            self._end -= 1
+        return True
+
+    def skip_lead_in(self) -> bool:
+        """Remove "Sure, here is a caption:" and the like."""
+        lead_in = _LEAD_IN.match(self._text, self._start, self._end)
+        if lead_in:
+            self._start = lead_in.end()
+        return lead_in is not None
+
+    def skip_echo(self) -> tuple[bool, bool]:
+        """Remove the words of the prompt with which it begins.
+
+        A short prompt ("Early fungal spore") that begins a sentence is not an echo.
+
+        Returns:
+            Whether anything was removed; and whether the prompt's words run on into the reply's own
+            sentence, so that removing them would leave a fragment: then they stay.
+        """
+        shared = self._shared_words()
+        whole = 0 < shared == len(self._asked)
+        if shared < ECHO_WORDS and not whole:
+            return False, False
+        end = self._words[self._first + shared - 1].end()
+        if boundary := _BOUNDARY.match(self._text, end, self._end):
+            self._start = boundary.end()
+            if self._start == self._end:
+                self._stop = ""
+            return True, False
+        following = end + self._text.startswith(" ", end, self._end)
+        if whole and shared >= ECHO_WORDS and self._text[following].isupper():
+            self._start = following
+            return True, False
+        return False, shared >= ECHO_WORDS
+
+    def _shared_words(self) -> int:
+        """Number of the prompt's first words with which it begins."""
+        while self._first < len(self._words) and self._words[self._first].start() < self._start:
+            self._first += 1
+        shared = 0
+        for place, wanted in enumerate(self._asked, self._first):
+            if place == len(self._words) or self._words[place][0].casefold() != wanted:
+                break
+            shared += 1
+        return shared

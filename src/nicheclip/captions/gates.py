@@ -6,12 +6,15 @@ Each reason begins with a short fixed identifier; a detail may follow after a co
 import re
 from dataclasses import dataclass, replace
 
-from nicheclip.captions.cleaning import Cleaned, clean
+from nicheclip.captions.cleaning import THINK_MARK, Cleaned, clean
 from nicheclip.captions.mentions import ClassNames
 from nicheclip.captions.tokens import count_tokens
 from nicheclip.config.captions import GateConfig
 
 ENDINGS = (".", "!", '"', "”", "’", "'", "»")
+
+ONLY_THINKING = "only_thinking"
+"""The reason of a reply that holds a model's thinking and no answer."""
 
 _REFUSAL = re.compile(
     r"\bI(?:['’]m| am) (?:sorry|unable|not able)\b"
@@ -25,7 +28,14 @@ _INSTRUCTION = re.compile(
     r"|\b\d+ ?(?:[-–] ?\d+ ?)?words\b|\blet me know\b|[\[{<]\w+[\]}>]",
     re.IGNORECASE,
 )
-_JUNK = re.compile(r"\?|https?:|\bwww\.|\berror", re.IGNORECASE)
+# what stands where a caption should: a server's error, a page, JSON, characters that were lost
+_JUNK = re.compile(
+    r"\?|https?:|\bwww\.|\berror|\btraceback\b|<(?:!doctype|html|body)\b|^[{\[]\s*[\"{]|\ufffd"
+    r"|\bbad gateway\b|\bgateway time-?out\b|\bservice (?:is )?unavailable\b|\btoo many requests\b"
+    r"|\brate limit|\btimed out\b|\btry again (?:later|in)\b"
+    r"|\b(?:server|model) is (?:busy|overloaded)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,8 @@ class Subject:
     class_id: str
     prompt: str
     done_reason: str
+    thought: int = 0
+    """Characters of thinking that came beside the reply."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,8 @@ def judge(raw: str, subject: Subject, names: ClassNames, config: GateConfig) -> 
     cleaned = clean(raw, subject.prompt)
     if not cleaned.text:
         reason = f"empty: done_reason {subject.done_reason or 'missing'}"
+        if subject.thought or THINK_MARK.search(raw):
+            reason = f"{ONLY_THINKING}: done_reason {subject.done_reason or 'missing'}"
         return Judgement("", (reason,), cleaned.notes)
     others, notes = _mentions(cleaned.text, subject.class_id, names)
     reasons = [*_form(cleaned, subject.done_reason, config), *_content(cleaned, config)]

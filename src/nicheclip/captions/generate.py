@@ -17,6 +17,7 @@ from nicheclip.captions.gates import Judgement, Subject, identifier, judge
 from nicheclip.captions.mentions import ClassNames
 from nicheclip.captions.prompts import Prompt, fill
 from nicheclip.captions.repeats import Repeats
+from nicheclip.captions.shortfall import check_every_class, warn_of_thoughts
 from nicheclip.captions.splits import Caption, partition, text_groups
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.data.image_set import ImageSet
@@ -33,9 +34,6 @@ WAITING = 4
 """Requests that wait in memory for each one under way."""
 
 IMAGES_AT_ONCE = 64
-
-CLASSES_NAMED = 20
-"""In an error."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +106,10 @@ def generate(
     order = {(t.class_id, t.image_id): place for place, t in enumerate(targets)}
     pairs.sort(key=lambda pair: (order[pair[0].class_id, pair[0].image_id], pair[0].sample))
     judgements = _judge(pairs, config, class_names)
-    _check_every_class(pairs, judgements)
+    warn_of_thoughts(judgements)
+    check_every_class(pairs, judgements)
     splits, judgements = _share_out(pairs, judgements, config, catalog, seed)
-    _check_every_class(pairs, judgements)
+    check_every_class(pairs, judgements)
     counts.update(asked=len(targets) * config.samples, generated=total)
     counts["accepted"] = sum(judgement.accepted for judgement in judgements)
     for judgement in judgements:
@@ -266,7 +265,7 @@ def _judge(
     repeats: dict[str, Repeats] = defaultdict(lambda: Repeats(config.gates))
     judgements = []
     for request, reply in progress(pairs, label="gates"):
-        subject = Subject(request.class_id, request.prompt, reply.done_reason)
+        subject = Subject(request.class_id, request.prompt, reply.done_reason, reply.thought)
         judgement = judge(reply.text, subject, names, config.gates)
         if judgement.accepted:
             reason = repeats[request.class_id].add(judgement.text)
@@ -312,27 +311,6 @@ def _share_out(
                 f"crosses_splits: an image of {taken[group]} has this text"
             )
     return splits, judgements
-
-
-def _check_every_class(pairs: list[tuple[Request, Reply]], judgements: list[Judgement]) -> None:
-    """A class whose every text was rejected stops the job, with the reasons."""
-    reasons: dict[str, Counter[str]] = defaultdict(Counter)
-    served = set()
-    for (request, _), judgement in zip(pairs, judgements, strict=True):
-        reasons[request.class_id].update(identifier(reason) for reason in judgement.reasons)
-        if judgement.accepted:
-            served.add(request.class_id)
-    empty = {class_id: found for class_id, found in reasons.items() if class_id not in served}
-    if empty:
-        lines = [
-            f"{class_id}: {', '.join(f'{reason} {n}' for reason, n in found.most_common())}"
-            for class_id, found in list(empty.items())[:CLASSES_NAMED]
-        ]
-        raise InputError(
-            f"captions: {len(empty)} of {len(reasons)} classes have no accepted caption. Rejected "
-            "because:\n  " + "\n  ".join(lines) + "\nAsk for more samples, change the prompt or "
-            "loosen the gates."
-        )
 
 
 def _row(request: Request, reply: Reply, judgement: Judgement, split: str | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 import ollama
@@ -16,6 +17,7 @@ from nicheclip.captions.backend import (
     OpenedBackend,
     Reply,
     Request,
+    storable,
 )
 from nicheclip.captions.ollama_process import server_version, start_server
 from nicheclip.captions.prompts import Prompt, load
@@ -27,6 +29,14 @@ SEED_STRIDE = 1_000_003
 """Between the seeds of two attempts: more than the samples that anybody asks for."""
 
 BUSY = 429
+
+MOST_SAID = 200
+"""Characters of what a server says that are repeated in an error."""
+
+#: what httpx and ollama raise where there is no answer
+NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
+#: and where it has another shape than ollama's
+OTHER_SHAPE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 
 
 class OllamaBackend:
@@ -74,16 +84,16 @@ class OllamaBackend:
                 else _url(self._config.host or "")
             )
             timeout = self._config.timeout_seconds
-            # A proxy from the environment must not stand between the job and its own server.
-            self._client = ollama.Client(self._url, timeout=timeout, trust_env=not own)
-            opening.callback(self._client.close)
             try:
+                # A proxy from the environment must not stand between the job and its own server.
+                self._client = ollama.Client(self._url, timeout=timeout, trust_env=not own)
+                opening.callback(self._client.close)
                 version = server_version(self._url, timeout=timeout, trust_env=not own)
-                self._identity = Identity(self._config.model, self._digest(), version)
+                self._identity = Identity(self._config.model, self._digest(), storable(version))
                 capabilities = self._client.show(self._config.model).capabilities or []
             except InputError:
                 raise
-            except (httpx.HTTPError, ConnectionError, ollama.ResponseError, ValueError) as error:
+            except (ollama.ResponseError, *NO_ANSWER, *OTHER_SHAPE) as error:
                 raise self._unavailable(error) from error
             self._check(capabilities)
             self._open = opening.pop_all()
@@ -121,7 +131,7 @@ class OllamaBackend:
                 if 400 <= error.status_code < 500 and error.status_code != BUSY:
                     raise self._unavailable(error) from error
                 failure: Exception = error
-            except (httpx.TransportError, ConnectionError, ValueError) as error:
+            except (*NO_ANSWER, *OTHER_SHAPE) as error:
                 failure = error
             last = attempt + 1 == self._config.attempts
             if last or self._cancelled.wait(min(self._first_wait * 2**attempt, LONGEST_WAIT)):
@@ -136,6 +146,7 @@ class OllamaBackend:
         deadline = time.monotonic() + self._config.timeout_seconds
         options = self._options(request, attempt)
         pieces: list[str] = []
+        thought = 0
         stream = self._client.generate(
             model=self._config.model,
             prompt=request.prompt,
@@ -147,14 +158,16 @@ class OllamaBackend:
         with contextlib.closing(stream):  # type: ignore[type-var]
             for part in stream:
                 pieces.append(part.response or "")
+                thought += len(part.thinking or "")
                 if part.done:
                     return Reply(
-                        text="".join(pieces),
-                        done_reason=part.done_reason or "",
+                        text=storable("".join(pieces)),
+                        done_reason=storable(part.done_reason or ""),
                         model=self.identity.model,
                         digest=self.identity.digest,
                         server=self.identity.server,
                         options=json.dumps(options, sort_keys=True),
+                        thought=thought,
                     )
                 if time.monotonic() > deadline:
                     raise httpx.ReadTimeout(f"no end after {self._config.timeout_seconds:g} s")
@@ -171,8 +184,8 @@ class OllamaBackend:
         models = self._client.list().models
         for model in models:
             if model.model in (wanted, f"{wanted}:latest") and model.digest:
-                return model.digest
-        known = ", ".join(sorted(str(model.model) for model in models)) or "none"
+                return storable(model.digest)
+        known = _brief(", ".join(sorted(str(model.model) for model in models)) or "none")
         raise BackendUnavailable(
             f"captions: the ollama server at {self._url} has no model {wanted!r} (it has: "
             f"{known}). Fetch it with `ollama pull {wanted}`."
@@ -192,14 +205,16 @@ class OllamaBackend:
         if isinstance(error, ollama.ResponseError):
             if error.status_code == 404:
                 return BackendUnavailable(
-                    f"captions: the ollama server at {self._url} says: {error.error}. Fetch the "
-                    f"model with `ollama pull {self._config.model}`."
+                    f"captions: the ollama server at {self._url} says: {_brief(error.error)}. "
+                    f"Fetch the model with `ollama pull {self._config.model}`."
                 )
-            what = f"answers {error.status_code}: {error.error}"
+            what = f"answers {error.status_code}: {_brief(error.error)}"
         elif isinstance(error, httpx.TimeoutException):
             what = f"did not finish within {self._config.timeout_seconds:g} s ({error})"
+        elif isinstance(error, NO_ANSWER):
+            what = f"cannot be used ({type(error).__name__}: {_brief(error)})"
         else:
-            what = f"cannot be used ({type(error).__name__}: {error})"
+            what = f"answers, but not as ollama does ({_brief(error)})"
         return BackendUnavailable(
             f"captions: the ollama server at {self._url} {what}; {tries} "
             f"{'tries' if tries > 1 else 'try'}. Start it with `ollama serve`, correct "
@@ -209,7 +224,19 @@ class OllamaBackend:
 
 
 def _url(host: str) -> str:
-    return (host if "://" in host else f"http://{host}").rstrip("/")
+    """``host`` as ollama itself reads it: a host alone has ollama's port."""
+    if "://" in host:
+        return host.rstrip("/")
+    parts = urlsplit(f"http://{host}")
+    if parts.port is None:
+        parts = parts._replace(netloc=f"{parts.netloc}:11434")
+    return parts.geturl().rstrip("/")
+
+
+def _brief(said: object) -> str:
+    """What a server or a library says, in a line that a log can hold."""
+    text = storable(" ".join(str(said).split()))
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 
 def open_backend(config: OllamaConfig, setting: BackendSetting) -> OpenedBackend:

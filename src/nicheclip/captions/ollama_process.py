@@ -71,8 +71,11 @@ def server_version(url: str, *, timeout: float, trust_env: bool = True) -> str:
     answer = httpx.get(f"{url}/api/version", timeout=timeout, trust_env=trust_env)
     answer.raise_for_status()
     try:
-        return str(answer.json()["version"])
-    except (ValueError, KeyError, TypeError):
+        version = answer.json()["version"]
+        if not isinstance(version, str):
+            raise TypeError(version)
+        return version
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise httpx.DecodingError(f"{url}/api/version: no version in the answer") from None
 
 

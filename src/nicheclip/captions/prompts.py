@@ -5,12 +5,12 @@ It also holds zero-shot templates, which the evaluation reads.
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
+from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 
 NonEmpty = Annotated[str, Field(min_length=1)]
@@ -90,13 +90,10 @@ def load(folder: Path, name: str, model: type[File]) -> File:
         InputError: no such file, or its content is not valid; names the file and the key.
     """
     path = folder / f"{name}.yaml"
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         names = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none"
-        raise InputError(f"{path}: no such prompt file. There are: {names}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML: {error}") from None
+        raise InputError(f"{path}: no such prompt file. There are: {names}.")
+    content = read_yaml(path)
     try:
         return model.model_validate(content)
     except ValidationError as error:

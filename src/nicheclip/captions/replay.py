@@ -2,11 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nicheclip.captions.backend import (
@@ -16,12 +15,14 @@ from nicheclip.captions.backend import (
     OpenedBackend,
     Reply,
     Request,
+    storable,
 )
 from nicheclip.config.captions import ReplayBackend as ReplayConfig
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.manifest import Dropped
-from nicheclip.runtime.paths import expand_path
+from nicheclip.runtime.paths import expand_path, read_text
+from nicheclip.schemas import reading_parquet
 
 
 class ReplayBackend(LocalBackend):
@@ -39,16 +40,14 @@ class ReplayBackend(LocalBackend):
             known: the ids of the data set; rows of others are dropped and counted.
 
         Raises:
-            InputError: the file or a column is missing, or no row is of this data set.
+            InputError: the file or a column is missing or damaged, or no row is of this data set.
         """
         file = expand_path(path)
-        if not file.is_file():
-            raise InputError(f"{file}: no such file. Set the path of the replayed captions.")
         column = f"{per}_id"
         self._texts: dict[str, list[tuple[str, str]]] = {}
         unknown: Counter[str] = Counter()
-        for row, values in enumerate(_rows(file, column)):
-            identifier, text, done_reason = _checked(values, column, f"{file}, row {row}")
+        for place, values in _rows(file, column):
+            identifier, text, done_reason = _checked(values, column, f"{file}, {place}")
             if identifier in known:
                 self._texts.setdefault(identifier, []).append((text, done_reason))
             else:
@@ -87,41 +86,48 @@ class ReplayBackend(LocalBackend):
         )
 
 
-def _rows(file: Path, column: str) -> list[dict[str, Any]]:
+def _rows(file: Path, column: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each row with its place, as an editor or a table's viewer numbers them: from 1."""
     if file.suffix != ".parquet":
-        return _json_lines(file)
-    try:
+        yield from _json_lines(file)
+        return
+    with reading_parquet(file):
         names = pq.read_schema(file).names
         for needed in (column, "text"):
             if needed not in names:
                 raise InputError(f"{file}: no column {needed!r}; it has {names}.")
         wanted = [name for name in (column, "text", "done_reason") if name in names]
-        rows: list[dict[str, Any]] = pq.read_table(file, columns=wanted).to_pylist()
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{file}: not a readable Parquet file ({error}).") from None
-    return rows
+        table = pq.read_table(file, columns=wanted, page_checksum_verification=True)
+        rows = table.to_pylist()
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", row
 
 
-def _json_lines(file: Path) -> list[dict[str, Any]]:
-    rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+def _json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{file}, line {number}: not JSON ({error}).") from None
+        except (ValueError, RecursionError) as error:  # ValueError: a number without end as well
+            reason = "too deeply nested" if isinstance(error, RecursionError) else error
+            raise InputError(
+                f"{file}, line {number}: not JSON ({reason}). Expected an object on each line: "
+                '{"class_id": ..., "text": ...}.'
+            ) from None
         if not isinstance(row, dict):
             raise InputError(f"{file}, line {number}: expected an object {{...}}.")
-        rows.append(row)
-    return rows
+        yield f"line {number}", row
 
 
 def _checked(row: dict[str, Any], column: str, place: str) -> tuple[str, str, str]:
     for name in (column, "text"):
         if not isinstance(row.get(name), str):
-            raise InputError(f"{place}: {name!r} must be a text, but is {row.get(name)!r}.")
-    return row[column], row["text"], str(row.get("done_reason") or "stop")
+            raise InputError(f"{place}: {name!r} must be a text, but is {row.get(name)!r:.80}.")
+    done_reason = row.get("done_reason")
+    if not isinstance(done_reason, str | None):
+        raise InputError(f"{place}: 'done_reason' must be a text, but is {done_reason!r:.80}.")
+    return storable(row[column]), storable(row["text"]), storable(done_reason or "stop")
 
 
 def open_backend(config: ReplayConfig, setting: BackendSetting) -> OpenedBackend:

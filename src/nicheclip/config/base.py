@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 #: a seed is part of folder names
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
@@ -15,10 +16,47 @@ def in_order(value: Any) -> Any:
     return [in_order(item) for item in value] if isinstance(value, list) else value
 
 
-class ConfigModel(BaseModel):
-    """Immutable; an unknown key is an error."""
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number, not true or false")
+    return value
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+def _with_strict_numbers(schema: Any) -> Any:
+    """A part of a core schema in which no boolean counts as a number.
+
+    Whole numbers are strict. Others stay lax, since YAML reads 1e-4 as a text. Models in it are
+    left out: each does this for itself.
+    """
+    if isinstance(schema, list | tuple):
+        return type(schema)(_with_strict_numbers(part) for part in schema)
+    if not isinstance(schema, dict) or schema.get("type") == "model":
+        return schema
+    if schema.get("type") == "function-before" and schema["function"]["function"] is _number:
+        return schema  # pydantic hands out the schema of a finished model again
+    if schema.get("type") == "int":
+        return {**schema, "strict": True}
+    if schema.get("type") == "float":
+        return core_schema.no_info_before_validator_function(_number, schema)
+    return {key: _with_strict_numbers(part) for key, part in schema.items()}
+
+
+class ConfigModel(BaseModel):
+    """Immutable. An unknown key is an error, and so is true, .inf or .nan for a number."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        model: Any = schema
+        while model["type"] != "model" and "schema" in model:
+            model = model["schema"]  # within the validators of the whole model
+        if model["type"] == "model":
+            model["schema"] = _with_strict_numbers(model["schema"])
+        return schema
 
 
 def _with_grid(schema: dict[str, Any]) -> None:

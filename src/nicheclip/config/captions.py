@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -53,7 +54,8 @@ class OllamaOptions(ConfigModel):
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
     top_k: Annotated[int, Field(ge=1)] = 40
     num_predict: Annotated[int, Field(ge=1)] = 120
-    """Most tokens of a reply; without it a model may run on for ever."""
+    """Most tokens of a reply; without it a model may run on for ever. The thoughts of a model that
+    thinks count as well."""
     num_ctx: Annotated[int, Field(ge=128)] = 4096
     seed: int = 0
     """Base seed; each sample and each attempt adds to it."""
@@ -76,6 +78,23 @@ class OllamaBackend(_Backend):
     concurrency: Annotated[int, Field(ge=1)] = 4
     """Requests under way at once; give the server `OLLAMA_NUM_PARALLEL` to match."""
     options: OllamaOptions = OllamaOptions()
+
+    @field_validator("host")
+    @classmethod
+    def _host_is_a_url(cls, host: str | None) -> str | None:
+        expected = "expected the URL of a server, for example http://localhost:11434, or null"
+        if host is None:
+            return host
+        if re.search(r"[\s\x00-\x1f\x7f]", host):
+            raise ValueError(f"{expected}; not with spaces or control characters")
+        try:
+            parts = urlsplit(host if "://" in host else f"http://{host}")
+            whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError as error:
+            raise ValueError(f"{expected}: {error}") from None
+        if not whole:
+            raise ValueError(expected)
+        return host
 
     @property
     def starts_server(self) -> bool:

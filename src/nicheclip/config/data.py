@@ -1,8 +1,9 @@
 """Config of data sets: source, images, splits, shards."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.sources import Source
@@ -24,13 +25,41 @@ class ImageConfig(ConfigModel):
 class SplitConfig(ConfigModel):
     """Train, validation and test."""
 
-    method: Literal["hash", "given"] = "hash"
-    """`hash`: each image's place is drawn by its own id with the same chances in every class, so
-    that images added later do not move others, save one: the first image of a class, in the
-    order of the hash, always trains, and a new image may take that place. Small classes may miss a
-    split. `given`: the source says."""
+    method: Literal["stratified", "hash", "given"] = "stratified"
+    """`stratified`: exact shares of each class, one image at least in each wanted split where the
+    class has enough. `hash`: each image's place is drawn by its own bytes with the same chances in
+    every class, so that images added later do not move others, save one: the first image of a
+    class, in the order of the hash, always trains, and a new image may take that place. Small
+    classes may miss a split. `given`: the source says. None depends on names of files, classes or
+    the data set."""
     val: Fraction = 0.1
     test: Fraction = 0.1
+    keep_together: list[Literal["near_duplicates", "group"]] = Field(default=[])
+    """What never stands in two splits, unless the source says so: versions of one photograph, or
+    images of one `group` (a slide, an animal, a day), which is a column of the source or is read
+    off the file names by `group_pattern`. Shares are then as near as whole groups allow."""
+    group_pattern: str | None = None
+    """Regular expression found in an image's key (its path); its first group, or all that it
+    matches, names the image's group. Images that it does not match have no group."""
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=16)] | None = 4
+    """Two images are versions of one photograph when their 64-bit perceptual hashes differ in at
+    most so many bits. null does not look for any."""
+
+    @model_validator(mode="after")
+    def _is_found_before_it_is_kept_together(self) -> "SplitConfig":
+        if "near_duplicates" in self.keep_together and self.near_duplicate_bits is None:
+            raise ValueError("keep_together: near_duplicates needs near_duplicate_bits")
+        return self
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _is_an_expression(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"not a regular expression ({error})") from error
+        return pattern
 
     @model_validator(mode="after")
     def _something_trains(self) -> "SplitConfig":
@@ -89,5 +118,5 @@ class DatasetConfig(ConfigModel):
     def determines_splits(self) -> dict[str, Any]:
         """What of it can change the catalog of given images, as plain values."""
         if self.split.method == "given":  # shares that are drawn by nobody
-            return {"method": "given"}
+            return self.split.model_dump(mode="json", include={"method", "near_duplicate_bits"})
         return self.split.model_dump(mode="json")

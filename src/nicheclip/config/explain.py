@@ -1,43 +1,65 @@
 """Errors of the config in a user's words: where, what is wrong, and what was meant."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
+
+from nicheclip.config.yaml_file import compose_yaml
 
 Schema = dict[str, Any]
 
+SHOWN = 20
+"""Errors that are explained; more are only counted."""
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+_Roots = list[tuple[Path | str, yaml.Node | None]]
+
 
 def explain(
-    item: Any,
+    error: ValidationError,
     schema: Schema,
     files: Sequence[Path | str],
     origins: Mapping[tuple[str, str], str],
-) -> str:
-    """One error of pydantic in a user's words, with file and line.
+) -> list[str]:
+    """The errors of pydantic in a user's words, each in a line with its place in the file.
 
     Args:
-        item: of ``ValidationError.errors()``.
+        error: as pydantic raised it.
         schema: the JSON schema of the config.
         files: that the config was read from; the last one that has the key is named.
         origins: the grid of each entry that one made, by (section, entry).
     """
+    items = error.errors(include_url=False, include_context=False)
+    roots = [(file, compose_yaml(file)) for file in reversed(files)]
+    lines = [_explained(item, schema, roots, origins) for item in items[:SHOWN]]
+    more = len(items) - len(lines)
+    return [*lines, f"and {more} more. Mend these first."] if more else lines
+
+
+def _explained(
+    item: Any, schema: Schema, roots: _Roots, origins: Mapping[tuple[str, str], str]
+) -> str:
     path = [str(part) for part in item["loc"]]
     if item["type"] == "extra_forbidden":
         message = f"unknown key {path[-1]!r}{_meant(path, schema)}"
     elif item["type"] == "missing":
         message = f"the key {path[-1]!r} is missing"
     else:
-        given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
+        given = "" if isinstance(item["input"], dict) else f" (given: {_SHORT.repr(item['input'])})"
         message = item["msg"].removeprefix("Value error, ") + given
     keys = _without_tags(path, schema)
     if tuple(keys[:2]) in origins:
         made = keys[1]
         keys = [keys[0], origins[keys[0], made], *keys[2:]]
         message += f" (entry {made} of the grid)"
-    return ": ".join(part for part in (_place(keys, files), ".".join(keys), message) if part)
+    return ": ".join(part for part in (_place(keys, roots), ".".join(keys), message) if part)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -99,11 +121,10 @@ def _without_tags(path: list[str], schema: Schema) -> list[str]:
     return keys
 
 
-def _place(keys: list[str], files: Sequence[Path | str]) -> str:
-    """``file:line`` of the deepest of ``keys`` that a file has; the last file wins."""
-    for file in reversed(files):
-        node = yaml.compose(Path(file).read_text(encoding="utf-8"))
-        line = _line(node, keys)
+def _place(keys: list[str], roots: _Roots) -> str:
+    """``file:line`` of the deepest of ``keys`` that a file has; the first of ``roots`` wins."""
+    for file, root in roots:
+        line = _line(root, keys)
         if line is not None:
             return f"{file}, line {line}"
     return ""

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from nicheclip.config.archive_readers import ArchiveReader, ClassFoldersReader, ListedReader
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.source_files import matching_files, table_columns
 from nicheclip.config.worlds import World
+from nicheclip.config.yaml_file import read_yaml
+from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.urls import file_name
 
@@ -94,6 +95,7 @@ class FolderSource(_Source):
 
 ExtraColumn = Literal[
     "split",
+    "group",
     "licence",
     "rights_holder",
     "url",
@@ -111,8 +113,8 @@ ExtraColumn = Literal[
 class TableSource(_Source):
     """A CSV or Parquet table with one row per image.
 
-    Read are the columns path and label, and if there: split, licence, rights_holder, url, common
-    (the name that people use) and the ranks from kingdom to species. Others are passed over.
+    Read are the columns path and label, and if there: split, group, licence, rights_holder, url,
+    common (the name that people use) and the ranks from kingdom to species. Others are passed over.
     """
 
     kind: Literal["table"]
@@ -302,8 +304,8 @@ class RegistrySource(_Source):
     def _entry(self, registry: Path) -> Any:
         """None where it cannot be read: the job that acquires says what is wrong."""
         try:
-            return yaml.safe_load((registry / f"{self.name}.yaml").read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, UnicodeDecodeError):
+            return read_yaml(registry / f"{self.name}.yaml")
+        except InputError:
             return None
 
 

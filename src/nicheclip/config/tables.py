@@ -8,11 +8,11 @@ it. `$name` stands for the key `name` of the paper's section in the config.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.explain import explain, suggestion
+from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import Kind
 
@@ -292,17 +292,13 @@ def read_table_spec(path: Path) -> TableSpec:
     Raises:
         InputError: names each wrong key with its line, and the nearest valid key.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {error}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected the keys of a table: {', '.join(_KEYS)}.")
     try:
         return TableSpec.model_validate(values)
     except ValidationError as error:
-        schema = TableSpec.model_json_schema()
-        lines = [explain(item, schema, [path], {}) for item in error.errors()]
+        lines = explain(error, TableSpec.model_json_schema(), [path], {})
         raise InputError("\n  ".join([f"{path}: not a table.", *lines])) from None
 
 

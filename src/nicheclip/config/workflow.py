@@ -15,10 +15,11 @@ from nicheclip.config.grids import expand_grids
 from nicheclip.config.papers import PapersConfig
 from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
+from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 
-#: names become folder names
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+#: names become folder names, and parts of file names, which may have 255 characters
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=150)]
 
 
 class EncodingConfig(ConfigModel):
@@ -130,6 +131,26 @@ class Config(ConfigModel):
         return self
 
 
+def check_file(file: Path | str) -> None:
+    """Read ``file`` more strictly than Snakemake does.
+
+    Raises:
+        InputError: it is absent, empty, not YAML, or says something twice; names file and line.
+    """
+    if not Path(file).exists():
+        raise InputError(
+            f"{file}: no such file in {Path.cwd()}. Run snakemake in the folder of the clone, or "
+            "name a config with --configfile, and write targets before that."
+        )
+    values = read_yaml(file)
+    if not isinstance(values, dict):
+        found = "it is empty" if values is None else f"it holds a {type(values).__name__}"
+        raise InputError(
+            f"{file}: expected the sections of a config ({', '.join(Config.model_fields)}), but "
+            f"{found}. Copy workflow/config/own.yaml and change the lines that it marks."
+        )
+
+
 def parse_config(values: dict[str, Any], files: Sequence[Path | str] = ()) -> Config:
     """The typed config of ``values``, as read from ``files`` (later ones override).
 
@@ -140,6 +161,5 @@ def parse_config(values: dict[str, Any], files: Sequence[Path | str] = ()) -> Co
     try:
         return Config.model_validate(expanded.values)
     except ValidationError as error:
-        schema = Config.model_json_schema()
-        lines = [explain(item, schema, files, expanded.origins) for item in error.errors()]
+        lines = explain(error, Config.model_json_schema(), files, expanded.origins)
         raise InputError("config: " + "\n  ".join(["not valid.", *lines])) from None

@@ -67,6 +67,7 @@ def acquired_row(
         "width": stored.width,
         "height": stored.height,
         "split": image.split,
+        "group": image.group,
         "class_id": image.label,
         "name": image.name or image.label,
         **{rank: image.lineage.get(rank, "") for rank in RANKS},

@@ -6,6 +6,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nicheclip.data.acquired_rows import AcquiredRows
+from nicheclip.runtime.errors import InputError
 from nicheclip.schemas import CATALOG
 
 #: rows that are sorted together
@@ -42,15 +44,34 @@ class CatalogWriter:
         ).items():  # fmt: skip
             self._writers[number].write_table(self._table(found))
 
-    def finish(self, path: Path) -> None:
-        """Write the catalog."""
+    def finish(self, path: Path, acquired: AcquiredRows) -> None:
+        """Write the catalog.
+
+        Args:
+            path: written.
+            acquired: what the rows came from, for what an error says.
+
+        Raises:
+            InputError: two images have the same id.
+        """
         with pq.ParquetWriter(path, CATALOG, compression="zstd") as catalog:
             for bucket, writer in zip(self._paths, self._writers, strict=True):
                 writer.close()
                 rows = pl.DataFrame(pq.read_table(bucket)).sort("image_id")
+                _check_ids(rows, acquired, self._name)
                 catalog.write_table(rows.to_arrow().cast(CATALOG))
                 bucket.unlink()
 
     def _table(self, rows: pl.DataFrame) -> pa.Table:
         named = rows.with_columns(source=pl.lit(self._name)).select(CATALOG.names)
         return named.to_arrow().cast(CATALOG)
+
+
+def _check_ids(rows: pl.DataFrame, acquired: AcquiredRows, name: str) -> None:
+    again = rows.filter(pl.col("image_id").is_duplicated())["image_id"].head(1)
+    if again.is_empty():
+        return
+    first, second = acquired.where(pl.col("image_id") == again[0])["key"].head(2)
+    if first == second:
+        raise InputError(f"{name}: the source names {first!r} twice. Remove one of the two.")
+    raise InputError(f"{name}: {second!r} and {first!r} have the same id. Rename one of the two.")

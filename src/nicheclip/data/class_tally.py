@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from nicheclip.runtime.manifest import Dropped
 from nicheclip.schemas import CLASSES
 from nicheclip.terms import RANKS
 
@@ -35,9 +36,32 @@ class ClassTally:
         if sum(piece.height for piece in self._pieces) > WAITING:
             self._pieces = [_joined(pl.concat(self._pieces))]
 
+    def doubts(self) -> list[Dropped]:
+        """Ranks that a class loses because its images disagree, and classes of the same name."""
+        if not self._pieces:
+            return []
+        joined = self._all().sort("class_id")
+        found = []
+        for rank in RANKS:
+            least, greatest = pl.col(f"least_{rank}"), pl.col(f"greatest_{rank}")
+            rows = joined.filter(least != greatest).select("class_id", least, greatest).rows()
+            found += [
+                Dropped(key=class_id, reason=f"its images disagree on the {rank}: {one!r}, {two!r}")
+                for class_id, one, two in rows
+            ]
+        plain = pl.col("name").str.to_lowercase().str.replace_all("_", " ").str.strip_chars()
+        alike = joined.with_columns(plain=plain).group_by("plain", maintain_order=True)
+        for (name,), classes in alike:
+            if classes.height > 1:
+                ids = ", ".join(map(repr, classes["class_id"]))
+                found.append(Dropped(key=str(name), reason=f"several classes are called so: {ids}"))
+        return found
+
     def table(self) -> pl.DataFrame:
         """All classes by id (schema ``CLASSES``)."""
-        joined = _joined(pl.concat(self._pieces))
+        if not self._pieces:
+            return pl.DataFrame(CLASSES.empty_table())
+        joined = self._all()
         agreed = [
             pl.when(pl.col(f"least_{rank}") == pl.col(f"greatest_{rank}"))
             .then(f"least_{rank}")
@@ -47,6 +71,10 @@ class ClassTally:
         ]
         named = joined.with_columns(*agreed, pl.col("common").fill_null(""))
         return named.sort("class_id").select(CLASSES.names)
+
+    def _all(self) -> pl.DataFrame:
+        self._pieces = [_joined(pl.concat(self._pieces))]
+        return self._pieces[0]
 
 
 def _joined(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,12 +1,11 @@
 """From what was acquired to a catalog, its classes and its splits; no image is read.
 
-Two passes over the rows of all parts. The first keeps what the decisions need, some 80 bytes a row:
-what repeats, which split. The second streams the rows: they go to the catalog by way of buckets,
-each of which is sorted by itself, and their ranks to the classes.
+The rows of all parts are streamed, once for each decision: which repeat others, which split each is
+in, and at last into the catalog, the classes and the indexes of the splits. What is held for each
+row is the decisions: a few bytes.
 """
 
 import logging
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,43 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from nicheclip.config.data import SplitConfig
-from nicheclip.data.acquire import PartFiles
+from nicheclip.data.acquired_rows import AcquiredPart, AcquiredRows, listed
 from nicheclip.data.catalog_writer import CatalogWriter
 from nicheclip.data.class_tally import ClassTally
-from nicheclip.data.split_files import write_split
-from nicheclip.data.splits import given_split, hash_splits
+from nicheclip.data.image_groups import kept_together, near_duplicates
+from nicheclip.data.repeated_images import describe, find_repeats
+from nicheclip.data.split_files import write_splits
+from nicheclip.data.splits import TEST, TRAIN, choose_splits, split_names
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path
 from nicheclip.runtime.manifest import Dropped
-from nicheclip.schemas import ACQUIRED, CLASSES, DROPPED, read_table
+from nicheclip.schemas import CLASSES
 from nicheclip.terms import SPLITS
 
 log = logging.getLogger(__name__)
-
-#: rows of the second pass that are in memory
-ROWS_AT_ONCE = 1 << 16
-
-
-@dataclass(frozen=True)
-class AcquiredPart:
-    """What acquiring one part wrote."""
-
-    rows: Path
-    """Schema ``ACQUIRED``."""
-    dropped: Path
-    """Schema ``DROPPED``."""
-    tars: Sequence[str]
-    """Relative to the folder of a split that is written."""
-
-    @classmethod
-    def of(cls, files: PartFiles, folder: Path) -> "AcquiredPart":
-        """What ``acquire`` wrote, for splits below ``folder``."""
-        tars = [os.path.relpath(tar, folder / "split") for tar in files.tars]
-        return cls(files.rows, files.dropped, tars)
 
 
 @dataclass(frozen=True)
@@ -59,7 +41,8 @@ class CurateReport:
     """What was kept and what was not."""
 
     counts: dict[str, int]
-    """Images, classes, images of each split, and converted images by what was changed."""
+    """Images, classes, images of each split, near duplicates, and converted images by what was
+    changed."""
     dropped: list[Dropped]
     """While acquiring and here, in the order of the source."""
     noted: list[Dropped]
@@ -93,167 +76,101 @@ def curate(
         InputError: the source names a key twice, lacks a split that must be given, or leaves fewer
             than two classes.
     """
-    rows = acquired = _decisions(parts)
-    _check_ids(rows, parts, name)
-    if split.method == "given":
-        _check_splits(rows, parts)
-    rows = rows.with_columns(kept=_first_of_each(rows))
-    left_out, images = _left_out(rows, parts), int(rows["kept"].sum())
-    classes = sorted(rows.filter("kept")["class_id"].unique().cast(pl.String))
-    if len(classes) < 2:
-        raise InputError(_too_few(name, images, classes, left_out))
-    if split.method == "hash":
-        rows = rows.with_columns(_hashed(rows, split, seed).alias("split"))
+    rows = AcquiredRows(parts)
+    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
+        spool = Path(files.enter_context(tempfile.TemporaryDirectory(prefix=".", dir=folder)))
+        repeats = find_repeats(rows, spool)
+        left_out = listed(pl.concat([rows.dropped(), describe(repeats, rows)]))
+        photographs = near_duplicates(rows, repeats.kept, split.near_duplicate_bits)
+        groups = kept_together(rows, repeats.kept, photographs, split)
+        splits = choose_splits(rows, repeats.kept, split, groups=groups, seed=seed)
+        images = int(repeats.kept.sum())
+        catalog, tally = CatalogWriter(name, spool, images), ClassTally()
+        noted = _Notes()
+        _stream(rows, splits, catalog, tally, noted)
+        classes = tally.table()
+        if classes.height < 2:
+            raise InputError(_too_few(name, images, classes["class_id"].to_list(), left_out))
         catalog_path = files.enter_context(atomic_path(folder / "catalog.parquet"))
         classes_path = files.enter_context(atomic_path(folder / "classes.parquet"))
-        spool = Path(files.enter_context(tempfile.TemporaryDirectory(prefix=".", dir=folder)))
-        catalog, tally = CatalogWriter(name, spool, images), ClassTally()
-        converted = _second_pass(rows, parts, catalog, tally)
-        catalog.finish(catalog_path)
-        class_table = tally.table()
-        pq.write_table(class_table.to_arrow().cast(CLASSES), classes_path, compression="zstd")
-        tars = [tar for part in parts for tar in part.tars]
-        kept = rows.filter("kept")
-        for one in SPLITS:
-            write_split(
-                folder / one, kept.filter(pl.col("split") == one), classes=classes, tars=tars
-            )
-    counts = {"images": images, "classes": len(classes)}
-    counts |= {one: kept.filter(pl.col("split") == one).height for one in SPLITS}
-    noted = _unexpected(name, acquired, expected)
-    return CurateReport(counts | converted, left_out, noted)
+        catalog.finish(catalog_path, rows)
+        pq.write_table(classes.to_arrow().cast(CLASSES), classes_path, compression="zstd")
+        write_splits(folder, rows, splits, classes["class_id"].to_list())
+    counts = {"images": images, "classes": classes.height}
+    counts |= {one: int((splits == number).sum()) for number, one in enumerate(SPLITS)}
+    counts |= _twins(name, photographs, splits[repeats.kept])
+    found = [*_unexpected(name, noted.given, expected), *tally.doubts()]
+    for one in found:
+        log.warning("%s: %s: %s", name, one.key, one.reason)
+    return CurateReport(counts | noted.conversions(), left_out, found)
 
 
-def _decisions(parts: Sequence[AcquiredPart]) -> pl.DataFrame:
-    """What of each row is needed to decide about it, part after part.
-
-    128 bits of sha256 tell images apart: two of 10^9 different ones agree with a chance of 10^-21.
-    """
-    halves = {
-        f"sha256_{i}": pl.col("sha256")
-        .str.slice(16 * i, 16)
-        .str.to_integer(base=16, dtype=pl.UInt64)
-        for i in range(2)
+def _twins(
+    name: str, photographs: NDArray[np.int64] | None, splits: NDArray[np.int8]
+) -> dict[str, int]:
+    """Images that are versions of others, and those for test of which a version trains."""
+    if photographs is None:
+        return {}
+    versions = np.bincount(photographs)[photographs]
+    trains = np.zeros(int(photographs.max(initial=-1)) + 1, bool)
+    trains[photographs[splits == TRAIN]] = True
+    judged = int((trains[photographs] & (splits == TEST)).sum())
+    if judged:
+        log.warning(
+            "%s: of %d images for test, %d have a near duplicate that trains. To keep versions of "
+            "a photograph in one split, set split.keep_together: [near_duplicates].",
+            name,
+            (splits == TEST).sum(),
+            judged,
+        )
+    return {
+        "near duplicates": int((versions > 1).sum()),
+        "near duplicates of train in test": judged,
     }
-    columns = ("position", "image_id", "split", "tar", "offset", "size")
-    scanned = pl.scan_parquet([part.rows for part in parts]).select(
-        *columns, pl.col("class_id").cast(pl.Categorical), **halves
-    )
-    return scanned.with_columns(pl.col("split").cast(pl.Categorical)).collect()
 
 
-def _first_of_each(rows: pl.DataFrame) -> pl.Series:
-    """Whether a row is the first in the source with its bytes."""
-    first = (
-        rows.select("position", "sha256_0", "sha256_1")
-        .with_row_index("row")
-        .sort("position")
-        .select("row", first=pl.struct("sha256_0", "sha256_1").is_first_distinct())
-        .sort("row")
-    )
-    return first["first"]
+class _Notes:
+    """What is counted while the rows stream by."""
+
+    def __init__(self) -> None:
+        self.given: Counter[str] = Counter()
+        """Acquired images by the split that the source names."""
+        self._converted: Counter[str] = Counter()
+
+    def conversions(self) -> dict[str, int]:
+        """Converted images that are kept, by what was changed."""
+        return {f"converted: {what}": n for what, n in sorted(self._converted.items())}
+
+    def add(self, rows: pl.DataFrame, kept: pl.DataFrame) -> None:
+        """Count acquired rows, and those that are kept."""
+        self.given.update(rows["split"].fill_null("all").to_list())
+        self._converted.update(kept["converted"].explode().drop_nulls().to_list())
 
 
-def _hashed(rows: pl.DataFrame, split: SplitConfig, seed: int) -> pl.Series:
-    """The split of each row; of those that are not kept, none."""
-    places = rows.with_row_index("row").filter("kept").sort("position")
-    drawn = hash_splits(places["image_id"], places["class_id"], split, seed=seed)
-    found = places.select("row", split=drawn.cast(pl.Categorical))
-    joined = rows.select(row=pl.int_range(pl.len(), dtype=pl.UInt32)).join(
-        found, on="row", how="left", maintain_order="left"
-    )
-    return joined["split"]
-
-
-def _second_pass(
-    rows: pl.DataFrame,
-    parts: Sequence[AcquiredPart],
+def _stream(
+    rows: AcquiredRows,
+    splits: NDArray[np.int8],
     catalog: CatalogWriter,
     tally: ClassTally,
-) -> dict[str, int]:
-    """Stream the kept rows to catalog and classes; returns converted images by what was changed."""
-    start, converted = 0, Counter[str]()
-    for part in parts:
-        with pq.ParquetFile(part.rows) as file:
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=ACQUIRED.names):
-                decided = rows.slice(start, batch.num_rows)
-                start += batch.num_rows
-                frame = pl.DataFrame(batch).with_columns(
-                    decided["split"].cast(pl.String), decided["kept"]
-                )
-                frame = frame.filter("kept")
-                catalog.add(frame)
-                tally.add(frame)
-                converted.update(frame["converted"].explode().drop_nulls().to_list())
-    return {f"converted: {what}": converted[what] for what in sorted(converted)}
+    noted: _Notes,
+) -> None:
+    """Give the kept rows, with their splits, to all that are made of them."""
+    for where, frame in rows.batches():
+        kept = splits[where] >= 0
+        chosen = frame.filter(pl.Series(kept))
+        noted.add(frame, chosen)
+        chosen = chosen.with_columns(split_names(splits[where][kept]))
+        catalog.add(chosen)
+        tally.add(chosen)
 
 
-def _check_ids(rows: pl.DataFrame, parts: Sequence[AcquiredPart], name: str) -> None:
-    again = rows.filter(~pl.col("image_id").is_first_distinct())["image_id"].head(1)
-    if again.is_empty():
-        return
-    keys = _rows_of(parts, pl.col("image_id").is_in(again.implode()))["key"]
-    if keys[0] == keys[1]:
-        raise InputError(f"{name}: the source names {keys[0]!r} twice. Remove one of the two.")
-    raise InputError(
-        f"{name}: {keys[1]!r} and {keys[0]!r} have the same id. Rename one of the two files."
-    )
-
-
-def _check_splits(rows: pl.DataFrame, parts: Sequence[AcquiredPart]) -> None:
-    without = rows.filter(pl.col("split").is_null())["position"]
-    if not without.is_empty():
-        first = _rows_of(parts, pl.col("position") == without.min())
-        given_split(None, key=first["key"][0])
-
-
-def _rows_of(parts: Sequence[AcquiredPart], which: pl.Expr) -> pl.DataFrame:
-    """Some rows, whole, in the order of the source."""
-    return pl.scan_parquet([part.rows for part in parts]).filter(which).collect().sort("position")
-
-
-def _left_out(rows: pl.DataFrame, parts: Sequence[AcquiredPart]) -> list[Dropped]:
-    """What acquiring dropped, and what repeats another image."""
-    dropped = [pl.DataFrame(read_table(part.dropped, DROPPED)) for part in parts]
-    both = pl.concat([*dropped, _duplicates(rows, parts)]).sort("position")
-    return [Dropped(key=key, reason=reason) for _, key, reason in both.iter_rows()]
-
-
-def _duplicates(rows: pl.DataFrame, parts: Sequence[AcquiredPart]) -> pl.DataFrame:
-    """The rows that repeat another, as rows of schema ``DROPPED``."""
-    content = ["sha256_0", "sha256_1"]
-    again = rows.filter(~pl.col("kept")).select("position", *content)
-    if again.is_empty():
-        return pl.DataFrame(DROPPED.empty_table())
-    firsts = rows.filter("kept").join(again, on=content, how="semi")
-    wanted = pl.concat([again["position"], firsts["position"]])
-    named = _rows_of(parts, pl.col("position").is_in(wanted.implode()))
-    named = named.select("position", "key", "class_id")
-    first = firsts.select(*content, first="position").join(
-        named.select(first="position", first_key="key", first_label="class_id"), on="first"
-    )
-    pairs = again.join(named, on="position").join(first, on=content)
-    same = pl.col("class_id") == pl.col("first_label")
-    plain = pl.format("{} = {}", "key", "first_key")
-    labelled = pl.format("{} ({}) = {} ({})", "key", "class_id", "first_key", "first_label")
-    return pairs.select(
-        "position",
-        key=pl.when(same).then(plain).otherwise(labelled),
-        reason=pl.when(same)
-        .then(pl.lit("duplicate of another image"))
-        .otherwise(pl.lit("duplicate with another label")),
-    )
-
-
-def _unexpected(name: str, rows: pl.DataFrame, expected: Mapping[str, int]) -> list[Dropped]:
+def _unexpected(name: str, found: Counter[str], expected: Mapping[str, int]) -> list[Dropped]:
     """A note where the registry expects other numbers of images than the source gave."""
-    splits = rows["split"].cast(pl.String).fill_null("all").value_counts().sort("split")
-    found = dict(splits.iter_rows())
-    if not expected or found == dict(expected):
+    if not expected or dict(found) == dict(expected):
         return []
-    reason = f"the registry expects {dict(expected)} images, the source gave {found}"
-    log.warning("%s: %s", name, reason)
+    gave = dict(sorted(found.items()))
+    reason = f"the registry expects {dict(expected)} images, the source gave {gave}"
     return [Dropped(key=name, reason=reason)]
 
 

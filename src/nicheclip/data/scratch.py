@@ -1,9 +1,11 @@
 """Copies of images on a node's own disk, for the time of a job."""
 
+import contextlib
 import hashlib
 import logging
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: a user's own: nodes are shared
 PREFIX = f"nicheclip-{os.getuid()}-"
+#: holds the lock, where nobody else can hold it or put a link in its place
+PRIVATE = f".nicheclip-{os.getuid()}"
 LOCK = ".lock"
 SPLITS = ("train", "val")
 BLOCK = 2**22  # bytes
@@ -62,17 +66,42 @@ def on_scratch(data: Path, scratch: str | None) -> Iterator[Path]:
 def _own_folder(scratch: Path) -> tuple[Path, int]:
     """A new folder in ``scratch`` and its held lock; folders that nobody holds are removed."""
     scratch.mkdir(parents=True, exist_ok=True)
-    with locked(scratch / f".{PREFIX}lock"):  # a new folder is locked before others look at it
+    with locked(_private(scratch / PRIVATE) / LOCK):  # a new folder is locked before others look
         for other in scratch.glob(f"{PREFIX}*"):
             _remove_if_left(other)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
         return folder, lock(folder / LOCK, wait=False)
 
 
+def _private(folder: Path) -> Path:
+    """``folder``, made if it is not there, with nobody else let in.
+
+    Raises:
+        OSError: it is a link or another user's.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if not _is_own(folder):
+        raise OSError(
+            f"{folder} is a link or another user's, expected a folder of your own: remove it, or "
+            "set `scratch` to a folder where only you write"
+        )
+    folder.chmod(0o700)
+    return folder
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether it is a folder of this user, and no link to one."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+
+
 def _remove_if_left(folder: Path) -> None:
     try:
+        if not _is_own(folder):
+            return
         descriptor = lock(folder / LOCK, wait=False)
-    except (LockedError, OSError):  # in use, or another user's
+    except (LockedError, OSError):  # in use, or gone
         return
     shutil.rmtree(folder, ignore_errors=True)
     os.close(descriptor)

@@ -11,7 +11,6 @@ choice (``ComputeConfig.on_code_change``).
 """
 
 import logging
-import pickle
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from nicheclip.engine.origin import Origin
-from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.errors import InputError, cause
 from nicheclip.runtime.files import atomic_path, read_json, sha256_file, write_json
 
 log = logging.getLogger(__name__)
@@ -92,8 +91,11 @@ class CheckpointFolder:
     def save(self, checkpoint: Checkpoint) -> Path:
         """Write ``checkpoint`` and remove all but the last ``KEPT``; returns its file."""
         path = self.folder / f"step-{checkpoint.step:09d}.pt"
-        with atomic_path(path) as temporary:
-            torch.save(checkpoint.state, temporary)
+        for place in (path, path.with_suffix(".json")):
+            if place.is_dir():
+                shutil.rmtree(place)
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            torch.save(checkpoint.state, stream)  # by name, it hides why a write has failed
         record = Record(
             step=checkpoint.step,
             steps=self._steps,
@@ -103,8 +105,8 @@ class CheckpointFolder:
         )
         write_json(path.with_suffix(".json"), record.model_dump(mode="json"))
         for old in _newest_first([self.folder])[KEPT:]:
-            old.with_suffix(".json").unlink(missing_ok=True)
-            old.unlink()
+            _remove(old.with_suffix(".json"))
+            _remove(old)
         return path
 
     def latest(self) -> Checkpoint | None:
@@ -171,11 +173,11 @@ class CheckpointFolder:
         for path in _newest_first([folder]):
             try:
                 record = read_json(path.with_suffix(".json"))
-                if "origin" not in record:
+                if isinstance(record, dict) and "origin" not in record:
                     return f"format of the engine 1, now {self._origin.format}"
                 return Record.model_validate(record).origin.differences(self._origin)
-            except (OSError, ValueError):
-                continue
+            except Exception as error:
+                log.debug("%s: its record is damaged (%s)", path, cause(error))
         return "what it follows from cannot be read"
 
     def remove(self) -> None:
@@ -198,6 +200,14 @@ def _newest_first(folders: list[Path]) -> list[Path]:
     return sorted(found, key=lambda path: path.name, reverse=True)
 
 
+def _remove(path: Path) -> None:
+    """Delete what lies at ``path``, if anything: a file, or a folder in its place."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _whole(folders: list[Path]) -> Iterator[Stored]:
     """The checkpoints in ``folders`` that are not damaged, newest first."""
     for path in _newest_first(folders):
@@ -206,7 +216,9 @@ def _whole(folders: list[Path]) -> Iterator[Stored]:
             if sha256_file(path) != record.sha256:
                 raise ValueError("its checksum differs")
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, ValueError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
-            log.warning("%s: damaged (%s); trying the one before", path, error)
+        except MemoryError:
+            raise
+        except Exception as error:  # a library may meet damage with any
+            log.warning("%s: damaged (%s); trying the one before", path, cause(error))
             continue
         yield path, record, state

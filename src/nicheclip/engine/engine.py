@@ -1,7 +1,6 @@
 """The engine: takes an objective from its start to its result, resumable to the same bytes."""
 
 import logging
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ import torch
 
 from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
 from nicheclip.engine.chosen import chosen_plans
+from nicheclip.engine.divergence import diverged, figures_not_finite, weights_not_finite
+from nicheclip.engine.finished import keep_result, tell_what_is_kept
 from nicheclip.engine.interruption import Interrupted, StopRequest
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.machine import RunTime, machine_facts
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 
 REPORT_FILE = "train.json"
 HISTORY_FILE = "history.csv"
-#: of the samples in an error message
-NAMES_SHOWN = 8
 
 
 def run(
@@ -51,14 +50,15 @@ def run(
     same call is made again; on a CPU the weights are then, bit by bit, those of an unbroken run
     with the same number of threads. SIGTERM, SIGUSR1, SIGINT, the time ``stop_at`` and a newer
     process for the same run end the step in progress, write a checkpoint and exit with status 75
-    (``interruption.EXIT_STATUS``). Checkpoints are deleted when the run is complete.
+    (``interruption.EXIT_STATUS``). Checkpoints are deleted when the run is complete; its result is
+    kept in ``run_folder`` until that of another run is complete (see ``finished``).
 
     Where WORLD_SIZE is set, this is one of so many processes (see ``engine.process``).
 
     Args:
         settings: of the run; ``compute.gpus`` 0 trains on the CPU.
         make_objective: called once, when all processes are there.
-        run_folder: for checkpoints, ``log.jsonl`` and TensorBoard files.
+        run_folder: for checkpoints, ``log.jsonl``, TensorBoard files and links to the result.
         output: receives what the objective saves, ``train.json`` and ``history.csv``.
         code: a digest of this code; ``compute.on_code_change`` says what happens to checkpoints
             that other code has written.
@@ -66,7 +66,8 @@ def run(
 
     Raises:
         InputError: the settings do not fit the objective, the data or the machine, the code has
-            changed since the checkpoint, or the loss is no longer finite.
+            changed since the checkpoint, the loss, a weight or a figure of an epoch is no longer
+            finite, or the disk is full.
         Interrupted: the process was asked to stop.
     """
     processes = join_processes(settings.compute, settings.precision)
@@ -76,6 +77,8 @@ def run(
         with StopRequest(stop_at=stop_at, owner=owner) as stop:
             engine = _Engine(processes, settings, make_objective(), run_folder, code, stop)
             try:
+                if processes.is_first:
+                    tell_what_is_kept(run_folder)
                 engine.train()
                 report = engine.report()
             finally:
@@ -84,6 +87,7 @@ def run(
                 engine.objective.save(output)
                 write_history(output / HISTORY_FILE, engine.history)
                 write_json(output / REPORT_FILE, report.model_dump(mode="json"))
+                keep_result(output, run_folder)
                 engine.checkpoints.remove()
             processes.fabric.barrier()
     finally:
@@ -152,10 +156,13 @@ class _Engine:
             if self._step % self._settings.compute.log_every_steps == 0 or self._is_done:
                 self._log_step(plan.epoch, terms, rate)
             epoch_ends = plan.number + 1 == self._sampling.batches
-            if epoch_ends:
-                self._end_epoch(plan.epoch, rate)
             due = time.monotonic() - written > self._settings.compute.checkpoint_seconds
-            if epoch_ends or stop or due:
+            saves = epoch_ends or stop or due
+            if saves:
+                self._check(weights_not_finite(self.objective), plan)
+            if epoch_ends:
+                self._end_epoch(plan, rate)
+            if saves:
                 self._write_checkpoint()
                 written = time.monotonic()
             if stop and not self._is_done:
@@ -193,7 +200,8 @@ class _Engine:
     def _leave(self) -> NoReturn:
         self._processes.fabric.barrier()  # the checkpoint is written before any process leaves
         reason = self._stop.reason() or "another process was asked to stop"
-        log.info("stopped after step %d of %d: %s", self._step, self._steps, reason)
+        done = "stopped after step %d of %d: %s. The same command goes on from here"
+        log.info(done, self._step, self._steps, reason)
         raise Interrupted(rank=self._processes.rank)
 
     def _begin_epoch(self, epoch: int) -> None:
@@ -208,7 +216,8 @@ class _Engine:
         workers = self._settings.compute.workers
         return Epoch(epoch, self._step, self._processes, self._updates.forward, workers)
 
-    def _end_epoch(self, epoch: int, rate: float) -> None:
+    def _end_epoch(self, plan: BatchPlan, rate: float) -> None:
+        epoch = plan.epoch
         found = self.objective.end_epoch(self._at_epoch(epoch))
         set_training_mode(self.objective.module)
         means = {name: total / self._sampling.samples for name, total in self._sums.items()}
@@ -216,6 +225,7 @@ class _Engine:
         record: Figures = {"epoch": epoch + 1, "step": self._step, LOSS: means.pop(LOSS)}
         record |= {**means, **found, "lr": rate, **self.objective.figures()}
         record["trainable"] = self._updates.trainable
+        self._check(figures_not_finite(record), plan)
         self.history.append(record)
         if self._log:
             self._log.epoch(record)
@@ -242,8 +252,7 @@ class _Engine:
         self.objective.after_step(step)
         *values, stop = read()
         found = dict(zip(terms, values, strict=True))
-        if not math.isfinite(found[LOSS]):
-            self._not_finite(found[LOSS], plan)
+        self._check(figures_not_finite({f"the {LOSS}": found[LOSS]}), plan)
         alone = processes.world == 1
         return found, rate, stop > 0 or (alone and self._stop.reason() is not None)
 
@@ -252,16 +261,13 @@ class _Engine:
         sizes = tuple(slice_sizes(length, self._processes.world))
         return Step(self._step, self._steps, plan.epoch, sizes, self._processes)
 
-    def _not_finite(self, loss: float, plan: BatchPlan) -> NoReturn:
-        checkpoint = self._last_checkpoint or "none was written"
-        names = self.objective.sample_names([int(place) for place in plan.indices[:NAMES_SHOWN]])
-        more = ", ..." if len(plan.indices) > NAMES_SHOWN else ""
-        raise InputError(
-            f"training: the loss is {loss} at step {self._step + 1} of {self._steps}. Last "
-            f"good checkpoint: {checkpoint}. Samples of the step: {', '.join(names)}{more}. Lower "
-            "optimizer.lr, set optimizer.gradient_clip, lengthen schedule.warmup_steps, or use "
-            "precision 32-true or bf16-mixed instead of 16-mixed."
-        )
+    def _check(self, wrong: str | None, plan: BatchPlan) -> None:
+        """Raise InputError if something is ``wrong`` after the step of ``plan``."""
+        if wrong:
+            number = plan.epoch * self._sampling.batches + plan.number + 1
+            samples = self.objective.sample_names(plan.indices.tolist())
+            step = f"step {number} of {self._steps}"
+            raise diverged(wrong, step, checkpoint=self._last_checkpoint, samples=samples)
 
     def _write_checkpoint(self) -> None:
         if not self._processes.is_first:

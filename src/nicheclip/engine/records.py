@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from torch.utils.tensorboard import SummaryWriter
 
-from nicheclip.runtime.files import write_text
+from nicheclip.runtime.files import write_text, writing
+
+#: folder of TensorBoard's files
+BOARD = "tensorboard"
 
 Figures = dict[str, float | int | None]
 """One line of ``log.jsonl``, or one row of ``history.csv``, by column.
@@ -78,18 +82,19 @@ class RunLog:
 
     def __init__(self, folder: Path, *, resume_at: int) -> None:
         """Drop what an earlier attempt wrote after step ``resume_at`` (0: all of it)."""
-        self._path = folder / "log.jsonl"
+        self._folder, self._path = folder, folder / "log.jsonl"
         kept = _lines_up_to(self._path, resume_at)
         write_text(self._path, "".join(f"{line}\n" for line in kept))
-        board = folder / "tensorboard"
+        board = folder / BOARD
         if resume_at == 0:
             shutil.rmtree(board, ignore_errors=True)
         self._board = SummaryWriter(str(board), purge_step=resume_at + 1)
 
     def step(self, record: Figures) -> None:
-        """Append one line and the same numbers to TensorBoard."""
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record) + "\n")
+        """Append one line, null for what is no finite number, and the numbers to TensorBoard."""
+        line = {name: value if _is_number(value) else None for name, value in record.items()}
+        with writing(self._path), self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line, allow_nan=False) + "\n")
         self._scalars("train", record)
 
     def epoch(self, record: Figures) -> None:
@@ -98,12 +103,18 @@ class RunLog:
 
     def close(self) -> None:
         """Write what TensorBoard still holds back."""
-        self._board.close()
+        with writing(self._folder / BOARD):
+            self._board.close()
 
     def _scalars(self, group: str, record: Figures) -> None:
-        for name, value in record.items():
-            if value is not None and name != "step":
-                self._board.add_scalar(f"{group}/{name}", value, record["step"])
+        with writing(self._folder / BOARD):
+            for name, value in record.items():
+                if value is not None and name != "step":
+                    self._board.add_scalar(f"{group}/{name}", value, record["step"])
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _lines_up_to(path: Path, step: int) -> list[str]:
@@ -111,7 +122,7 @@ def _lines_up_to(path: Path, step: int) -> list[str]:
     if step == 0 or not path.is_file():
         return []
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             done = json.loads(line)["step"]
         except (ValueError, KeyError, TypeError):

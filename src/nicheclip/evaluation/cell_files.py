@@ -4,9 +4,11 @@ from pathlib import Path
 
 from nicheclip.evaluation.measures import CellMetrics, Cost, write_metrics
 from nicheclip.evaluation.predictions import (
+    Names,
     Predictions,
     write_group_predictions,
     write_predictions,
+    write_readable,
 )
 from nicheclip.evaluation.task import Judged
 from nicheclip.subjects import Subject
@@ -19,11 +21,12 @@ def write_cell(
     protocol: str,
     judged: Judged,
     cost: Cost,
+    names: Names,
     *,
     dataset: str,
     split: str,
 ) -> CellMetrics:
-    """Write ``metrics.json``, and ``predictions.parquet`` where there are any.
+    """Write ``metrics.json``, and ``predictions.parquet`` and ``.csv`` where there are any.
 
     Args:
         job: the folder of the job; the cell's is ``<variant>/<evaluation>/<protocol>`` in it.
@@ -32,6 +35,7 @@ def write_cell(
         protocol: its name.
         judged: the result.
         cost: of judging.
+        names: of the images and classes, for the CSV file.
         dataset: its name.
         split: its name.
     """
@@ -54,5 +58,7 @@ def write_cell(
         write_predictions(folder / "predictions.parquet", predictions)
     elif predictions is not None:
         write_group_predictions(folder / "predictions.parquet", predictions)
+    if predictions is not None:
+        write_readable(folder / "predictions.csv", predictions, names)
     write_metrics(folder / "metrics.json", metrics)
     return metrics

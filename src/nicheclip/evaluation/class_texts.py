@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
-import yaml
 
+from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 from nicheclip.schemas import CAPTIONS, EVERY_SPLIT, TEXTS, read_table
 
@@ -14,9 +14,9 @@ def read_templates(path: Path | str) -> list[str]:
     """The list ``templates`` of a YAML file; each has one ``{}`` for the class name.
 
     Raises:
-        InputError: no such list, or a template without exactly one ``{}``.
+        InputError: the file is damaged, has no such list, or a template has not exactly one ``{}``.
     """
-    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    content = read_yaml(path)
     templates = content.get("templates") if isinstance(content, dict) else None
     if not isinstance(templates, list) or not templates:
         raise InputError(f"{path}: expected the key templates with a list of texts.")

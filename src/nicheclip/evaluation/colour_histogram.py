@@ -19,12 +19,19 @@ from nicheclip.data.labels import Labels
 from nicheclip.evaluation.accuracy import accuracy_measures
 from nicheclip.evaluation.cell_files import write_cell
 from nicheclip.evaluation.measures import CellMetrics, measure_cost
-from nicheclip.evaluation.predictions import TOP, Predictions, make_predictions, read_classes
+from nicheclip.evaluation.predictions import (
+    TOP,
+    Predictions,
+    make_predictions,
+    read_classes,
+    read_names,
+)
 from nicheclip.evaluation.ranking import order_by_score
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups, choose_classes
 from nicheclip.evaluation.task import Judged
-from nicheclip.runtime.errors import InputError
+from nicheclip.models.features import IMAGES_AGAIN
+from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import generator
 from nicheclip.subjects import COLOUR_HISTOGRAM
@@ -73,7 +80,10 @@ class Histograms:
         """[n, 512] of the images with these numbers."""
         new = [row for row in rows.tolist() if row not in self._known]
         for row in progress(new, label="colour histograms", total=len(new)):
-            self._known[row] = colour_histogram(self.images.read(row).jpg)
+            image = self.images.read(row)
+            source = f"{self.images.folder}: image {image.image_id}"
+            with reading(source, "a whole image", IMAGES_AGAIN):
+                self._known[row] = colour_histogram(image.jpg)
         return np.stack([self._known[row] for row in rows.tolist()])
 
 
@@ -125,6 +135,7 @@ def judge_baseline(
     split: str,
     train: ImageSet,
     judged: ImageSet,
+    catalog: Path,
     classes: Path,
     groups: ClassGroups,
     seed: int,
@@ -140,6 +151,7 @@ def judge_baseline(
         split: name of the judged split.
         train: images of the train split; their labels lie beside them.
         judged: of the judged split.
+        catalog: schema ``CATALOG``, for file names.
         classes: schema ``CLASSES``, for the ranks.
         groups: of the classes.
         seed: of the bootstrap, and of the sample of a large train split.
@@ -147,6 +159,7 @@ def judge_baseline(
     """
     learnt_from, judged_on = Histograms(train), Histograms(judged)
     table = read_classes(classes)
+    shown = read_names(catalog, classes, split)
     known: dict[tuple[str, ...], HistogramResult] = {}
     written = []
     for request in requests:
@@ -171,7 +184,9 @@ def judge_baseline(
         cost = measure_cost(time.monotonic() - start)
         names = (request.evaluation, request.protocol)
         written.append(
-            write_cell(job, COLOUR_HISTOGRAM, *names, scored, cost, dataset=dataset, split=split)
+            write_cell(
+                job, COLOUR_HISTOGRAM, *names, scored, cost, shown, dataset=dataset, split=split
+            )
         )
     return written
 

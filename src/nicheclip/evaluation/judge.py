@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from nicheclip.evaluation.cell_files import write_cell
 from nicheclip.evaluation.evaluation_split import read_evaluation_split
 from nicheclip.evaluation.feature_files import image_file
 from nicheclip.evaluation.measures import CellMetrics, measure_cost
+from nicheclip.evaluation.predictions import read_names
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups
 from nicheclip.evaluation.task import Judged, Task
+from nicheclip.evaluation.trained_images import measure_trained
 from nicheclip.runtime.progress import progress
 from nicheclip.subjects import Subject
 
@@ -32,6 +35,7 @@ def judge_subjects(
     folds: Mapping[str, Path],
     seed: int,
     job: Path,
+    trained_on: Path | None = None,
 ) -> list[CellMetrics]:
     """Judge each variant by each request; writes the cells into ``job``.
 
@@ -41,14 +45,18 @@ def judge_subjects(
         dataset: its name.
         split: its name.
         features: folder of the features of the variants.
-        catalog: schema ``CATALOG``, for the labels.
+        catalog: schema ``CATALOG``, for labels and file names.
         classes: schema ``CLASSES``.
         groups: of the classes.
         folds: files of support sets, by evaluation.
         seed: of the bootstrap.
         job: the folder of the job.
+        trained_on: schema ``CATALOG``, of the data set that the subject was trained on, if that is
+            another one than the judged.
     """
     written = []
+    trained = measure_trained(catalog, split, trained_on) if trained_on else []
+    shown = read_names(catalog, classes, split)
     for subject in progress(subjects, label="judge (variants)", total=len(subjects)):
         whole = read_evaluation_split(
             image_file(features, subject.variant), catalog, classes, split
@@ -67,9 +75,10 @@ def judge_subjects(
                 folds=folds.get(request.evaluation),
             )
             judged: Judged = import_module(f"{PROTOCOLS}.{request.protocol}").judge(task)
+            judged = replace(judged, measures=[*judged.measures, *trained])
             cost = measure_cost(time.monotonic() - start)
             names = (request.evaluation, request.protocol)
             written.append(
-                write_cell(job, subject, *names, judged, cost, dataset=dataset, split=split)
+                write_cell(job, subject, *names, judged, cost, shown, dataset=dataset, split=split)
             )
     return written

@@ -1,14 +1,17 @@
 """What a model said of each image: made, written, read, compared with the truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from nicheclip.runtime.csv_file import write_csv
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import write_parquet
 from nicheclip.schemas import CATALOG, CLASSES, GROUP_PREDICTIONS, PREDICTIONS, read_table
@@ -99,6 +102,73 @@ def read_group_predictions(path: Path | str) -> dict[tuple[str, str], Prediction
     for row, key in enumerate(keys):
         rows.setdefault(key, []).append(row)
     return {key: _predictions(table.take(chosen)) for key, chosen in rows.items()}
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a person calls images and classes."""
+
+    files: Mapping[str, str]
+    """Of each image its place in the source: the file's name or path."""
+    classes: Mapping[str, str]
+
+
+def read_names(catalog: Path | str, classes: Path | str, split: str) -> Names:
+    """The names of a split's images and of all classes.
+
+    Args:
+        catalog: schema ``CATALOG``.
+        classes: schema ``CLASSES``.
+        split: its name.
+    """
+    table = read_table(catalog, CATALOG, where=pc.field("split") == split)
+    columns = (table[name].to_pylist() for name in ("image_id", "key"))
+    files = {image_id: key or image_id for image_id, key in zip(*columns, strict=True)}
+    return Names(files, read_class_names(classes))
+
+
+def write_readable(
+    path: Path | str,
+    predictions: Predictions | Mapping[tuple[str, str], Predictions],
+    names: Names,
+) -> None:
+    """Write what a person or a spreadsheet reads: a row for each image, in the order of the files.
+
+    Columns file, class, predicted, right (1 or 0), score, then the next best classes with their
+    scores, and image_id. Predictions by text type and group have these two as first columns.
+    """
+    if isinstance(predictions, Predictions):
+        write_csv(path, chain([_readable_header()], _readable(predictions, names)))
+        return
+    rows = ([*key, *row] for key, found in predictions.items() for row in _readable(found, names))
+    write_csv(path, chain([["text_type", "group", *_readable_header()]], rows))
+
+
+def _readable_header() -> list[str]:
+    more = [f"{name}_{place}" for place in range(2, TOP + 1) for name in ("predicted", "score")]
+    return ["file", "class", "predicted", "right", "score", *more, "image_id"]
+
+
+def _readable(predictions: Predictions, names: Names) -> Iterator[list[str]]:
+    files = [names.files[image_id] for image_id in predictions.image_ids]
+    for row in sorted(range(len(files)), key=files.__getitem__):
+        label, best = predictions.labels[row], predictions.classes[row]
+        cells = [
+            [names.classes.get(class_id, class_id), f"{score:.6g}"]
+            for class_id, score in zip(best, predictions.scores[row], strict=True)
+        ]
+        cells += [["", ""]] * (TOP - len(cells))
+        first, *others = cells
+        right = str(int(label == best[0]))
+        yield [
+            files[row],
+            names.classes.get(label, label),
+            first[0],
+            right,
+            first[1],
+            *chain.from_iterable(others),
+            predictions.image_ids[row],
+        ]
 
 
 def _table(predictions: Predictions) -> pa.Table:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.errors import reading
 from nicheclip.runtime.files import read_json, write_json
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
@@ -36,10 +36,6 @@ def read_record(
     Raises:
         InputError: absent, or written by another version.
     """
-    try:
+    remedy = remedy or f"Delete the file and run the {stage} stage again."
+    with reading(path, f"{name} that this version can read", remedy):
         return kind.model_validate(read_json(path))
-    except (OSError, ValueError) as error:
-        remedy = remedy or f"Delete the file and run the {stage} stage again."
-        raise InputError(
-            f"{path}: no {name} that this version can read ({error}). {remedy}"
-        ) from error

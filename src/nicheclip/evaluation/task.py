@@ -17,6 +17,7 @@ from nicheclip.evaluation.text_sets import (
     read_class_embeddings,
     read_gallery_embeddings,
 )
+from nicheclip.models.features import ENCODE_AGAIN, Array
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 
@@ -56,13 +57,34 @@ class Task:
         return {"images_of_other_classes": len(self.whole.labels) - len(split.labels)}
 
     def class_embeddings(self, text_set: TemplateSet | CaptionSet) -> ClassEmbeddings:
-        """The variant's embeddings of the classes."""
-        return read_class_embeddings(text_file(self.features, self.variant, text_set.name))
+        """The variant's embeddings of the classes.
+
+        Raises:
+            InputError: they cannot be read, or are not as wide as the images' features.
+        """
+        path = text_file(self.features, self.variant, text_set.name)
+        found = read_class_embeddings(path)
+        self._check_width(path, found.embeddings)
+        return found
 
     def gallery(self) -> GalleryEmbeddings:
-        """The variant's embeddings of the retrieval gallery."""
+        """The variant's embeddings of the retrieval gallery.
+
+        Raises:
+            InputError: as ``class_embeddings``.
+        """
         path = text_file(self.features, self.variant, GallerySet().name)
-        return read_gallery_embeddings(path)
+        found = read_gallery_embeddings(path)
+        self._check_width(path, found.embeddings)
+        return found
+
+    def _check_width(self, path: Path, texts: Array) -> None:
+        images = self.whole.images.features
+        if images.shape[1] != texts.shape[1]:
+            raise InputError(
+                f"{path}: features of {texts.shape[1]} numbers, but those of the images beside it "
+                f"have {images.shape[1]}; expected the same model's. {ENCODE_AGAIN}"
+            )
 
     def folds_file(self) -> Path:
         """The file of support sets.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from nicheclip.evaluation.gallery import Gallery, GalleryItems
-from nicheclip.models.features import ENCODE_AGAIN, Array, TextFeatures, keyed, l2_normalise
-from nicheclip.runtime.errors import InputError
+from nicheclip.models.features import (
+    ENCODE_AGAIN,
+    MODEL_AGAIN,
+    Array,
+    TextFeatures,
+    check_numbers,
+    keyed,
+    l2_normalise,
+)
+from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import atomic_path
 
 #: n texts to features [n, d] of length 1
@@ -143,14 +152,13 @@ def read_class_embeddings(path: Path | str) -> ClassEmbeddings:
     Raises:
         InputError: not such a file.
     """
-    tensors, logit_scale = _load(path, ("embeddings", "texts", "cut", "class_ids"))
-    return ClassEmbeddings(
-        _as_list(tensors["class_ids"]),
-        tensors["embeddings"],
-        tensors["texts"],
-        tensors["cut"],
-        logit_scale,
-    )
+    names = ("embeddings", "texts", "cut", "class_ids")
+    with _reading(path, names):
+        tensors, logit_scale = _load(path, names)
+        class_ids = _as_list(tensors["class_ids"])
+    embeddings, texts, cut = (tensors[name] for name in names[:3])
+    _check_rows(path, len(class_ids), embeddings, texts, cut)
+    return ClassEmbeddings(class_ids, embeddings, texts, cut, logit_scale)
 
 
 def read_gallery_embeddings(path: Path | str) -> GalleryEmbeddings:
@@ -160,30 +168,45 @@ def read_gallery_embeddings(path: Path | str) -> GalleryEmbeddings:
         InputError: not such a file.
     """
     names = ("embeddings", "cut", "class_ids", "texts", "image_ids", "entries")
-    tensors, logit_scale = _load(path, names)
-    gallery = Gallery(_as_list(tensors["class_ids"]), _as_list(tensors["texts"]))
-    items = GalleryItems(gallery, _as_list(tensors["image_ids"]), tensors["entries"])
-    return GalleryEmbeddings(items, tensors["embeddings"], int(tensors["cut"][0]), logit_scale)
+    with _reading(path, names):
+        tensors, logit_scale = _load(path, names)
+        gallery = Gallery(_as_list(tensors["class_ids"]), _as_list(tensors["texts"]))
+        items = GalleryItems(gallery, _as_list(tensors["image_ids"]), tensors["entries"])
+        cut = int(tensors["cut"][0])
+    _check_rows(path, len(gallery.texts), tensors["embeddings"])
+    return GalleryEmbeddings(items, tensors["embeddings"], cut, logit_scale)
 
 
 def _save(
     path: Path | str, tensors: dict[str, npt.NDArray[Any]], key: str, logit_scale: float
 ) -> None:
+    check_numbers(path, tensors["embeddings"], "features of texts", MODEL_AGAIN)
     tensors = tensors | {"logit_scale": np.asarray([logit_scale])}
     with atomic_path(path) as temporary:
         safetensors.numpy.save_file(tensors, temporary, metadata=keyed(key, tensors))
 
 
+def _reading(path: Path | str, names: Sequence[str]) -> AbstractContextManager[None]:
+    return reading(path, f"a text set, safetensors with {', '.join(names)}", ENCODE_AGAIN)
+
+
 def _load(path: Path | str, names: Sequence[str]) -> tuple[dict[str, npt.NDArray[Any]], float]:
-    try:
-        with safe_open(path, framework="np") as opened:
-            tensors = {name: opened.get_tensor(name) for name in names}
-            return tensors, float(opened.get_tensor("logit_scale")[0])
-    except (OSError, SafetensorError) as error:
+    with safe_open(path, framework="np") as opened:
+        tensors = {name: opened.get_tensor(name) for name in names}
+        return tensors, float(opened.get_tensor("logit_scale")[0])
+
+
+def _check_rows(
+    path: Path | str, rows: int, embeddings: Array, *counts: npt.NDArray[np.int64]
+) -> None:
+    """Raise InputError unless there is a vector of numbers, and a count, for each of ``rows``."""
+    lengths = [len(embeddings), *map(len, counts)]
+    if embeddings.ndim != 2 or any(length != rows for length in lengths):
         raise InputError(
-            f"{path}: not a readable text set ({error!r}); expected safetensors with "
-            f"{', '.join(names)}. {ENCODE_AGAIN}"
-        ) from error
+            f"{path}: embeddings {embeddings.shape} for {rows} texts or classes; expected one row "
+            f"for each. {ENCODE_AGAIN}"
+        )
+    check_numbers(path, embeddings, "features of texts", ENCODE_AGAIN)
 
 
 def _as_bytes(values: list[str]) -> npt.NDArray[np.uint8]:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from nicheclip.models.features import Array
-from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import atomic_path
 
 TENSOR = "anchors"
@@ -73,14 +73,12 @@ def read_classifier(path: Path) -> Classifier:
     Raises:
         InputError: no such file, or anchors and ids do not belong together.
     """
-    try:
-        with safe_open(path, framework="np") as opened:
-            anchors = opened.get_tensor(TENSOR)
-            logit_scale = opened.get_tensor(LOGIT_SCALE).item()
-            class_ids = json.loads(opened.get_tensor(IDS).tobytes())
-    except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(
-            f"{path}: no classifier ({error!r}); expected safetensors with the tensors {TENSOR}, "
-            f"{LOGIT_SCALE} and {IDS}. Adapt the model again."
-        ) from error
+    expected = f"a classifier, safetensors with the tensors {TENSOR}, {LOGIT_SCALE} and {IDS}"
+    with (
+        reading(path, expected, "Adapt the model again."),
+        safe_open(path, framework="np") as opened,
+    ):
+        anchors = opened.get_tensor(TENSOR)
+        logit_scale = opened.get_tensor(LOGIT_SCALE).item()
+        class_ids = json.loads(opened.get_tensor(IDS).tobytes())
     return Classifier(anchors, tuple(class_ids), logit_scale)

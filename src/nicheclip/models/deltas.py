@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import safetensors.torch
 import torch
 from pydantic import BaseModel, ConfigDict
-from safetensors import SafetensorError
 
-from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import atomic_path, read_json, sha256_file, write_json
+from nicheclip.runtime.finite import not_finite
 from nicheclip.subjects import (
     CONFIG_FILE,
     DELTA_FILE,
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from nicheclip.models.openclip import Clip
 
 FORMAT = 1
+
+#: what to do about a model folder that is damaged
+AGAIN = "Delete the folder and make the model again, or copy it again from where it is whole."
 
 Tower = Literal["image", "text"]
 Tensors = dict[str, torch.Tensor]
@@ -127,7 +130,7 @@ def read_delta(folder: Path) -> Delta:
         InputError: there is none that can be read, or it has another format.
     """
     file = folder / SUBJECT_FILE
-    try:
+    with reading(file, "the record of a delta", "Write the delta again."):
         values: Any = read_json(file)
         if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
             raise InputError(
@@ -135,8 +138,6 @@ def read_delta(folder: Path) -> Delta:
                 "this version, or read it with the one that wrote it."
             )
         return Delta.model_validate(values)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: no record of a delta ({error}). Write it again.") from error
 
 
 def base_of(folder: Path) -> Path:
@@ -218,7 +219,7 @@ def towers_changed(folder: Path) -> set[Tower]:
     if not is_delta(folder):
         return {"image", "text"}
     delta, base_folder = _checked(folder)
-    config, base = (read_json(f / CONFIG_FILE) for f in (folder, base_folder))
+    config, base = read_config(folder), read_config(base_folder)
     if config["model_cfg"] != base["model_cfg"]:
         return {"image", "text"}
     names = [*_read(folder / DELTA_FILE), *delta.removed]
@@ -246,13 +247,38 @@ def _bytes(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def write_weights(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write ``tensors`` as open_clip's folders hold them. Same tensors, same bytes."""
+    """Write ``tensors`` as open_clip's folders hold them. Same tensors, same bytes.
+
+    Raises:
+        InputError: a number in them is not finite.
+    """
+    check_finite(path, tensors)
     with atomic_path(path) as temporary:
         safetensors.torch.save_file(dict(tensors), temporary, metadata={"format": "pt"})
 
 
+def check_finite(source: object, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise InputError if a number in ``tensors`` of ``source`` is not finite."""
+    if wrong := not_finite(tensors):
+        raise InputError(
+            f"{source}: {len(wrong)} of {len(tensors)} tensors, the first {wrong[0]}, hold numbers "
+            "that are not finite; expected weights. The model has diverged, or is damaged: make it "
+            "again, or take another one."
+        )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The content of the model folder's ``open_clip_config.json``.
+
+    Raises:
+        InputError: it cannot be read, or lacks ``model_cfg``.
+    """
+    with reading(folder / CONFIG_FILE, "JSON with model_cfg", AGAIN):
+        config = read_json(folder / CONFIG_FILE)
+        parts = {"model_cfg": config["model_cfg"], "preprocess_cfg": config.get("preprocess_cfg")}
+        return {name: dict(part or {}) for name, part in parts.items()}
+
+
 def _read(path: Path) -> Tensors:
-    try:
+    with reading(path, "weights as safetensors", AGAIN):
         return safetensors.torch.load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: no weights that can be read ({error}).") from error

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nicheclip.models.deltas import is_delta, write_weights
-from nicheclip.models.openclip import load
+from nicheclip.models.openclip import load, save_tokenizer
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, write_bytes, write_json
 from nicheclip.subjects import CLASSIFIER_FILE, CONFIG_FILE, MODEL_FILES, WEIGHTS_FILE
@@ -26,7 +26,9 @@ def export(folder: Path, output: Path) -> list[Path]:
     """
     if is_delta(output):
         raise InputError(f"{output}: holds a delta; export to another folder.")
-    write_weights(output / WEIGHTS_FILE, load(folder).tensors())
+    clip = load(folder)
+    write_weights(output / WEIGHTS_FILE, clip.tensors())
+    save_tokenizer(clip, output)
     write_json(output / CONFIG_FILE, read_json(folder / CONFIG_FILE))
     names = list(MODEL_FILES)
     if (folder / CLASSIFIER_FILE).is_file():

@@ -11,13 +11,21 @@ import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
-from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import atomic_path
 
 Array = npt.NDArray[np.float32]
 
 #: what to do about missing or damaged features; a file that is whole is kept
 ENCODE_AGAIN = "Delete the file and add --forcerun encode to the same command."
+
+#: what to do about a stored image that is damaged
+IMAGES_AGAIN = (
+    "Run the acquire stage of this data set again (delete its folder in results/acquire)."
+)
+
+#: what to do about a model whose features are no numbers
+MODEL_AGAIN = "The model has diverged or its weights are damaged: make it again."
 
 #: hex digits of an image id
 ID_LENGTH = 16
@@ -70,7 +78,11 @@ def write_features(path: Path | str, images: ImageFeatures, key: str | None = No
         path: written.
         images: what is written.
         key: of everything that the features follow from; ``read_key`` reads it.
+
+    Raises:
+        InputError: an image id is none, or a feature is no finite number.
     """
+    check_numbers(path, images.features, "features of images", MODEL_AGAIN)
     wrong = [i for i in images.image_ids if len(i) != ID_LENGTH or not i.isascii()]
     if wrong:
         raise InputError(f"{path}: image id {wrong[0]!r} is not {ID_LENGTH} hex digits.")
@@ -81,6 +93,17 @@ def write_features(path: Path | str, images: ImageFeatures, key: str | None = No
     }
     with atomic_path(path) as temporary:
         safetensors.numpy.save_file(tensors, temporary, metadata=keyed(key, tensors))
+
+
+def check_numbers(path: Path | str, vectors: Array, what: str, remedy: str) -> None:
+    """Raise InputError if a row of ``vectors`` [n, d], which are ``what``, is not finite."""
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero(~np.isfinite(vectors.sum(axis=1, dtype=np.float64)))
+    if len(wrong):
+        raise InputError(
+            f"{path}: {len(wrong)} of {len(vectors)} {what} are not finite numbers, the first in "
+            f"row {wrong[0]}. {remedy}"
+        )
 
 
 def read_key(path: Path | str) -> str | None:
@@ -116,21 +139,19 @@ def read_features(path: Path | str) -> ImageFeatures:
     """The features that ``write_features`` wrote.
 
     Raises:
-        InputError: not such a file, or its two tensors do not belong together.
+        InputError: not such a file, its two tensors do not belong together, or a feature is no
+            finite number.
     """
-    try:
+    expected = "a features file, safetensors with the tensors features and image_ids"
+    with reading(path, expected, ENCODE_AGAIN):
         tensors = safetensors.numpy.load_file(path)
         features, ids = tensors["features"], tensors["image_ids"]
-    except (OSError, SafetensorError, KeyError) as error:
-        raise InputError(
-            f"{path}: no features file ({error!r}); expected safetensors with the tensors "
-            f"features and image_ids. {ENCODE_AGAIN}"
-        ) from error
+        text = ids.tobytes().decode("ascii")
     if features.ndim != 2 or ids.shape != (len(features), ID_LENGTH):
         raise InputError(
             f"{path}: features {features.shape} and image_ids {ids.shape} do not match; expected "
             f"[n, d] and [n, {ID_LENGTH}]. {ENCODE_AGAIN}"
         )
-    text = ids.tobytes().decode("ascii")
+    check_numbers(path, features, "features of images", ENCODE_AGAIN)
     image_ids = [text[i : i + ID_LENGTH] for i in range(0, len(text), ID_LENGTH)]
     return ImageFeatures(features, image_ids)

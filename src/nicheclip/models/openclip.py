@@ -8,9 +8,11 @@ only what differs from another model folder (see ``models.deltas``).
 
 import copy
 import logging
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +20,32 @@ import torch
 
 from nicheclip.config.training import ModelConfig
 from nicheclip.models.deltas import (
+    AGAIN,
+    check_finite,
     check_model_folder,
     check_tensors_fit,
     is_delta,
+    read_config,
     read_tensors,
     write_weights,
 )
-from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import read_json, write_json
+from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.torchvision_ops import declare_missing_operators
 from nicheclip.subjects import CONFIG_FILE, MODEL_FILES, WEIGHTS_FILE
 
 declare_missing_operators()
 import open_clip as open_clip  # noqa: E402 - after the operators that its torchvision needs
+
+#: how the names of architectures begin that come with their weights: of the hub, of a folder
+HUB, LOCAL = "hf-hub:", "local-dir:"
+
+#: what to do about a name that the hub does not answer
+NETWORK = (
+    "Correct the name. Without network, run this job once on a machine that has it (the cache is "
+    "the hub's, HF_HOME), or give the path of a file or folder."
+)
 
 
 @dataclass(frozen=True)
@@ -94,30 +109,88 @@ def create(config: ModelConfig, *, seed: int, registry: Path) -> Clip:
     Raises:
         InputError: unknown architecture, or weights that cannot be had.
     """
-    if (registry / f"{config.architecture}.json").is_file():
-        open_clip.add_model_config(registry / f"{config.architecture}.json")
-    model_config = copy.deepcopy(open_clip.get_model_config(config.architecture))
-    if model_config is None:
-        raise InputError(
-            f"models: architecture {config.architecture!r} is neither an open_clip model nor a "
-            f"file in {registry}. Names: {', '.join(open_clip.list_models()[:5])}, ... "
-            "(python -c 'import open_clip; print(open_clip.list_models())')"
-        )
+    name, weights = config.architecture, config.weights_file() or config.pretrained
+    if name.startswith(LOCAL):
+        name = LOCAL + str(expand_path(name.removeprefix(LOCAL)))
+    brings_weights = name.startswith((HUB, LOCAL))
+    model_config = _model_config(name, registry)
+    check_extra(model_config, f"models: architecture {name!r}")
     quick_gelu = bool(model_config.get("quick_gelu")) or _trained_with_quick_gelu(config)
     if quick_gelu:
         model_config["quick_gelu"] = True
     torch.manual_seed(seed)
-    try:
-        model = open_clip.create_model(
-            config.architecture, pretrained=config.pretrained, force_quick_gelu=quick_gelu
+    with reading(*_wanted(name, weights)):
+        model = _built(
+            name,
+            pretrained=str(weights) if weights and not brings_weights else None,
+            force_quick_gelu=quick_gelu,
+            pretrained_text=False,  # random is random, in towers of transformers as well
+            require_pretrained=bool(weights) or brings_weights,
         )
-    except RuntimeError as error:
+        tokenizer = open_clip.get_tokenizer(name)
+    check_finite(_wanted(name, weights)[0], model.state_dict())
+    return Clip(model, tokenizer, model_config)
+
+
+def _model_config(name: str, registry: Path) -> dict[str, Any]:
+    """open_clip's ``model_cfg`` of the architecture ``name``."""
+    file = registry / f"{name}.json"
+    if file.is_file():
+        with reading(file, "JSON with embed_dim, vision_cfg and text_cfg", "Correct the file."):
+            _ = [read_json(file)[key] for key in ("embed_dim", "vision_cfg", "text_cfg")]
+        open_clip.add_model_config(file)
+    with reading(*_wanted(name, None)):
+        found: dict[str, Any] | None = copy.deepcopy(open_clip.get_model_config(name))
+    if found is None:
         raise InputError(
-            f"models: no weights {config.pretrained!r} for {config.architecture!r}: {error}. "
-            "On a machine without network, fetch them on one that has it (the cache is the hub's, "
-            "HF_HOME) or give the path of a checkpoint file."
+            f"models: architecture {name!r} is neither an open_clip model nor a "
+            f"file in {registry}. Names: {', '.join(open_clip.list_models()[:5])}, ... "
+            "(python -c 'import open_clip; print(open_clip.list_models())')"
+        )
+    return found
+
+
+def _wanted(name: str, weights: Path | str | None) -> tuple[str, str, str]:
+    """What is read, what it should be and what to do if it cannot be, for ``reading``."""
+    if name.startswith(HUB):
+        return f"models: architecture {name!r}", "a model of the hub in open_clip's layout", NETWORK
+    if name.startswith(LOCAL):
+        remedy = "Correct the path, or copy the folder again from where it is whole."
+        return f"models: architecture {name!r}", "a model folder in open_clip's layout", remedy
+    if isinstance(weights, Path):
+        expected = f"weights of {name!r}, as safetensors or as torch saves a state_dict"
+        return str(weights), expected, "Get the file again, or change the model's architecture."
+    if weights:
+        return f"models: weights {weights!r}", f"a tag or a file with weights of {name!r}", NETWORK
+    expected = "one that open_clip can build"
+    return f"models: architecture {name!r}", expected, "Choose another, or correct its file."
+
+
+def _built(name: str, **options: Any) -> Any:
+    try:
+        return open_clip.create_model(name, **options)
+    except pickle.UnpicklingError as error:  # torch's words advise to trust the file
+        raise InputError(
+            f"{options['pretrained']}: is no file of tensors alone, and is not loaded: Python "
+            "objects in it could run any program. Expected safetensors, or a state_dict saved by "
+            "torch. Get the weights in such a file."
         ) from error
-    return Clip(model, open_clip.get_tokenizer(config.architecture), model_config)
+
+
+def check_extra(model_config: dict[str, Any], source: object) -> None:
+    """Raise InputError if the text tower of ``source`` needs a package that is not there."""
+    text = model_config.get("text_cfg")
+    if not isinstance(text, dict):
+        raise InputError(
+            f"{source}: text_cfg is {text!r}; expected a mapping, as in open_clip's model_cfg. "
+            "Correct the file, or copy it again from where it is whole."
+        )
+    needed = [text[key] for key in ("hf_model_name", "hf_tokenizer_name") if text.get(key)]
+    if needed and find_spec("transformers") is None:
+        raise InputError(
+            f"{source}: its text tower ({needed[0]}) needs the package transformers, which is not "
+            "installed. Install the extra hf: pip install -c constraints.txt -e '.[hf]'"
+        )
 
 
 def _trained_with_quick_gelu(config: ModelConfig) -> bool:
@@ -130,24 +203,40 @@ def load(folder: Path | str) -> Clip:
     """The model in ``folder``, whole or a delta, on the CPU, in evaluation mode.
 
     Raises:
-        InputError: ``folder`` is not a model folder, or a delta that is damaged, whose
-            base is missing or another, or whose tensors do not fit its config.
+        InputError: ``folder`` is not a model folder, or it is damaged: a file cannot be read, a
+            delta's base is missing or another, the tensors do not fit the config, or a number in
+            them is not finite.
     """
     folder = Path(folder)
     check_model_folder(folder)
-    source = f"local-dir:{folder}"
-    if is_delta(folder):
-        tensors = read_tensors(folder)
-        with _no_warning_of_random_weights():
-            model = open_clip.create_model(source, load_weights=False, pretrained_text=False)
-        check_tensors_fit(tensors, model.state_dict(), folder)
-        model.load_state_dict(tensors)
-    else:
-        model = open_clip.create_model(source, require_pretrained=True)
+    tensors, model_config = read_tensors(folder), read_config(folder)["model_cfg"]
+    check_extra(model_config, folder)
+    check_finite(folder, tensors)
+    expected = "a model that open_clip can build"
+    with reading(folder / CONFIG_FILE, expected, AGAIN), _no_warning_of_random_weights():
+        model = open_clip.create_model(
+            f"{LOCAL}{folder}", load_weights=False, pretrained_text=False
+        )
+    check_tensors_fit(tensors, model.state_dict(), folder)
+    model.load_state_dict(tensors)
     model.eval()
-    return Clip(
-        model, open_clip.get_tokenizer(source), read_json(folder / CONFIG_FILE)["model_cfg"]
-    )
+    return Clip(model, _tokenizer(folder, model_config), model_config)
+
+
+def _tokenizer(folder: Path, model_config: dict[str, Any]) -> Any:
+    """open_clip's for ``folder``; one of the hub from there where the folder does not hold it."""
+    text = model_config["text_cfg"]
+    name = text.get("hf_tokenizer_name")
+    if not name or (folder / "tokenizer_config.json").is_file():
+        with reading(folder, "a tokenizer", AGAIN):
+            return open_clip.get_tokenizer(f"{LOCAL}{folder}")
+    with reading(f"{folder}, hf_tokenizer_name {name!r}", "a tokenizer of the hub", NETWORK):
+        return open_clip.tokenizer.HFTokenizer(
+            name,
+            context_length=text.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH),
+            tokenizer_mode=text.get("tokenizer_mode"),
+            **text.get("tokenizer_kwargs", {}),
+        )
 
 
 @contextmanager
@@ -172,4 +261,11 @@ def save(clip: Clip, folder: Path | str) -> list[Path]:
         raise InputError(f"{folder}: holds a delta; write the whole model to another folder.")
     write_weights(folder / WEIGHTS_FILE, clip.tensors())
     write_json(folder / CONFIG_FILE, clip.folder_config())
+    save_tokenizer(clip, folder)
     return [folder / name for name in MODEL_FILES]
+
+
+def save_tokenizer(clip: Clip, folder: Path) -> None:
+    """Write a tokenizer of the hub to ``folder``, where open_clip looks for it."""
+    if clip.model_config["text_cfg"].get("hf_tokenizer_name"):
+        clip.tokenizer.save_pretrained(folder)

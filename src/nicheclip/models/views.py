@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from torch import Tensor
 
+from nicheclip.models.features import IMAGES_AGAIN
 from nicheclip.models.openclip import Clip, open_clip
-from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.errors import reading
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)
 CROP_ATTEMPTS = 10
@@ -90,14 +91,11 @@ def decode(data: bytes, *, name: str, where: object) -> Image.Image:
     Raises:
         InputError: ``data`` is not a whole image.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as encoded:
-            return encoded.convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{where}: image {name} cannot be decoded ({error}). "
-            "Run the shards stage of this data set again."
-        ) from error
+    with (
+        reading(f"{where}: image {name}", "a whole image", IMAGES_AGAIN),
+        Image.open(io.BytesIO(data)) as encoded,
+    ):
+        return encoded.convert("RGB")
 
 
 def centre_view(settings: ViewSettings) -> Callable[[Image.Image], Pixels]:

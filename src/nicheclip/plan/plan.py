@@ -113,16 +113,19 @@ class Plan:
                 set whose source gives splits that the config says nothing of.
         """
         for key, path in self._named_files():
-            if not _exists(Path(path)):
-                raise InputError(
-                    f"config: {key}: {path[:300]} is not there. Correct the name or path."
-                )
+            try:
+                there = Path(path).exists()
+            except OSError as error:
+                reason = f"cannot be looked at ({error.strerror})"
+                raise InputError(f"config: {key}: {path:.80} {reason}. Correct it.") from None
+            if not there:
+                raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
         for name, dataset in self.config.datasets.items():
             given = dataset.source.gives_splits(self.registry / "datasets")
             if given and "method" not in dataset.split.model_fields_set:
                 raise InputError(
                     f"config: datasets.{name}.split: the source gives each image's split ({given})."
-                    f" Set method: given to keep it, or, to draw another, method: hash."
+                    " Set method: given to keep it, or, to draw another, method: stratified."
                 )
 
     def _named_files(self) -> Iterator[tuple[str, str]]:
@@ -281,6 +284,13 @@ class Plan:
         manifest = Path(self.subject_job(dataset, split, subject.kind, subject.name).features)
         return (manifest.parent / subject.variant / "images.safetensors").as_posix()
 
+    def trained_on(self, job: SubjectJob) -> list[str]:
+        """The catalog of the data set that a job's subject was trained on, if that is another."""
+        run = self.config.training.get(job.name) if job.kind == "trained" else None
+        if run is None or run.dataset == job.dataset:
+            return []
+        return [f"results/acquire/{run.dataset}/catalog.parquet"]
+
     def folds(self, job: SubjectJob) -> list[str]:
         """The support sets of a job's few-shot evaluations."""
         tasks = [evaluation for evaluation, protocol in job.tasks if protocol == "few_shot"]
@@ -290,10 +300,3 @@ class Plan:
 def unique(items: Iterable[Item]) -> list[Item]:
     """``items`` without repeats, in their order."""
     return list(dict.fromkeys(items))
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # too long, or with a zero byte
-        return False

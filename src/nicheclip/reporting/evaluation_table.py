@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from nicheclip.evaluation.trained_images import NEAR, SAME
 from nicheclip.plan.words import Scale
 from nicheclip.reporting.measure_index import FACETS, SEED
 from nicheclip.reporting.over_seeds import SeedMeasure, over_seeds
@@ -12,12 +13,21 @@ from nicheclip.subjects import STATES
 
 #: the measures of each protocol that the table shows; of other protocols all, with their name
 SHOWN = {
-    "zero_shot": ("top1", "top5"),
+    "zero_shot": ("top1", "top5", "macro"),
     "retrieval": ("recall_at_1",),
     "few_shot": ("top1",),
     "text_types": ("top1",),
-    "colour_histogram": ("top1", "top5"),
+    "colour_histogram": ("top1", "top5", "macro"),
 }
+
+
+_MEANING = (
+    "Several seeds: mean ± standard deviation with Student's {level} interval of the mean; one: "
+    "bootstrap {level} interval over images, or, by text type, over classes. Macro accuracy: the "
+    "mean of the classes' accuracies. Majority: the share of the most frequent class, which an "
+    "answer that never looks would reach. n: images; of few-shot accuracy, support sets. By text "
+    "type, images choose among the classes of their group."
+)
 
 
 def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> Table:
@@ -38,6 +48,7 @@ def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> T
         Column("state", "State"),
         Column("value", "Value", interval=True),
         Column("chance", "Chance"),
+        Column("majority", "Majority"),
         Column("n", "n"),
         Column("classes", "Classes"),
         Column("seeds", "Seeds"),
@@ -45,18 +56,43 @@ def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> T
     if frame["dataset"].n_unique() == 1:
         columns.pop(1)
         rows = [(row[0], *row[2:]) for row in rows]
+    level = next(iter(frame["confidence"].drop_nulls().to_list()), 0.95)
     return Table(
         title=f"Evaluation {evaluation}" + (" (demo scale)" if scale == "demo" else ""),
         columns=tuple(columns),
         rows=tuple(rows),
         notes=(
-            "Several seeds: mean ± standard deviation with Student's interval of the mean; one: "
-            "bootstrap interval over images, or, by text type, over classes. n: images; of "
-            "few-shot accuracy, support sets. By text type, images choose among the classes of "
-            "their group.",
+            _MEANING.format(level=f"{100 * level:g} %"),
+            *_what_trained(frame),
+            *_where_predictions_are(frame),
         ),
-        constants=(("evaluation", evaluation), ("scale", scale)),
+        constants=(("evaluation", evaluation), ("scale", scale), ("confidence", f"{level:g}")),
     )
+
+
+def _what_trained(frame: pl.DataFrame) -> list[str]:
+    """A sentence for each model that was trained on images that it is judged on."""
+    wanted = frame.filter(pl.col("measure").is_in((SAME, NEAR)) & (pl.col("value") > 0))
+    keys = ["dataset", "split", "name", "measure"]
+    found = wanted.unique(keys, maintain_order=True).sort(keys[:3], maintain_order=True)
+    words = {SAME: "trained", NEAR: "are other versions of images that trained"}
+    return [
+        f"{name}: {value:.1%} of the {n} images of {dataset}/{split} {words[measure]}."
+        for dataset, split, name, measure, value, n in found.select(*keys, "value", "n").rows()
+    ]
+
+
+def _where_predictions_are(frame: pl.DataFrame) -> list[str]:
+    """A sentence, where a protocol writes predictions: few-shot does not."""
+    judged = frame.filter(pl.col("protocol") != "few_shot")
+    jobs = judged.select("dataset", "split", "evaluation").unique(maintain_order=True)
+    folders = [
+        f"results/evaluate/{dataset}/{split}/KIND/MODEL/SEED/{evaluation}/"
+        for dataset, split, evaluation in jobs.iter_rows()
+    ]
+    if not folders:
+        return []
+    return [f"The answer for each image, with file names: predictions.csv in {', '.join(folders)}."]
 
 
 def _subjects(frame: pl.DataFrame) -> Iterator[tuple[object, pl.DataFrame]]:
@@ -68,11 +104,12 @@ def _subjects(frame: pl.DataFrame) -> Iterator[tuple[object, pl.DataFrame]]:
 def _rows(cells: pl.DataFrame) -> list[tuple[Content, ...]]:
     """The rows of one subject by one protocol."""
     first = cells.row(0, named=True)
-    measures = cells.filter(pl.col("class_id").is_null())
+    measures = cells.filter(pl.col("class_id").is_null(), ~pl.col("measure").is_in((SAME, NEAR)))
     if shown := SHOWN.get(first["protocol"]):
         measures = measures.filter(pl.col("measure").is_in(shown))
     keys = ["measure", *FACETS]
     other = "" if first["protocol"] in SHOWN else f", {first['protocol']}".replace("_", " ")
+    majority = _majority(cells)
     rows = []
     for key, found in measures.partition_by(keys, maintain_order=True, as_dict=True).items():
         seeds = [SeedMeasure(*row) for row in found.select(SEED).iter_rows()]
@@ -83,17 +120,24 @@ def _rows(cells: pl.DataFrame) -> list[tuple[Content, ...]]:
                 first["name"],
                 STATES[first["kind"]],
                 over_seeds(seeds),
-                *_counts(seeds),
+                *_counts(seeds, majority if key[0] == "top1" else None),
             )
         )
     return rows
 
 
-def _counts(seeds: Sequence[SeedMeasure]) -> tuple[Content, ...]:
+def _majority(cells: pl.DataFrame) -> float | None:
+    """Of the images of a cell, where its protocol measures it."""
+    shares = cells.filter(pl.col("measure") == "majority")["value"]
+    return None if shares.is_empty() else float(shares[0])
+
+
+def _counts(seeds: Sequence[SeedMeasure], majority: float | None) -> tuple[Content, ...]:
     first = seeds[0]
     classes = first.cell_classes if first.classes is None else first.classes
     return (
         None if first.chance is None else Number(first.chance),
+        None if majority is None else Number(majority),
         Number(first.n, digits=0),
         Number(classes, digits=0),
         Number(len(seeds), digits=0),
@@ -107,6 +151,8 @@ def _label(key: dict[str, object]) -> str:
     name = str(key["measure"])
     if name == "recall_at_1":
         return f"Recall@1 by {key['by']}"
+    if name == "macro":
+        return "macro accuracy"
     if name.startswith("top"):
         name = f"top-{name.removeprefix('top')}"
     facets = [str(key[facet]).replace("_", " ") for facet in FACETS if key[facet] is not None]

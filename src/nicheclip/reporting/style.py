@@ -1,5 +1,6 @@
 """The look of all figures, and how they are written: same figure, same bytes."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ MUTED = "#6B7280"
 
 #: of a share of the figure's width or height, so far below a pixel
 _PLACE_DIGITS = 6
+
+#: characters that XML has no way to write, not even as a number
+_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 _SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
@@ -67,7 +71,16 @@ def save_figure(figure: Figure, base: Path) -> list[Path]:
             kind = path.suffix[1:]
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata[kind], facecolor="white")
+                if kind == "svg":
+                    _make_valid(temporary)
     return paths
+
+
+def _make_valid(svg: Path) -> None:
+    """Replace what XML cannot hold, such as control characters in the names of classes."""
+    text = svg.read_text(encoding="utf-8")
+    if _NOT_IN_XML.search(text):
+        svg.write_text(_NOT_IN_XML.sub("\ufffd", text), encoding="utf-8", newline="")
 
 
 def _settle_layout(figure: Figure) -> None:

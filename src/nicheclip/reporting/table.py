@@ -4,14 +4,14 @@ The same table gives the same bytes. A cell is a text, a number that was publish
 measured number with the files it came from, or None where nothing ran.
 """
 
-import csv
 import html
-import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from nicheclip.runtime.csv_file import csv_text
 from nicheclip.runtime.files import write_text
 
 Emphasis = Literal["bold", "underline"]
@@ -105,19 +105,28 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
 
 
 def to_markdown(table: Table) -> str:
-    """Title, table and notes; numbers are right-aligned, pipes in texts are escaped."""
-    header = [column.label.replace("|", r"\|") for column in table.columns]
+    """Title, table and notes; numbers are right-aligned; texts hold no HTML, links or new cells."""
+    header = [_markdown_text(column.label) for column in table.columns]
     body = [
-        [_emphasised(_plain(cell).replace("|", r"\|"), cell, _MARKDOWN) for cell in row]
+        [_emphasised(_markdown_text(_plain(cell)), cell, _MARKDOWN) for cell in row]
         for row in table.rows
     ]
     widths = [max(3, *(len(row[i]) for row in [header, *body])) for i in range(len(header))]
-    lines = [f"**{table.title}**", "", _markdown_row(header, widths)]
+    lines = [f"**{_markdown_text(table.title)}**", "", _markdown_row(header, widths)]
     lines.append(_markdown_row(["-" * widths[0], *("-" * (w - 1) + ":" for w in widths[1:])]))
     lines += [_markdown_row(row, widths) for row in body]
     for note in table.notes:
-        lines += ["", note]
+        lines += ["", _markdown_text(note)]
     return "\n".join(lines) + "\n"
+
+
+_BREAKS = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+def _markdown_text(text: str) -> str:
+    """``text`` on one line, such that it is shown as it is."""
+    line = _BREAKS.sub(" ", text).replace("|", r"\|")
+    return line.replace("<", "&lt;").replace("](", r"]\(")
 
 
 def _markdown_row(cells: list[str], widths: list[int] | None = None) -> str:
@@ -147,7 +156,7 @@ def to_csv(table: Table) -> str:
                     ends = (cell.spread, cell.low, cell.high)
                 fields += [_full(end) for end in ends]
         rows.append(fields + [value for _, value in table.constants])
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def sources_to_csv(table: Table) -> str:
@@ -157,7 +166,7 @@ def sources_to_csv(table: Table) -> str:
         for column, cell in zip(table.columns, row, strict=True):
             if isinstance(cell, Measured):
                 rows += [[_plain(row[0]), column.key, source] for source in cell.sources]
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def to_latex(table: Table) -> str:
@@ -240,7 +249,7 @@ _LATEX = str.maketrans(
 
 
 def _escaped(text: str) -> str:
-    return text.translate(_LATEX)
+    return _BREAKS.sub(" ", text).translate(_LATEX)
 
 
 def _latex_cell(cell: Content) -> str:
@@ -280,9 +289,3 @@ def _plain(cell: Content) -> str:
 
 def _full(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
-
-
-def _csv(rows: list[list[str]]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue()

@@ -19,7 +19,12 @@ SOURCE = Path(__file__).parents[2]
 #: rooms, below ``nicheclip``, that cannot change a result
 WITHOUT_RESULTS = ("config", "runtime")
 #: modules of those rooms that can
-WITH_RESULTS = ("config/text_sets.py", "runtime/files.py", "runtime/seeding.py")
+WITH_RESULTS = (
+    "config/text_sets.py",
+    "runtime/csv_file.py",
+    "runtime/files.py",
+    "runtime/seeding.py",
+)
 
 
 @cache

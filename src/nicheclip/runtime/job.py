@@ -5,25 +5,29 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TextIO
 
+from nicheclip.runtime.credentials import masked
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.locks import LockedError, lock
 
 
 class _Tee:
-    """Standard error that goes to the log file as well."""
+    """Standard error that goes to the log file as well; neither shows a password."""
 
     def __init__(self, terminal: TextIO, log: TextIO) -> None:
         self._terminal = terminal
         self._log = log
 
     def write(self, text: str) -> int:
-        self._log.write(text)
-        self._log.flush()
-        return self._terminal.write(text)
+        shown = masked(text)
+        with suppress(OSError):  # a full disk must not hide the message that says so
+            self._log.write(shown)
+            self._log.flush()
+        self._terminal.write(shown)
+        return len(text)
 
     def flush(self) -> None:
         self._terminal.flush()
@@ -54,6 +58,16 @@ def _alone(log: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _opened(log: Path) -> Iterator[TextIO]:
+    stream = log.open("a", encoding="utf-8")
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):  # what a full disk did not take is on the terminal
+            stream.close()
+
+
+@contextmanager
 def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
     """Run a script's work with its messages in ``log`` and on standard error.
 
@@ -66,10 +80,7 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
     """
     log = Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        _alone(log) if alone else nullcontext(),
-        log.open("a", encoding="utf-8", errors="backslashreplace") as stream,
-    ):
+    with _alone(log) if alone else nullcontext(), _opened(log) as stream:
         terminal = sys.stderr
         sys.stderr = _Tee(terminal, stream)
         logging.basicConfig(

@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ class LockedError(Exception):
 def lock(path: Path | str, *, wait: bool, shared: bool = False, required: bool = False) -> int:
     """Lock the file ``path`` for this process.
 
+    A link is not followed: where others may write, it could lead to any file of the user's.
+
     A file system without locks is reported and worked without, unless the lock is ``required``.
 
     Args:
@@ -32,10 +35,11 @@ def lock(path: Path | str, *, wait: bool, shared: bool = False, required: bool =
 
     Raises:
         LockedError: another process holds it and ``wait`` is false.
-        InputError: the file system has no locks and the lock is ``required``.
+        InputError: ``path`` is no plain file, or the file system has no locks and the lock is
+            ``required``.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _opened(Path(path))
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
@@ -53,10 +57,31 @@ def lock(path: Path | str, *, wait: bool, shared: bool = False, required: bool =
     return descriptor
 
 
+def _opened(path: Path) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if not path.is_symlink():
+            raise
+        raise InputError(_not_plain(path)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(_not_plain(path))
+    return descriptor
+
+
+def _not_plain(path: Path) -> str:
+    return f"{path}: a link or a device, expected a plain file to lock. Remove it and run again."
+
+
 @contextmanager
 def locked(path: Path | str) -> Iterator[None]:
-    """Hold the lock of ``path``, waiting for it, while the block runs."""
-    descriptor = lock(path, wait=True)
+    """Hold the lock of ``path`` while the block runs; waiting for it is said in the log."""
+    try:
+        descriptor = lock(path, wait=False)
+    except LockedError:
+        log.info("%s: another process holds this lock; waiting for it.", path)
+        descriptor = lock(path, wait=True)
     try:
         yield
     finally:

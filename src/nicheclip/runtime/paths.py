@@ -1,5 +1,6 @@
-"""Paths as users write them."""
+"""Paths and texts as users write them."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,9 +11,39 @@ def expand_path(path: str) -> Path:
     """``path`` with environment variables and ``~`` filled in.
 
     Raises:
-        InputError: a variable is not set.
+        InputError: a variable is not set, or nothing can have this path: it is too long, holds a
+            NUL, or its links go round in circles.
     """
     expanded = os.path.expandvars(path)
     if "$" in expanded:
         raise InputError(f"{path}: this environment variable is not set. Set it, or write a path.")
-    return Path(expanded).expanduser()
+    try:
+        found = Path(expanded).expanduser()
+        found.stat()
+    except (OSError, ValueError, RuntimeError) as error:
+        if not isinstance(error, OSError) or error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{path!r:.80}: not a usable path ({reason}). Correct it.") from None
+    return found
+
+
+def read_text(path: Path | str) -> str:
+    """The text of a UTF-8 file that a user wrote, without a byte order mark.
+
+    Raises:
+        InputError: it is absent, cannot be read or is not UTF-8; names the line.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}). Save the file "
+            "with the encoding UTF-8."
+        ) from None

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -9,9 +10,10 @@ from nicheclip.config.taxonomy import ProviderConfig, TaxonomyConfig
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Tally
 from nicheclip.schemas import VERNACULARS
-from nicheclip.taxonomy.provider_files import vernacular_path
+from nicheclip.taxonomy.provider_files import PUBLISHED, vernacular_path
 from nicheclip.taxonomy.providers import col, darwin_core, itis, labels, open_tree
 from nicheclip.taxonomy.providers.checklist import Checklist, assemble
+from nicheclip.taxonomy.published_table import common_tables, holds
 from nicheclip.taxonomy.vernaculars import read_vernaculars
 
 log = logging.getLogger(__name__)
@@ -87,7 +89,7 @@ def read_checklists(config: TaxonomyConfig) -> Checklists:
 def _common_names(config: ProviderConfig) -> pl.DataFrame | None:
     """The common names of one checklist, by the ids of its taxa; None where there are none."""
     path = vernacular_path(config)
-    if path is None:
+    if path is None or (config.vernaculars is None and not _has_common(path)):
         return None
     common = read_vernaculars(path, config.name)
     if config.kind != "eol":
@@ -98,3 +100,7 @@ def _common_names(config: ProviderConfig) -> pl.DataFrame | None:
     of_taxa = common.join(pages, on="source_id", how="left", maintain_order="left_right")
     taxon = pl.coalesce("taxon", "source_id")  # what is not a page is the id of a taxon
     return of_taxa.with_columns(source_id=taxon).select(VERNACULARS.names)
+
+
+def _has_common(path: Path) -> bool:
+    return bool(common_tables(path)) or holds(path, *PUBLISHED["itis"])

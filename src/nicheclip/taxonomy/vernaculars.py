@@ -8,9 +8,9 @@ import polars as pl
 from nicheclip.config.taxonomy import VernacularConfig
 from nicheclip.runtime.errors import InputError
 from nicheclip.schemas import VERNACULARS
-from nicheclip.taxonomy.provider_files import COMMON
 from nicheclip.taxonomy.providers import itis
-from nicheclip.taxonomy.providers.delimited import published_file, scan
+from nicheclip.taxonomy.providers.delimited import scan
+from nicheclip.taxonomy.published_table import COMMON, Table, common_tables, holds
 
 #: ISO 639-3 of the words that providers use
 LANGUAGES = {
@@ -38,16 +38,17 @@ def read_vernaculars(path: Path, provider: str) -> pl.DataFrame:
     Names are kept as written, but for the white space.
 
     Args:
-        path: a table of common names, a folder with one or several, or ITIS's SQLite file.
+        path: a table of common names, a folder or archive with one or several, or ITIS's SQLite
+            file.
         provider: its name.
 
     Raises:
         InputError: there is no such file, or a needed column is absent.
     """
-    if path.suffix == ".sqlite" or (path / "ITIS.sqlite").is_file():
+    if path.suffix == ".sqlite" or holds(path, "ITIS.sqlite"):
         frame = itis.read_vernaculars(path).lazy()
     else:
-        frame = pl.concat([_table(file) for file in _files(path)], how="diagonal")
+        frame = pl.concat([_rows(table) for table in _tables(path)], how="diagonal")
     if "preferred" not in frame.collect_schema().names():
         frame = frame.with_columns(preferred=pl.lit(None, dtype=pl.String))
     language = pl.col("language").fill_null("").str.strip_chars().str.to_lowercase()
@@ -106,17 +107,21 @@ def common_names(
     )
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        files = sorted(path.glob("VernacularNames-*.csv"))
-        if files:
-            return files
-    return [published_file(path, *COMMON)]
+def _tables(path: Path) -> list[Table]:
+    tables = common_tables(path)
+    if not tables:
+        raise InputError(
+            f"{path}: expected a file, or a folder or archive with {' or '.join(COMMON)}. Correct "
+            "`vernaculars` in the provider's config."
+        )
+    return tables
 
 
-def _table(file: Path) -> pl.LazyFrame:
-    comma = file.suffix == ".csv"
+def _rows(table: Table) -> pl.LazyFrame:
+    if not table.path.is_file():
+        raise InputError(
+            f"{table.path}: no such file. Correct `vernaculars` in the provider's config."
+        )
+    comma = table.suffix == ".csv"
     needed = ("source_id", "name", "language")
-    if not file.is_file():
-        raise InputError(f"{file}: no such file. Correct `vernaculars` in the provider's config.")
-    return scan(file, _COLUMNS, needed=needed, separator="," if comma else "\t", quoted=comma)
+    return scan(table, _COLUMNS, needed=needed, separator="," if comma else "\t", quoted=comma)

@@ -44,6 +44,8 @@ class SourceImage:
     url: str | None = None
     attributes: Mapping[str, float] = field(default_factory=dict)
     """What else the source knows of the image, in units that the names say."""
+    group: str | None = None
+    """What it belongs to with others: a slide, an animal, a day."""
 
 
 @dataclass(frozen=True)

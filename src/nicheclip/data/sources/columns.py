@@ -16,6 +16,7 @@ class ExtraFields(TypedDict):
     """The fields of ``SourceImage`` that tables may carry beside the label."""
 
     split: str | None
+    group: str | None
     lineage: dict[str, str]
     common: str
     licence: str | None
@@ -73,6 +74,7 @@ def extra_fields(row: Mapping[str, str], *, where: str) -> ExtraFields:
     cells = {name: text for name, cell in row.items() if (text := clean_label(cell))}
     return ExtraFields(
         split=normalise_split(cells["split"], where=where) if "split" in cells else None,
+        group=cells.get("group"),
         lineage={rank: cells[rank] for rank in RANKS if rank in cells},
         common=cells.get("common", ""),
         licence=cells.get("licence"),

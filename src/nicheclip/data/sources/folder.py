@@ -48,8 +48,7 @@ class FolderImages:
     def _look_at_first_level(self, root: Path) -> None:
         if not _is(Path.is_dir, root):
             raise InputError(
-                f"{_short(root)}: no such folder. Set 'path' to the folder that holds the class "
-                "folders."
+                f"{root}: no such folder. Set 'path' to the folder that holds the class folders."
             )
         if self.source.split_folders is not None:
             return

@@ -68,7 +68,7 @@ def table_rows(source: TableSource) -> Iterator[tuple[int, Row]]:
     """
     table = expand_path(source.path)
     if not _is_file(table):
-        raise InputError(f"{str(table)[:300]}: no such file. Set 'path' to the table of images.")
+        raise InputError(f"{table}: no such file. Set 'path' to the table of images.")
     if table.suffix.lower() in (".parquet", ".pq"):
         yield from _parquet_rows(table, source.columns)
         return

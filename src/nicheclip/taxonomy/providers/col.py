@@ -1,5 +1,6 @@
 """Catalogue of Life: ColDP tables and the text tree."""
 
+import io
 import re
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import polars as pl
 
 from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.provider_files import PUBLISHED
-from nicheclip.taxonomy.providers.delimited import published_file, scan
+from nicheclip.taxonomy.providers.delimited import scan
+from nicheclip.taxonomy.published_table import find_table, only_table
 
 _TERMS = {
     "source_id": "ID",
@@ -29,11 +31,11 @@ def read_coldp(path: Path) -> tuple[pl.DataFrame, Path]:
     Raises:
         InputError: the file or a needed column is absent.
     """
-    file = published_file(path, *PUBLISHED["coldp"])
+    table = find_table(path, PUBLISHED["coldp"])
     columns = {ours: (f"col:{term}", term) for ours, term in _TERMS.items()}
-    comma = file.suffix == ".csv"
+    comma = table.suffix == ".csv"
     frame = scan(
-        file,
+        table,
         columns,
         needed=("source_id", "parent_id", "status", "name", "rank"),
         separator="," if comma else "\t",
@@ -47,7 +49,7 @@ def read_coldp(path: Path) -> tuple[pl.DataFrame, Path]:
         accepted_id=pl.when(synonym).then("parent_id"),
         parent_id=pl.when(~synonym).then("parent_id"),
     )
-    return frame.collect(engine="streaming"), file
+    return frame.collect(engine="streaming"), table.shown
 
 
 def read_text_tree(path: Path) -> tuple[pl.DataFrame, Path]:
@@ -61,13 +63,13 @@ def read_text_tree(path: Path) -> tuple[pl.DataFrame, Path]:
     Raises:
         InputError: there is no such file, or no line of it is a row.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file. Correct `path` in the provider's config.")
+    table = only_table(path, ("*.txtree", "*.txt"))
     rows: list[dict[str, str | int | None]] = []
     chain: list[tuple[int, str]] = []  # (indent, id) from the root to the last accepted taxon
     readable = False
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        for number, text in enumerate(stream, start=1):
+    with table.opened() as stream:
+        lines = io.TextIOWrapper(stream, encoding="utf-8", errors="replace")
+        for number, text in enumerate(lines, start=1):
             if not text.strip():
                 continue
             indent = len(text) - len(text.lstrip(" "))
@@ -87,7 +89,7 @@ def read_text_tree(path: Path) -> tuple[pl.DataFrame, Path]:
             if not synonym:
                 chain.append((indent, str(number)))
     if not readable:
-        raise InputError(f"{path}, line 1: expected lines 'name [rank]'. Give a text tree.")
+        raise InputError(f"{table.shown}, line 1: expected lines 'name [rank]'. Give a text tree.")
     text_columns = ("source_id", "parent_id", "accepted_id", "name", "rank", "left_out")
     schema = {"line": pl.Int64} | dict.fromkeys(text_columns, pl.String)
-    return pl.DataFrame(rows, schema=schema), path
+    return pl.DataFrame(rows, schema=schema), table.shown

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from nicheclip.taxonomy.provider_files import PUBLISHED
-from nicheclip.taxonomy.providers.delimited import published_file, scan
+from nicheclip.taxonomy.providers.delimited import scan
+from nicheclip.taxonomy.published_table import taxon_table
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def read(path: Path, layout: Layout) -> tuple[pl.DataFrame, Path]:
     Raises:
         InputError: the file or a needed column is absent.
     """
-    file = published_file(path, *layout.files)
+    table = taxon_table(path, layout.files)
     columns = {
         "source_id": (layout.identifier,),
         "parent_id": ("parentNameUsageID",),
@@ -51,7 +52,7 @@ def read(path: Path, layout: Layout) -> tuple[pl.DataFrame, Path]:
         "status": ("taxonomicStatus",),
     } | ({rank: (rank,) for rank in _HIGHER} if layout.ranks else {})
     needed = ("source_id", "name", "rank", *(("kingdom",) if layout.ranks else ("parent_id",)))
-    frame = scan(file, columns, needed=needed, separator=layout.separator, quoted=layout.quoted)
+    frame = scan(table, columns, needed=needed, separator=layout.separator, quoted=layout.quoted)
     present = frame.collect_schema().names()
     pointers = ("parent_id", "accepted_id")
     absent = [column for column in (*pointers, "status") if column not in present]
@@ -65,7 +66,7 @@ def read(path: Path, layout: Layout) -> tuple[pl.DataFrame, Path]:
         accepted_id=pl.when(synonym).then("accepted_id"),
         left_out=lost.then(pl.lit("a synonym that names no accepted taxon")),
     )
-    return frame.collect(engine="streaming"), file
+    return frame.collect(engine="streaming"), table.shown
 
 
 def eol_pages(path: Path) -> pl.DataFrame:
@@ -78,8 +79,8 @@ def eol_pages(path: Path) -> pl.DataFrame:
         InputError: the file or the column of ids is absent.
     """
     columns = {"page_id": ("EOLid", "eolID"), "source_id": (EOL.identifier,)}
-    file = published_file(path, *EOL.files)
-    frame = scan(file, columns, needed=("source_id",), separator=EOL.separator)
+    table = taxon_table(path, EOL.files)
+    frame = scan(table, columns, needed=("source_id",), separator=EOL.separator)
     if "page_id" not in frame.collect_schema().names():
         frame = frame.with_columns(page_id=pl.lit(None, dtype=pl.String))
     text = pl.col("page_id", "source_id").str.strip_chars()

@@ -1,14 +1,17 @@
 """The Integrated Taxonomic Information System, as the SQLite file that it publishes."""
 
+import shutil
 import sqlite3
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.provider_files import PUBLISHED
-from nicheclip.taxonomy.providers.delimited import published_file
+from nicheclip.taxonomy.published_table import Table, find_table
 
 _NAMES = """
     SELECT CAST(unit.tsn AS TEXT) AS source_id, CAST(unit.parent_tsn AS TEXT) AS parent_id,
@@ -38,21 +41,25 @@ def read(path: Path) -> tuple[pl.DataFrame, Path]:
     Raises:
         InputError: the file is absent, is no SQLite database, or lacks a table.
     """
-    file = published_file(path, *PUBLISHED["itis"])
+    table = find_table(path, PUBLISHED["itis"])
     no_parent = pl.col("parent_id").is_in(["0", ""])
-    return _query(file, _NAMES, _TABLES).with_columns(
+    return _query(table, _NAMES, _TABLES).with_columns(
         line=pl.lit(None, dtype=pl.Int64), parent_id=pl.when(~no_parent).then("parent_id")
-    ), file
+    ), table.shown
 
 
 def read_vernaculars(path: Path) -> pl.DataFrame:
     """Columns source_id, name, language of the common names."""
-    return _query(published_file(path, *PUBLISHED["itis"]), _VERNACULARS, ("vernaculars",))
+    return _query(find_table(path, PUBLISHED["itis"]), _VERNACULARS, ("vernaculars",))
 
 
-def _query(file: Path, query: str, tables: tuple[str, ...]) -> pl.DataFrame:
+def _query(table: Table, query: str, tables: tuple[str, ...]) -> pl.DataFrame:
+    file = table.shown
     try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        with (
+            _on_disk(table) as path,
+            closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database,
+        ):
             found = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
             missing = [table for table in tables if table not in found]
             if missing:
@@ -66,3 +73,16 @@ def _query(file: Path, query: str, tables: tuple[str, ...]) -> pl.DataFrame:
             return pl.concat([pl.DataFrame(schema=schema), *batches])
     except sqlite3.DatabaseError as error:
         raise InputError(f"{file}: {error}. Give ITIS's SQLite download.") from error
+
+
+@contextmanager
+def _on_disk(table: Table) -> Iterator[Path]:
+    """SQLite reads no streams: a packed database is unpacked for the time of a query."""
+    if not table.packed:
+        yield table.path
+        return
+    with tempfile.NamedTemporaryFile(suffix=".sqlite") as file:
+        with table.opened() as stream:
+            shutil.copyfileobj(stream, file)
+        file.flush()
+        yield Path(file.name)

@@ -8,8 +8,11 @@ import polars as pl
 from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.providers.cells import is_unknown, rank_fault
 from nicheclip.taxonomy.providers.delimited import scan
+from nicheclip.taxonomy.published_table import only_table
 from nicheclip.terms import RANKS
 
+#: in an archive
+_TABLES = ("*.csv", "*.tsv", "*.tab", "*.txt")
 _INAT21 = re.compile(r"\d{5}((?:_[^_]*){7})")
 _BIOSCAN_ABOVE = {"kingdom": "Animalia", "phylum": "Arthropoda", "class": "Insecta"}
 
@@ -25,8 +28,9 @@ def read_bioscan(path: Path) -> tuple[pl.DataFrame, Path]:
     columns: dict[str, tuple[str, ...]] = {rank: (rank,) for rank in RANKS}
     columns["bin"] = ("uri", "dna_bin", "bin_uri")
     lower = ("order", "family", "genus", "species")
-    separator = "," if path.suffix == ".csv" else "\t"
-    frame = scan(path, columns, needed=lower, separator=separator, quoted=separator == ",")
+    table = only_table(path, _TABLES)
+    separator = "," if table.suffix == ".csv" else "\t"
+    frame = scan(table, columns, needed=lower, separator=separator, quoted=separator == ",")
     present = frame.collect_schema().names()
     known = pl.col(present[1:]).str.strip_chars()
     frame = frame.with_columns(pl.when(~is_unknown(known)).then(known).name.keep())
@@ -41,7 +45,7 @@ def read_bioscan(path: Path) -> tuple[pl.DataFrame, Path]:
             .then("species")
             .otherwise(pl.coalesce("species", labelled))
         )
-    return _taxa(frame.select("line", *RANKS)), path
+    return _taxa(frame.select("line", *RANKS)), table.shown
 
 
 def read_inat21(path: Path) -> tuple[pl.DataFrame, Path]:
@@ -56,7 +60,7 @@ def read_inat21(path: Path) -> tuple[pl.DataFrame, Path]:
     if path.is_dir():
         folders = sorted(item.name for item in path.iterdir() if item.is_dir())
     elif path.is_file():
-        folders = path.read_text(encoding="utf-8").splitlines()
+        folders = path.read_text(encoding="utf-8", errors="replace").splitlines()
     else:
         raise InputError(f"{path}: expected a folder of class folders or a list of their names.")
     rows = []
@@ -80,14 +84,15 @@ def read_csv(path: Path) -> tuple[pl.DataFrame, Path]:
     Raises:
         InputError: the file is absent or empty, or has neither genus nor family nor species.
     """
-    separator = "\t" if path.suffix in (".tsv", ".tab", ".txt") else ","
+    table = only_table(path, _TABLES)
+    separator = "\t" if table.suffix in (".tsv", ".tab", ".txt") else ","
     columns: dict[str, tuple[str, ...]] = {rank: (rank, rank.capitalize()) for rank in RANKS}
     columns["finest"] = ("species", "Species", "genus", "Genus", "family", "Family")
-    frame = scan(path, columns, needed=("finest",), separator=separator, quoted=True)
+    frame = scan(table, columns, needed=("finest",), separator=separator, quoted=True)
     present = frame.collect_schema().names()
     absent = [rank for rank in RANKS if rank not in present]
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(rank) for rank in absent)
-    return _taxa(frame.select("line", *RANKS)), path
+    return _taxa(frame.select("line", *RANKS)), table.shown
 
 
 def _taxa(lineages: pl.LazyFrame) -> pl.DataFrame:

@@ -1,0 +1,63 @@
+"""Judged images that a model was trained on: what is measured on them says nothing of new ones."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.compute as pc
+
+from nicheclip.data.near_pairs import near_pairs
+from nicheclip.evaluation.measures import Measure
+from nicheclip.schemas import CATALOG, read_table
+
+log = logging.getLogger(__name__)
+
+#: two images are versions of one photograph when their perceptual hashes differ in so many bits
+BITS = 4
+#: the names of the measures
+SAME, NEAR = "trained_images", "trained_near_duplicates"
+
+
+def measure_trained(judged: Path, split: str, trained: Path) -> list[Measure]:
+    """The shares of the judged images that trained: with the same bytes, and as other versions.
+
+    Args:
+        judged: schema ``CATALOG``, of the judged data set.
+        split: that is judged.
+        trained: schema ``CATALOG``, of the data set that the model was trained on.
+    """
+    mine, theirs = _images(judged, split), _images(trained, "train")
+    same = pl.Series(mine["sha256"].is_in(theirs["sha256"].implode()))
+    near = mine["phash"].is_in(_near(mine["phash"], theirs["phash"]).implode()) & ~same
+    n = mine.height
+    if same.any() or near.any():
+        log.warning(
+            "%s: of the %d images of %s, %d trained (%s), and versions of %d more did. What is "
+            "measured on them says nothing about new images.",
+            judged,
+            n,
+            split,
+            same.sum(),
+            trained,
+            near.sum(),
+        )
+    shares = {SAME: same, NEAR: near}
+    return [
+        Measure(name=name, value=float(one.sum()) / max(n, 1), n=n) for name, one in shares.items()
+    ]
+
+
+def _images(catalog: Path, split: str) -> pl.DataFrame:
+    table = read_table(catalog, CATALOG, where=pc.field("split") == split)
+    return pl.DataFrame(table.select(["sha256", "phash"]))
+
+
+def _near(mine: pl.Series, theirs: pl.Series) -> pl.Series:
+    """The hashes of ``mine`` that are near one of ``theirs``, or equal to it."""
+    ours, others = mine.unique().to_numpy(), theirs.unique().to_numpy()
+    hashes = np.unique(np.concatenate([ours, others]))
+    pairs = near_pairs(hashes, BITS)
+    other = np.isin(hashes, others)
+    linked = [hashes[pairs[:, a][other[pairs[:, b]]]] for a, b in ((0, 1), (1, 0))]
+    return pl.Series(np.concatenate([hashes[other], *linked]), dtype=pl.UInt64)
