@@ -220,6 +220,17 @@ def test_paths_of_5000_letters_and_links_in_a_circle_are_no_files(folder):
         read("z" * 5000)
 
 
+def test_a_table_without_permission_is_an_error(folder, monkeypatch):
+    table = write(folder, "path,label\n1.jpg,a\n")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(table), "open", refuse)
+    with pytest.raises(InputError, match=r"t\.csv: cannot be read \(Permission denied\)"):
+        read(table)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_rows_or_a_clear_error(tmp_path_factory, data):

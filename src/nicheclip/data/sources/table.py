@@ -78,6 +78,10 @@ def table_rows(source: TableSource) -> Iterator[tuple[int, Row]]:
         raise InputError(
             f"{table}: not a text in {source.encoding} ({error}). {_ENCODING_ADVICE}"
         ) from error
+    except OSError as error:
+        raise InputError(
+            f"{table}: cannot be read ({error.strerror}). Correct its permissions."
+        ) from error
 
 
 def _image(row: Mapping[str, str], number: int, images: Path, table: Path) -> SourceImage | Dropped:
