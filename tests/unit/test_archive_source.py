@@ -103,6 +103,20 @@ def test_root_split_folders_and_excluded_classes(tmp_path):
     }
 
 
+def test_a_members_path_may_give_ranks(tmp_path):
+    files = {"s/train/Aves/Turdus/merula/1.jpg": b"1", "s/test/Aves/2.jpg": b"2"}
+    reader = {
+        "kind": "class_folders",
+        "root": "s",
+        "split_folders": True,
+        "ranks": ["class", "genus", "species"],
+    }
+    (image,), dropped = read(tmp_path, {"x.zip": zip_bytes(files)}, reader)
+    assert (image.label, image.split) == ("Turdus merula", "train")
+    assert image.lineage == {"class": "Aves", "genus": "Turdus", "species": "merula"}
+    assert dropped == {"x.zip/s/test/Aves/2.jpg": "not in 3 folders of ranks"}
+
+
 def link(kind, name, target):
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, target

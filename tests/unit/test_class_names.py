@@ -34,6 +34,12 @@ def test_names_of_the_config_come_first(tmp_path):
     assert [(image.label, image.name) for image in found] == [("a", "aphid"), ("b", "b")]
 
 
+def test_a_name_for_no_class_is_said(tmp_path, caplog):
+    fill(tmp_path, ["a/1.jpg"])
+    images(tmp_path, names={"a": "aphid", "B": "bee"})
+    assert caplog.messages == ["names: no image here is of the class 'B'."]
+
+
 def test_names_of_the_config_go_before_those_of_the_registry(tmp_path):
     source = ENTRY["source"] | {"folder": str(tmp_path)}
     (tmp_path / "birds.yaml").write_text(yaml.safe_dump(ENTRY | {"source": source}))

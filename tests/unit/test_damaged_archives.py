@@ -39,7 +39,9 @@ def flipped(data, place, bit=1):
 def test_a_flipped_bit_in_a_header_stops_with_what_was_read(tmp_path, member, place):
     data = flipped(TAR, member * STEP + place)
     last = f"a/{member - 1:02d}.jpg"
-    message = rf"x\.tar: damaged after {member} members, the last of them '{last}'.*is lost.*Delete"
+    message = (
+        rf"x\.tar: damaged after {member} members, the last of them '{last}'.*is lost.*delete it"
+    )
     with pytest.raises(InputError, match=message):
         read(tmp_path, {"x.tar": data})
 

@@ -223,7 +223,7 @@ def test_without_a_published_checksum_the_first_download_sets_it(server, tmp_pat
     assert (tmp_path / "x.bin.sha256").read_text() == SHA256 + "\n"
     path.unlink()
     change(server)
-    with pytest.raises(InputError, match=r"x\.bin\.sha256 at the first download.*delete"):
+    with pytest.raises(InputError, match=r"x\.bin\.sha256 at the first reading.*delete"):
         download(server.url, tmp_path)
     assert names(tmp_path) == ["x.bin.sha256"]
 
@@ -240,8 +240,10 @@ def test_file_urls_are_verified_where_they_lie(tmp_path):
     assert download(path.as_uri(), tmp_path / "d", checksum=MD5) == path
     assert download(path.as_uri(), tmp_path / "d") == path
     path.write_bytes(b"other")
-    with pytest.raises(InputError, match="first download"):
+    with pytest.raises(InputError, match=r"first reading\. Put the right file.*or delete .*sha256"):
         download(path.as_uri(), tmp_path / "d")
+    with pytest.raises(InputError, match="Put the right file there, or correct the checksum"):
+        download(path.as_uri(), tmp_path / "d", checksum=MD5)
     with pytest.raises(InputError, match="no such file"):
         download((tmp_path / "none.bin").as_uri(), tmp_path / "d")
 
@@ -387,6 +389,16 @@ def test_a_file_of_no_stated_length_has_a_limit(server, tmp_path, monkeypatch):
 def test_malformed_urls_are_errors(tmp_path, url, message):
     with pytest.raises(InputError, match=message):
         download(url, tmp_path)
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><title>Log in", b"\n <HTML>404"])
+def test_a_web_page_is_not_taken_for_the_file(server, tmp_path, page):
+    content, server.content = server.content, page
+    with pytest.raises(InputError, match="sends a web page instead of the file"):
+        download(server.url, tmp_path)
+    assert names(tmp_path) == []  # and no checksum of it
+    server.content = content
+    assert download(server.url, tmp_path).read_bytes() == CONTENT
 
 
 def test_two_processes_do_not_disturb_each_other(server, tmp_path):

@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -229,8 +230,21 @@ def test_a_real_bomb_is_refused_from_its_header():
     # 40,000 x 40,000 grey pixels in under 200 bytes of header and nothing else
     header = encode(Image.new("L", (1, 1)))
     bomb = header[:16] + (40_000).to_bytes(4, "big") * 2 + header[24:]
-    with pytest.raises(BadImageError, match=r"pixels|damaged|not an image"):
+    # the checksum of the header is that of another size
+    with pytest.raises(BadImageError, match=r"damaged|not an image"):
         normalise(bomb, CONFIG)
+    crc = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    with pytest.raises(BadImageError, match=r"more than 100000000 pixels \(image\.max_pixels\)"):
+        normalise(bomb[:29] + crc + bomb[33:], CONFIG)
+
+
+def test_the_config_may_allow_more_pixels_than_pillow_would():
+    """200 million pixels by its header, and too few bytes for them."""
+    header = encode(Image.new("L", (1, 1)))
+    large = header[:16] + (20_000).to_bytes(4, "big") + (10_000).to_bytes(4, "big") + header[24:29]
+    large += zlib.crc32(large[12:29]).to_bytes(4, "big") + header[33:]
+    with pytest.raises(BadImageError, match=r"truncated|damaged"):
+        normalise(large, ImageConfig(max_pixels=300_000_000))
 
 
 @settings(max_examples=60, deadline=None)

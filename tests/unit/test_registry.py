@@ -100,7 +100,7 @@ def test_a_manual_set_says_what_to_get_and_where_to_put_it(tmp_path, monkeypatch
         ("tree creeper", "CC BY 4.0"),
     ]
     (place / "birds.zip").write_bytes(stream.getvalue() + b"\0")
-    with pytest.raises(InputError, match="first download"):
+    with pytest.raises(InputError, match="first reading"):
         read()
 
 

@@ -1,9 +1,9 @@
 """How the members of an archive become labelled images."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from nicheclip.config.base import ConfigModel
 
@@ -21,6 +21,20 @@ def _fill(member: str, values: dict[str, Any]) -> str:
         ) from error
 
 
+Rank = Literal["kingdom", "phylum", "class", "order", "family", "genus", "species"]
+
+
+def _go_down(ranks: list[Rank]) -> list[Rank]:
+    order = get_args(Rank)
+    if ranks != [rank for rank in order if rank in ranks]:
+        raise ValueError(f"{ranks} must go down: {', '.join(order)}")
+    return ranks
+
+
+Ranks = Annotated[list[Rank], AfterValidator(_go_down)]
+"""What nested folders are, from the first; none where they are no taxa."""
+
+
 class ClassFoldersReader(ConfigModel):
     """Members lie in class folders; the class is the name of the member's parent folder."""
 
@@ -30,6 +44,10 @@ class ClassFoldersReader(ConfigModel):
     split_folders: bool | None = None
     """The folder above the class names the split. Null stops where such a folder is called like a
     split; false takes no split from it."""
+    ranks: Ranks = Field(default=[])
+    """What the folders below `root` (and below that of the split) are, from the first: [class,
+    genus, species] for `Aves/Turdus/merula/1.jpg`. The last of them is the class; of species with
+    their genus."""
     exclude: list[str] = Field(default=[])
     """Classes to leave out."""
 

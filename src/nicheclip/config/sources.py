@@ -1,11 +1,16 @@
 """Config of the sources of images."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from nicheclip.config.archive_readers import ArchiveReader, ClassFoldersReader, ListedReader
+from nicheclip.config.archive_readers import (
+    ArchiveReader,
+    ClassFoldersReader,
+    ListedReader,
+    Ranks,
+)
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.source_files import matching_files, table_columns
 from nicheclip.config.worlds import World
@@ -56,9 +61,6 @@ class SyntheticSource(_Source):
         return [*super().modules(registry), f"nicheclip.synthetic.{self.world.name}_world"]
 
 
-Rank = Literal["kingdom", "phylum", "class", "order", "family", "genus", "species"]
-
-
 class FolderSource(_Source):
     """A folder with one sub-folder per class."""
 
@@ -71,7 +73,7 @@ class FolderSource(_Source):
     class_folder: Literal["first", "last"] = "first"
     """Which of the folders that an image lies in is its class: the first one, images may lie
     deeper; or the last one, whatever lies above."""
-    ranks: list[Rank] = Field(default=[])
+    ranks: Ranks = Field(default=[])
     """What the folders are, from the first: [kingdom, class, genus, species] for
     `Animalia/Aves/Turdus/merula/1.jpg`. The last of them is the class; of species with their
     genus."""
@@ -80,9 +82,7 @@ class FolderSource(_Source):
     and acquires the folder anew. False looks for none: `-R acquire_part` reads it again."""
 
     @model_validator(mode="after")
-    def _ranks_go_down(self) -> "FolderSource":
-        if self.ranks != [rank for rank in get_args(Rank) if rank in self.ranks]:
-            raise ValueError(f"ranks: {self.ranks} must go down: {', '.join(get_args(Rank))}")
+    def _ranks_have_the_class(self) -> "FolderSource":
         if self.ranks and self.class_folder == "last":
             raise ValueError("class_folder: with ranks the class is the last rank; leave it out")
         return self

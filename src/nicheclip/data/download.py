@@ -95,6 +95,7 @@ def _download(url: str, folder: Path, name: str, checksum: str | None) -> Path:
             part = folder / f"{name}.part"
             _fetch(url, part, trust_length=checksum is not None)
             try:
+                _refuse_web_page(part, url)
                 _verify(part, url, checksum, record)
             except InputError:
                 _forget(part)
@@ -258,14 +259,37 @@ def _verify(path: Path, url: str, checksum: str | None, record: Path) -> None:
         found = hashlib.file_digest(stream, kind).hexdigest()
     if found != digest.lower():
         raise InputError(
-            f"{path}: its {kind} is {found}, expected {digest.lower()}"
-            + (
-                f" as published for {url}. Delete the file and run again"
-                if checksum
-                else f" as recorded in {record} at the first download. If {url} may have changed, "
-                "delete the file and the record and run again"
-            )
-            + "; if the result is the same, the checksum or the file behind the URL is wrong."
+            f"{path}: its {kind} is {found}, expected {digest.lower()} as "
+            + (f"published for {url}" if checksum else f"recorded in {record} at the first reading")
+            + f". {_remedy(url, None if checksum else record)}"
+        )
+
+
+def _remedy(url: str, record: Path | None) -> str:
+    """What to do about a file of another checksum; ``record`` holds it where none is published."""
+    if url.startswith("file:"):
+        return "Put the right file there, or " + (
+            f"delete {record} if the new one is right."
+            if record
+            else "correct the checksum in the config."
+        )
+    again = "Delete the file and run again; if the result is the same, the "
+    if record is None:
+        return f"{again}checksum or the file behind the URL is wrong."
+    return f"{again}file behind the URL has changed: delete {record} too, to take the new one."
+
+
+def _refuse_web_page(path: Path, url: str) -> None:
+    """A page that asks for a password, or says that there is no file, is not what was asked for."""
+    with path.open("rb") as stream:
+        start = stream.read(512).lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")) and not file_name(url).endswith(
+        (".html", ".htm")
+    ):
+        raise InputError(
+            f"{url}: the server sends a web page instead of the file, as where one must log in. "
+            "Open the URL in a browser; give the URL at which the download itself begins, or "
+            "download the file yourself and give its file:// URL."
         )
 
 

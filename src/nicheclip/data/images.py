@@ -14,6 +14,8 @@ from nicheclip.data.perceptual_hash import perceptual_hash
 
 # Pillow registers most formats lazily; `formats=` works only after this call.
 Image.init()
+# Its own bound knows no config; `image.max_pixels` is asked before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
 try:  # the extra `heic`
     import pillow_heif
 
@@ -108,7 +110,7 @@ def _open(data: bytes, max_pixels: int) -> tuple[Image.Image, list[str]]:
     """The image, known by its header, and what keeps it from passing as it is."""
     if not data:
         raise BadImageError("zero bytes")
-    with _reasons(data, max_pixels):
+    with _reasons(data):
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > max_pixels:
             raise BadImageError(f"more than {max_pixels} pixels (image.max_pixels)")
@@ -120,7 +122,7 @@ def _open(data: bytes, max_pixels: int) -> tuple[Image.Image, list[str]]:
 
 def _decode(image: Image.Image, reasons: list[str]) -> None:
     """Decode the first frame to its end."""
-    with _reasons(b"", 0):
+    with _reasons(b""):
         image.load()
         if image.getexif().get(_ORIENTATION_TAG, 1) in range(2, 9):
             reasons.append("orientation")
@@ -129,7 +131,7 @@ def _decode(image: Image.Image, reasons: list[str]) -> None:
 
 
 @contextmanager
-def _reasons(data: bytes, max_pixels: int) -> Iterator[None]:
+def _reasons(data: bytes) -> Iterator[None]:
     """Turns what decoders raise into the reason against an image."""
     try:
         yield
@@ -140,8 +142,6 @@ def _reasons(data: bytes, max_pixels: int) -> Iterator[None]:
             if name not in FORMATS and data[4:12] in starts:
                 raise BadImageError(advice) from error
         raise BadImageError("not an image, or of a format that is not read") from error
-    except Image.DecompressionBombError as error:
-        raise BadImageError(f"more than {max_pixels} pixels (image.max_pixels)") from error
     except Exception as error:  # decoders of damaged files raise almost anything
         raise BadImageError("truncated" if "truncated" in str(error) else "damaged") from error
 

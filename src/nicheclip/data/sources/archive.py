@@ -18,6 +18,7 @@ from nicheclip.data.sources.base import (
 )
 from nicheclip.data.sources.member_lists import Listing, read_listings
 from nicheclip.data.sources.members import Member, iterate_members
+from nicheclip.data.sources.ranked_folders import ranked_class
 from nicheclip.data.sources.split_folders import refuse_split_folders
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.manifest import Dropped
@@ -106,12 +107,18 @@ def _from_class_folder(
         return Dropped(key=key, reason="not an image file")
     if reader.split_folders is None:
         refuse_split_folders(folders, where=key, option="reader.split_folders")
-    if len(folders) < 1 + bool(reader.split_folders):
-        return Dropped(key=key, reason="not in a class folder")
-    if folders[-1] in reader.exclude:
+    depth = int(bool(reader.split_folders))
+    if len(folders) < depth + max(1, len(reader.ranks)):
+        wanted = f"{len(reader.ranks)} folders of ranks" if reader.ranks else "a class folder"
+        return Dropped(key=key, reason=f"not in {wanted}")
+    above = 0 if reader.ranks else -2
+    split = normalise_split(folders[above], where=key) if reader.split_folders else None
+    label, lineage = clean_label(folders[-1]), dict[str, str]()
+    if reader.ranks:
+        label, lineage = ranked_class(folders[depth:], reader.ranks)
+    if label in reader.exclude or folders[-1] in reader.exclude:
         return Dropped(key=key, reason="class excluded by the config")
-    split = normalise_split(folders[-2], where=key) if reader.split_folders else None
-    return SourceImage(key, member.data or b"", clean_label(folders[-1]), split)
+    return SourceImage(key, member.data or b"", label, split, lineage=lineage)
 
 
 def _listed(

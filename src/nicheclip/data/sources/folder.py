@@ -1,7 +1,7 @@
 """A folder with one sub-folder per class."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from nicheclip.data.sources.base import (
     SourceSetting,
     clean_label,
     is_image_name,
-    readable,
 )
+from nicheclip.data.sources.ranked_folders import ranked_class
 from nicheclip.data.sources.split_folders import named_splits, refuse_split_folders
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError
@@ -73,20 +73,11 @@ class FolderImages:
             data = path.read_bytes()
         except OSError as error:
             return Dropped(key=key, reason=f"cannot be read ({error.strerror})")
-        lineage: dict[str, str] = {
-            rank: readable(folder) for rank, folder in zip(self.source.ranks, below, strict=False)
-        }
-        return SourceImage(key, data, self._label(below, lineage), split, lineage=lineage)
-
-    def _label(self, folders: Sequence[str], lineage: Mapping[str, str]) -> str:
-        """The class: of species with their genus, since genera share epithets."""
-        if not lineage:
-            return clean_label(folders[0 if self.source.class_folder == "first" else -1])
-        *_, name = lineage.values()
-        genus = lineage.get("genus", "")
-        if "species" not in lineage or name.startswith(f"{genus} "):
-            return name
-        return f"{genus} {name}".strip()
+        if self.source.ranks:
+            label, lineage = ranked_class(below, self.source.ranks)
+            return SourceImage(key, data, label, split, lineage=lineage)
+        label = below[0] if self.source.class_folder == "first" else below[-1]
+        return SourceImage(key, data, clean_label(label), split)
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, str | None]]:

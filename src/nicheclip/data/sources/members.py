@@ -92,8 +92,8 @@ def iterate_members(
             else f"damaged, or neither tar nor zip ({error})."
         )
         raise InputError(
-            f"{path}: {damage} Delete it and run again to fetch it anew; other formats, RAR for "
-            "one, must be packed again as tar or zip."
+            f"{path}: {damage} If it was downloaded, delete it and run again to fetch it anew; "
+            "if it is your own, or of another format, RAR for one, pack it again as tar or zip."
         ) from error
 
 

@@ -1,5 +1,6 @@
 """From the config of a source to its images."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -16,6 +17,8 @@ from nicheclip.data.sources.base import (
     SourceSetting,
     readable,
 )
+
+log = logging.getLogger(__name__)
 
 ALL = Part()
 
@@ -78,8 +81,14 @@ def _named(
         called: the name of a class that neither is chosen nor comes with the image.
         licence: of the whole source.
     """
+    absent = set(chosen)
     for place, item in items:
         if isinstance(item, SourceImage):
+            absent.discard(item.label)
             name = chosen.get(item.label) or item.name or called(item.label)
             item = replace(item, name=name, licence=item.licence or licence)
         yield place, item
+    if absent:
+        log.warning(
+            "names: no image here is of the class %s.", ", ".join(map(repr, sorted(absent)))
+        )
