@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from nicheclip.config.data import ImageConfig, Source
+from nicheclip.config.data import ImageConfig
+from nicheclip.config.sources import Source
 from nicheclip.data.acquire import PartFiles, acquire
 from nicheclip.data.sources.base import Part
 from nicheclip.data.sources.open import open_source
@@ -32,6 +33,7 @@ def main() -> None:
         seed=params.seed,
         workers=snakemake.threads,
         part=Part(int(part), parts),
+        names=config["names"],
     )
     image = ImageConfig.model_validate(config["image"])
     counts = acquire(dataset, items, image=image, files=files, workers=snakemake.threads)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_files import every
 
-from nicheclip.config.data import ArchiveSource
+from nicheclip.config.sources import ArchiveSource
 from nicheclip.data.sources import members
 from nicheclip.data.sources.archive import ArchiveImages
 from nicheclip.data.sources.base import SourceImage
@@ -344,10 +344,77 @@ def test_matlab_lists_that_do_not_fit_are_errors(tmp_path, labels, sets, message
         read(tmp_path, archives, FLOWERS)
 
 
-def test_two_urls_with_one_file_name_are_an_error(tmp_path):
-    source = ArchiveSource(kind="archive", urls=["file:///a/x.zip", "file:///b/x.zip"])
-    with pytest.raises(InputError, match="same file name"):
-        every(ArchiveImages(source, tmp_path, tmp_path))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"urls": ["file:///a/x.zip", "file:///b/x.zip"]}, "same file name"),
+        ({"urls": ["http://[::1/x.zip"]}, "not a URL"),
+        ({"urls": ["http://a:99999999/x.zip"]}, "not a URL"),
+        ({"urls": ["http:///x.zip"]}, "names no server"),
+        ({"urls": ["file://images.zip/x.zip"]}, "three slashes"),
+        ({"urls": ["ftp://a/x.zip"]}, "expected a http, https or file URL"),
+        ({"urls": ["http://a/"]}, "ends in a file name"),
+        ({"urls": ["http://a/x%00.zip"]}, "control characters"),
+        ({"urls": ["http://a/" + "x" * 300 + ".zip"]}, "of 304 bytes.*more than 200 bytes"),
+        ({"reader": PETS | {"line": "(?P<key>"}}, "line: .* is no regular expression"),
+        ({"reader": PETS | {"line": r"(?P<key>\S+)"}}, r"write \(\?P<label>"),
+        ({"reader": PETS | {"member": "{name}.jpg"}}, "may use {key}, {label}"),
+        ({"reader": PETS | {"member": "{key"}}, "cannot be made"),
+        ({"reader": FLOWERS | {"labels": "imagelabels.mat"}}, "labels"),
+        ({"reader": FLOWERS | {"member": "x.jpg"}}, "same for every image"),
+        ({"reader": FLOWERS | {"member": "{number:05z}"}}, "cannot be made"),
+        ({"reader": FLOWERS | {"member": "{image}.jpg"}}, "may use {number}"),
+    ],
+)
+def test_a_source_that_cannot_work_is_an_error_of_the_config(options, message):
+    with pytest.raises(ValueError, match=message):
+        ArchiveSource.model_validate({"kind": "archive", "urls": ["file:///x.zip"]} | options)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('key,label\n"x,a\n', "not a well-formed CSV"),
+        ("key,label\nx\n", "line 2: the key or the label is empty"),
+    ],
+)
+def test_a_damaged_list_is_an_error(tmp_path, text, message):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, {"x.zip": zip_bytes(FILES)}, {"kind": "listed", "list": "list.csv"})
+
+
+def test_a_line_whose_label_is_optional_and_absent_is_an_error(tmp_path):
+    files = {"annotations/trainval.txt": b"_1", "annotations/test.txt": b"A_2"}
+    reader = PETS | {"line": r"(?P<label>[A-Z])?_(?P<key>\d)"}
+    with pytest.raises(InputError, match=r"trainval\.txt, line 1: '_1' .*gives no label"):
+        read(tmp_path, {"x.tar": tar_bytes(files)}, reader)
+
+
+@pytest.mark.parametrize("cut", [10, 128, 140, 180])
+@pytest.mark.parametrize("file", ["imagelabels.mat", "setid.mat"])
+def test_a_damaged_matlab_file_is_an_error(tmp_path, file, cut):
+    archives = {
+        "imagelabels.mat": matlab(labels=[1, 2, 3]),
+        "setid.mat": matlab(trnid=[3], tstid=[1]),
+        "x.tar": tar_bytes({}),
+    }
+    archives[file] = archives[file][:cut] + b"\xff" * 40
+    with pytest.raises(InputError, match=f"{file}: expected a MATLAB file"):
+        read(tmp_path, archives, FLOWERS)
+
+
+@pytest.mark.parametrize("reader", [None, {"kind": "class_folders", "root": "set"}])
+@pytest.mark.parametrize(
+    "names", [["set/train/a/1.jpg"], ["set/Valid/1.jpg"], ["set/x/test/a/1.jpg"]]
+)
+def test_folders_called_like_splits_stop(tmp_path, reader, names):
+    data = zip_bytes(dict.fromkeys(names, b"1"))
+    message = r"x\.zip/set/.* called like a split.*reader\.split_folders: true .*method: given"
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, {"x.zip": data}, reader)
+    kept, _ = read(tmp_path, {"x.zip": data}, {"kind": "class_folders", "split_folders": False})
+    assert [image.split for image in kept] == [None]
 
 
 @settings(max_examples=60, deadline=None)

@@ -252,6 +252,143 @@ def test_urls_that_name_no_file_are_errors(tmp_path, url):
         download(url, tmp_path)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"etag": 1, "x": 2}', "\udc80"])
+def test_a_damaged_record_of_a_part_starts_over(server, tmp_path, text):
+    (tmp_path / "x.bin.part").write_bytes(b"old")
+    (tmp_path / "x.bin.part.json").write_bytes(text.encode(errors="surrogateescape"))
+    assert download(server.url, tmp_path, checksum=MD5).read_bytes() == CONTENT
+    assert server.requests == [None]
+
+
+@pytest.mark.parametrize("name", ["x.bin", "x.bin.part", "x.bin.sha256", "x.bin.lock"])
+def test_a_folder_in_the_way_is_an_error(server, tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=r"x\.bin: cannot be kept in .*directory.*in the way"):
+        download(server.url, tmp_path)
+
+
+def test_a_file_in_place_of_the_folder_is_an_error(server, tmp_path):
+    (tmp_path / "f").touch()
+    for folder in (tmp_path / "f", tmp_path / "f/deeper"):
+        with pytest.raises(InputError, match="cannot be kept in"):
+            download(server.url, folder)
+
+
+def test_a_damaged_record_of_a_checksum_is_named(server, tmp_path):
+    (tmp_path / "x.bin.sha256").write_bytes(b"\xff\x00")
+    with pytest.raises(InputError, match=r"x\.bin\.sha256 \(delete it\): the checksum"):
+        download(server.url, tmp_path)
+
+
+class Circle(Handler):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header("Location", self.path)
+        self.end_headers()
+
+
+def test_a_circle_of_redirects_is_an_error(server, tmp_path):
+    server.RequestHandlerClass = Circle
+    with pytest.raises(InputError, match=r"leads nowhere .*redirects.*in a browser"):
+        download(server.url, tmp_path)
+
+
+class Nowhere(Circle):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header("Location", "http://[::1/x.bin")
+        self.end_headers()
+
+
+def test_a_redirect_to_no_url_is_an_error(server, tmp_path):
+    server.RequestHandlerClass = Nowhere
+    with pytest.raises(InputError):
+        download(server.url, tmp_path)
+
+
+class Slow(Handler):
+    """Three bytes, and then as many as asked for, one by one."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("ETag", '"v1"')
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        for _ in range(1000):
+            self.wfile.write(b"x")
+            self.wfile.flush()
+            self.server.tick.wait(0.02)
+
+
+def test_a_download_that_hardly_moves_ends(server, tmp_path, monkeypatch):
+    server.RequestHandlerClass, server.tick = Slow, threading.Event()
+    monkeypatch.setattr(module, "SLOW_SECONDS", 0.3)
+    with pytest.raises(InputError, match=r"only \d+ bytes in 0 seconds.*file:// URL.*is kept"):
+        download(server.url, tmp_path)
+    assert 3 <= (tmp_path / "x.bin.part").stat().st_size < 500
+    server.tick.set()
+
+
+class OneByte(Handler):
+    def do_GET(self):
+        self.server.requests.append(None)
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x" * len(self.server.requests))
+
+
+def test_a_server_that_sends_a_byte_more_each_time_is_given_up(server, tmp_path):
+    server.RequestHandlerClass = OneByte
+    with pytest.raises(InputError, match="gave up after 6 attempts"):
+        download(server.url, tmp_path)
+    assert len(server.requests) == 6
+
+
+def test_a_file_that_is_too_large_is_not_begun(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_BYTES", 499_999)
+    with pytest.raises(InputError, match=r"has 500000 bytes.*more than 499999"):
+        download(server.url, tmp_path)
+    usage = module.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(module, "MAX_BYTES", 1 << 30)
+    with pytest.raises(InputError, match="has room for 1000"):
+        download(server.url, tmp_path)
+    assert not (tmp_path / "x.bin.part").exists()
+
+
+class Endless(Handler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        while True:
+            self.wfile.write(bytes(1 << 16))
+
+
+def test_a_file_of_no_stated_length_has_a_limit(server, tmp_path, monkeypatch):
+    server.RequestHandlerClass = Endless
+    server.handle_error = lambda *_: None
+    monkeypatch.setattr(module, "MAX_BYTES", 1 << 20)
+    with pytest.raises(InputError, match="sends more than the 1048576 bytes"):
+        download(server.url, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://[::1/x.zip", "not a URL"),
+        ("http://a/" + "x" * 300, "of 300 bytes"),
+        ("http://a/x%00y.zip", "control characters"),
+        ("http://a/x%0Ay.zip", "control characters"),
+        ("http:///x.zip", "names no server"),
+        ("file://data/x.zip", "three slashes"),
+    ],
+)
+def test_malformed_urls_are_errors(tmp_path, url, message):
+    with pytest.raises(InputError, match=message):
+        download(url, tmp_path)
+
+
 def test_two_processes_do_not_disturb_each_other(server, tmp_path):
     threads = [
         threading.Thread(target=download, args=(server.url, tmp_path), kwargs={"checksum": MD5})

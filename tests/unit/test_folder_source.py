@@ -3,7 +3,7 @@ import os
 import pytest
 from source_files import every
 
-from nicheclip.config.data import FolderSource
+from nicheclip.config.sources import FolderSource
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.folder import FolderImages
 from nicheclip.runtime.errors import InputError
@@ -116,3 +116,108 @@ def test_variables_in_the_path_are_filled_in(tmp_path, monkeypatch):
 def test_an_absent_folder_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         read(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train/a/1.jpg", "test/b/1.jpg"],
+        ["Training/a/1.jpg", "validation/b/1.jpg", "docs/x.txt"],
+        ["train/a/1.jpg"],
+    ],
+)
+def test_split_folders_that_nobody_named_stop(tmp_path, names):
+    fill(tmp_path, names)
+    message = r"like a split.*split_folders: true .*split: {method: given}.*split_folders: false"
+    with pytest.raises(InputError, match=message):
+        read(tmp_path)
+    assert {image.label for image in read(tmp_path, split_folders=False)[0]} == {
+        name.split("/")[0] for name in names if name.endswith("jpg")
+    }
+
+
+def test_one_class_called_like_a_split_among_others_is_a_class(tmp_path):
+    fill(tmp_path, ["test/1.jpg", "shell/1.jpg"])
+    assert [image.label for image in read(tmp_path)[0]] == ["shell", "test"]
+
+
+def test_the_last_folder_may_be_the_class(tmp_path):
+    fill(tmp_path, ["site 1/cat/1.jpg", "site 2/cat/1.jpg", "site 2/day/dog/1.jpg", "top.jpg"])
+    kept, dropped = read(tmp_path, class_folder="last")
+    assert [image.label for image in kept] == ["cat", "cat", "dog"]
+    assert dropped == {"top.jpg": "not in a class folder"}
+
+
+def test_a_path_may_give_ranks(tmp_path):
+    names = ["Animalia/Aves/Turdus/merula/1.jpg", "Animalia/Aves/Turdus/T_x/male/2.jpg"]
+    fill(tmp_path, [*names, "Plantae/Rosa/Rosa/Rosa_canina/3.jpg", "Animalia/Aves/4.jpg"])
+    kept, dropped = read(tmp_path, ranks=["kingdom", "class", "genus", "species"])
+    assert [image.label for image in kept] == ["Turdus T x", "Turdus merula", "Rosa canina"]
+    assert kept[1].lineage == {
+        "kingdom": "Animalia",
+        "class": "Aves",
+        "genus": "Turdus",
+        "species": "merula",
+    }
+    assert dropped == {"Animalia/Aves/4.jpg": "not in 4 folders of ranks"}
+    kept, _ = read(tmp_path, ranks=["kingdom", "class"])
+    assert {image.label for image in kept} == {"Aves", "Rosa"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ranks": ["genus", "kingdom"]}, "must go down"),
+        ({"ranks": ["genus"], "class_folder": "last"}, "leave it out"),
+    ],
+)
+def test_ranks_that_cannot_be_are_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        FolderSource(kind="folder", path="x", **options)
+
+
+def test_ranks_lie_below_the_split(tmp_path):
+    fill(tmp_path, ["train/Aves/Turdus/1.jpg"])
+    (image,), _ = read(tmp_path, split_folders=True, ranks=["class", "genus"])
+    assert (image.label, image.split) == ("Turdus", "train")
+    assert image.lineage == {"class": "Aves", "genus": "Turdus"}
+
+
+def test_loops_of_links_are_listed(tmp_path):
+    fill(tmp_path, ["a/1.jpg"])
+    (tmp_path / "a/x.jpg").symlink_to(tmp_path / "a/y.jpg")
+    (tmp_path / "a/y.jpg").symlink_to(tmp_path / "a/x.jpg")
+    kept, dropped = read(tmp_path)
+    assert len(kept) == 1
+    assert set(dropped.values()) <= {"link that leads nowhere", "not a regular file"}
+    assert set(dropped) == {"a/x.jpg", "a/y.jpg"}
+
+
+def test_a_folder_without_permission_stops(tmp_path, monkeypatch):
+    fill(tmp_path, ["a/1.jpg", "b/1.jpg"])
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("b"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"b: the folder cannot be read \(Permission denied\)"):
+        read(tmp_path)
+
+
+def test_a_folder_whose_path_is_too_long_stops(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(25):
+        os.mkdir("x" * 200)  # noqa: PTH102
+        os.chdir("x" * 200)
+    os.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"cannot be read \(File name too long"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["/x" * 2500, "y" * 5000])
+def test_a_path_of_5000_letters_is_an_error(path):
+    with pytest.raises(InputError, match=r"not a usable path \(File name too long"):
+        read(path)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from source_files import every
 
-from nicheclip.config.data import HubSource
+from nicheclip.config.sources import HubSource
 from nicheclip.data.sources import hub
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.hub import HubImages
@@ -148,6 +148,59 @@ def test_what_does_not_fit_is_an_error(tmp_path, calls, options, message):
         read(tmp_path, **options)
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "{",
+        "[]",
+        '{"info": []}',
+        '{"info": {"features": {"label": []}}}',
+        '{"info": {"features": {"label": {"_type": "ClassLabel", "names": 3}}}}',
+        '{"info": {"features": {"label": {"_type": "ClassLabel", "names": {"1": "a"}}}}}',
+        "[" * 100_000,
+    ],
+)
+def test_damaged_metadata_is_an_error(tmp_path, repository, calls, metadata):
+    table = pa.table({"image": [b"1"], "label": [0]})
+    table = table.replace_schema_metadata({"huggingface": metadata})
+    (repository / "bad").mkdir()
+    pq.write_table(table, repository / "bad/x.parquet")
+    with pytest.raises(InputError, match=r"x\.parquet: the metadata .*'label' is damaged"):
+        read(tmp_path, files={"all": "bad/*"})
+
+
+def test_a_damaged_file_is_an_error(tmp_path, repository, calls):
+    whole = (repository / "data/test-00000.parquet").read_bytes()
+    (repository / "bad").mkdir()
+    for number, data in enumerate(
+        [b"", whole[:-9], whole[:4] + b"\xff" * (len(whole) - 12) + whole[-8:]]
+    ):
+        (repository / f"bad/{number}.parquet").write_bytes(data)
+        with pytest.raises(InputError, match=f"{number}.parquet: not a readable Parquet file"):
+            read(tmp_path, files={"all": f"bad/{number}.parquet"})
+
+
+def test_labels_of_other_kinds(tmp_path, repository, calls):
+    (repository / "more").mkdir()
+    for name, labels in {"float": [1.0, float("nan"), 0.5], "list": [["a"], None, ["b"]]}.items():
+        table = pa.table({"image": [b"1", b"2", b"3"], "label": labels})
+        pq.write_table(table, repository / f"more/{name}.parquet")
+    kept, dropped = read(tmp_path, files={"all": "more/*"})
+    assert [image.label for image in kept] == ["1", "0.5"]
+    assert dropped == {
+        "more/float.parquet#1": "no label",
+        "more/list.parquet#0": "the label is neither text nor a number",
+        "more/list.parquet#1": "no label",
+        "more/list.parquet#2": "the label is neither text nor a number",
+    }
+
+
+def test_a_damaged_record_of_the_commit_is_named(tmp_path, calls):
+    (tmp_path / "owner--set@main.commit").write_bytes(b"\xffmain")
+    with pytest.raises(InputError, match=r"owner--set@main\.commit: .*Delete the file"):
+        read(tmp_path)
+
+
 def test_a_hub_out_of_reach_is_an_error(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise httpx.ConnectError("no route")
@@ -213,7 +266,7 @@ class HubHandler(BaseHTTPRequestHandler):
 SCRIPT = """
 import sys
 from pathlib import Path
-from nicheclip.config.data import HubSource
+from nicheclip.config.sources import HubSource
 from nicheclip.data.sources.base import Part
 from nicheclip.data.sources.hub import HubImages
 from nicheclip.runtime.errors import InputError

@@ -1,10 +1,14 @@
 import io
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from nicheclip.config.data import ImageConfig
 from nicheclip.data import images
@@ -135,11 +139,90 @@ def test_what_is_no_usable_image_is_bad(data, reason):
         normalise(data, CONFIG)
 
 
-def test_a_decompression_bomb_is_not_decoded(monkeypatch):
-    monkeypatch.setattr(images, "MAX_PIXELS", 99)
-    with pytest.raises(BadImageError, match="more than 99 pixels"):
-        normalise(encode(Image.new("L", (10, 10))), CONFIG)
-    normalise(encode(Image.new("L", (9, 11))), CONFIG)
+def test_an_image_of_too_many_pixels_is_not_decoded():
+    config = ImageConfig(max_pixels=99)
+    with pytest.raises(BadImageError, match=r"more than 99 pixels \(image\.max_pixels\)"):
+        normalise(encode(Image.new("L", (10, 10))), config)
+    normalise(encode(Image.new("L", (9, 11))), config)
+
+
+def test_large_images_are_decoded_one_at_a_time(monkeypatch):
+    monkeypatch.setattr(images, "LARGE_PIXELS", 100)
+    inside, most, decode = [], [], images._decode
+
+    def slow(image, reasons):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        decode(image, reasons)
+        inside.pop()
+
+    monkeypatch.setattr(images, "_decode", slow)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda data: normalise(data, CONFIG), [encode(photograph())] * 8))
+    assert max(most) == 1
+    most.clear()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda data: normalise(data, CONFIG), [encode(photograph((9, 9)))] * 8))
+    assert max(most) > 1
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_strips_change_no_pixel(monkeypatch, mode):
+    noise = np.random.default_rng(0).integers(0, 255, (50, 40, 4), np.uint8)
+    image = Image.fromarray(noise).convert(mode)
+    data = encode(image, **({"transparency": 3} if mode == "P" else {}))
+    whole = normalise(data, CONFIG)
+    monkeypatch.setattr(images, "STRIP_PIXELS", 40 * 7)
+    assert normalise(data, CONFIG) == whole
+
+
+PEAK = r"""
+import re, sys
+from pathlib import Path
+from nicheclip.config.data import ImageConfig
+from nicheclip.data.images import normalise
+def peak(name):
+    normalise(Path(name).read_bytes(), ImageConfig())
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
+before = peak(sys.argv[1])
+print((peak(sys.argv[2]) - before) / 20e6)
+"""
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "I;16"])
+def test_the_memory_of_a_large_image(tmp_path, mode):
+    """Ten bytes a pixel at most, here of 20 million pixels."""
+    files = [tmp_path / "small.png", tmp_path / "large.png"]
+    for file, size in zip(files, [(50, 40), (5000, 4000)], strict=True):
+        file.write_bytes(encode(Image.new(mode, size), compress_level=1))
+    run = subprocess.run([sys.executable, "-c", PEAK, *files], capture_output=True, check=True)
+    assert 2 < float(run.stdout) < 10
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow is built without AVIF")
+def test_avif_is_read():
+    result = normalise(encode(Image.new("RGB", (16, 16), (200, 10, 10)), "AVIF"), CONFIG)
+    assert np.abs(pixels(result) - (200, 10, 10)).max() <= 8
+    assert result.converted == ("format",)
+
+
+def test_an_image_of_a_telephone_says_what_to_install_or_is_read():
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+    reason = (
+        "damaged|not an image"
+        if "HEIF" in images.FORMATS
+        else r"HEIC: pip install 'nicheclip\[heic\]'"
+    )
+    with pytest.raises(BadImageError, match=reason):
+        normalise(data, CONFIG)
+
+
+@pytest.mark.skipif("HEIF" not in images.FORMATS, reason="the extra heic is not installed")
+def test_heic_is_read():
+    result = normalise(encode(Image.new("RGB", (64, 64), (200, 10, 10)), "HEIF"), CONFIG)
+    assert np.abs(pixels(result) - (200, 10, 10)).max() <= 8
 
 
 def test_a_real_bomb_is_refused_from_its_header():

@@ -33,6 +33,7 @@ def fill(root, files=FILES):
 
 
 def pack(path, files=FILES):
+    path.parent.mkdir(exist_ok=True)
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w") as archive:
             for name, data in files.items():
@@ -132,6 +133,18 @@ def matlab(tmp_path):
     return archive(tmp_path, urls, reader=reader)
 
 
+def webdataset(count):
+    def make(tmp_path):
+        for number in range(count):
+            members = {}
+            for name in list(FILES)[number::count]:
+                members |= {name: FILES[name], f"{name.rpartition('.')[0]}.cls": name[0].encode()}
+            pack(tmp_path / f"w/{number}.tar", members)
+        return {"kind": "webdataset", "files": {"all": str(tmp_path / "w/*.tar")}}
+
+    return make
+
+
 def synthetic(tmp_path):
     images = {"train": 3, "val": 1, "test": 1}
     world = {"name": "fungi", "size": 24, "images_per_class": images}
@@ -150,6 +163,8 @@ SOURCES = {
     "listed": listed,
     "member lists": member_lists,
     "matlab": matlab,
+    "webdataset": webdataset(1),
+    "webdatasets": webdataset(3),
     "synthetic": synthetic,
 }
 

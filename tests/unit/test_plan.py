@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from nicheclip.config.data import ImageConfig
 from nicheclip.config.training import ComputeConfig
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan
-from nicheclip.plan.resources import memory, minutes, training_memory
+from nicheclip.plan.resources import acquire_memory, memory, minutes, training_memory
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.driver_lock import take_over
 from nicheclip.runtime.errors import InputError
@@ -146,7 +147,7 @@ def test_what_makes_a_data_set_stale_and_who_reads_it(plan):
 def test_shares_of_a_split_that_nobody_draws_change_nothing(plan):
     spores, fish = (plan.config.datasets[name] for name in ("spores", "fish"))
     assert spores.determines_splits() == {"method": "given", "near_duplicate_bits": 4}
-    assert set(spores.determines_images()) == {"source", "image", "parts", "shards"}
+    assert set(spores.determines_images()) == {"source", "image", "names", "parts", "shards"}
     assert fish.determines_splits() == fish.split.model_dump(mode="json")
 
 
@@ -195,6 +196,55 @@ def test_a_file_that_the_config_names_and_that_is_not_there_stops_the_workflow(p
 
 
 @pytest.mark.parametrize(
+    ("source", "given"),
+    [
+        ({"kind": "folder", "path": "x", "split_folders": True}, "split_folders: true"),
+        ({"kind": "table", "path": "birds.csv"}, "the column 'split' of "),
+        ({"kind": "table", "path": "b.csv", "columns": {"split": "set"}}, "the column 'set' of "),
+        ({"kind": "registry", "name": "dtd"}, "the entry's splits train, val, test"),
+        ({"kind": "hub", "repository": "a/b", "files": {"train": "x", "test": "y"}}, "train, test"),
+        ({"kind": "webdataset", "files": {"train": "x*.tar"}}, "files: train"),
+        (
+            {
+                "kind": "archive",
+                "urls": ["file:///x.zip"],
+                "reader": {"kind": "class_folders", "split_folders": True},
+            },
+            r"reader\.split_folders: true",
+        ),
+    ],
+)
+def test_a_given_split_is_not_drawn_anew_unless_asked(tmp_path, monkeypatch, source, given):
+    monkeypatch.chdir(tmp_path)
+    Path("birds.csv").write_text("path,label, split\n")
+    Path("b.csv").write_text("path;label;set\n")
+    source = source | ({"delimiter": ";"} if source.get("path") == "b.csv" else {})
+
+    def check(**more):
+        config = parse_config({"datasets": {"d": {"source": source, **more}}})
+        Plan(config, REGISTRY).check_files()
+
+    for split in ({}, {"split": {"val": 0.1, "test": 0.2}}):
+        with pytest.raises(
+            InputError, match=rf"datasets\.d\.split: .*{given}.*method: given to keep.*stratified"
+        ):
+            check(**split)
+    for method in ("given", "hash", "stratified"):
+        check(split={"method": method})
+
+
+def test_a_source_that_names_no_split_needs_no_method(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("birds.csv").write_text("path,label\n")
+    sources = {
+        "a": {"source": {"kind": "table", "path": "birds.csv"}},
+        "b": {"source": {"kind": "registry", "name": "eurosat"}},
+        "c": {"source": {"kind": "folder", "path": "x", "split_folders": False}},
+    }
+    Plan(parse_config({"datasets": sources}), REGISTRY).check_files()
+
+
+@pytest.mark.parametrize(
     ("section", "entry"),
     [
         ("datasets", {"source": {"kind": "table", "path": "x" * 5000}}),
@@ -218,6 +268,11 @@ def test_resources_grow_with_input_and_attempt():
     assert memory(1500, 2)(None, asked, 1) == 3500
     assert memory(1500, 2)(None, asked, 3) == 14_000
     assert minutes(60, 0.0011)(None, asked, 1) == 62
+
+
+def test_the_memory_of_acquiring_grows_with_the_largest_image():
+    assert acquire_memory(ImageConfig(), 1) == 2000
+    assert acquire_memory(ImageConfig(max_pixels=200_000_000), 2) == 6000
 
 
 def test_the_memory_of_a_training(tmp_path):

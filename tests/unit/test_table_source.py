@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_files import every
 
-from nicheclip.config.data import TableSource
+from nicheclip.config.sources import TableSource
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.table import TableImages
 from nicheclip.runtime.errors import InputError
@@ -81,14 +81,14 @@ def test_bad_rows_are_dropped_with_their_number(folder):
     kept, dropped = read(table)
     assert [(image.key, image.label) for image in kept] == [
         ("1.jpg", "a"),
-        ("3.png", "two\nlines, one label"),
+        ("3.png", "two lines, one label"),
     ]
     assert dropped == {
         "row 3: none.jpg": "no such file",
         "row 4: 2.jpg": "empty label",
         "row 5": "empty path",
         "row 6": "3 cells under 2 columns",
-        "row 7": "not UTF-8",
+        "row 7": "not UTF-8: set 'encoding', for example cp1252",
         "row 9: x.txt": "not an image file",
     }
 
@@ -114,7 +114,7 @@ def test_a_lone_column_called_class_or_order_is_no_rank(folder):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("path;label\n1.jpg;a\n", {}, "split by ';'"),
+        ("path;label\n1.jpg;a\n", {}, "split by ';'.*Set delimiter"),
         ("path\tlabel\n1.jpg\ta\n", {}, r"split by '\\t'"),
         ("path,name\n1.jpg,a\n", {}, r"no column 'label' among \['path', 'name'\]"),
         ("path,label\n", {"columns": {"label": "tag"}}, "maps 'label' to 'tag'"),
@@ -135,6 +135,100 @@ def test_an_absent_or_false_table_is_an_error(folder):
         read(folder / "none.csv")
     with pytest.raises(InputError, match="not a readable Parquet file"):
         read(write(folder, "path,label\n", name="t.parquet"))
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "latin-1"])
+def test_other_delimiters_and_encodings_are_read_where_the_config_says_so(
+    folder, delimiter, encoding
+):
+    text = " path ,label, common\n1.jpg,Äsche,grayling\n2.jpg,Brème,bream\n"
+    table = write(folder, text.replace(",", delimiter).encode(encoding))
+    kept, dropped = read(table, delimiter=delimiter, encoding=encoding)
+    assert [(image.label, image.common) for image in kept] == [
+        ("Äsche", "grayling"),
+        ("Brème", "bream"),
+    ]
+    assert dropped == {}
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        ("path,label\n1.jpg,a\n".encode("utf-16"), {}, "Set encoding: utf-16"),
+        ("path,läbel\n1.jpg,a\n".encode("latin-1"), {}, "header is not UTF-8. Set 'encoding'"),
+        (b"PK\x03\x04" + bytes(range(256)), {}, "workbook of Excel.*save it as CSV"),
+        (b"\xd0\xcf\x11\xe0" + bytes(range(256)), {}, "workbook of Excel.*save it as CSV"),
+        (b"path,label\n1.jpg,a\n", {"encoding": "utf-16"}, "not a text in utf-16.*Set 'encoding'"),
+        (b"path,label\n1.jpg,a\n", {"delimiter": ";"}, "expected ';'. Set delimiter: \",\""),
+        (b"path\tlabel\n1.jpg\ta\n", {}, r'Set delimiter: "\\t"'),
+        (b"path,label,label \n", {}, "same name"),
+    ],
+)
+def test_tables_of_another_kind_name_the_setting(folder, data, options, message):
+    with pytest.raises(InputError, match=message) as raised:
+        read(write(folder, data), **options)
+    str(raised.value).encode()  # it can be printed
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"encoding": "utf-99"},
+        {"encoding": "hex"},
+        {"delimiter": ""},
+        {"delimiter": ";;"},
+        {"delimiter": '"'},
+    ],
+)
+def test_settings_that_cannot_be_are_errors_of_the_config(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        TableSource(kind="table", path="t.csv", **options)
+
+
+def test_not_a_number_is_no_class_and_whole_numbers_have_no_fraction(folder):
+    frame = pl.DataFrame(
+        {
+            " path": ["1.jpg", "2.jpg", "3.png"],
+            "label": [7.0, float("nan"), 0.5],
+            "genus": ["A"] * 3,
+        }
+    )
+    frame.write_parquet(folder / "t.parquet")
+    kept, dropped = read(folder / "t.parquet")
+    assert [image.label for image in kept] == ["7", "0.5"]
+    assert dropped == {"row 2: 2.jpg": "empty label"}
+
+
+def test_labels_lose_what_nobody_sees(folder):
+    table = write(folder, "path,label,common\n1.jpg,Ro\x07se\u200b,a\x1bb\n2.jpg,\x01,x\n")
+    kept, dropped = read(table)
+    assert [(image.label, image.common) for image in kept] == [("Rose", "ab")]
+    assert dropped == {"row 3: 2.jpg": "empty label"}
+
+
+def test_paths_of_5000_letters_and_links_in_a_circle_are_no_files(folder):
+    (folder / "x.jpg").symlink_to(folder / "x.jpg")
+    table = write(
+        folder, f"path,label\n{'y/' * 2500}.jpg,a\n{'z' * 5000}.jpg,a\nx.jpg,a\n1.jpg,a\n"
+    )
+    kept, dropped = read(table)
+    assert len(kept) == 1
+    assert list(dropped.values()) == ["no such file"] * 3
+    assert max(map(len, dropped)) < 250
+    with pytest.raises(InputError, match="not a usable path"):
+        read("z" * 5000)
+
+
+def test_a_table_without_permission_is_an_error(folder, monkeypatch):
+    table = write(folder, "path,label\n1.jpg,a\n")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(table), "open", refuse)
+    with pytest.raises(InputError, match=r"t\.csv: cannot be read \(Permission denied\)"):
+        read(table)
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,8 +4,11 @@ Inputs:  what the config's `datasets.<name>.source` names (nothing for the synth
 Outputs: results/acquire/<dataset>/parts/<part>/images/<tar>.tar, {rows,dropped}.parquet,
          manifest.json: the images, each once; of all parts {catalog,classes}.parquet,
          <split>/images.arrow (where each image lies), <split>/labels.arrow, manifest.json
-Parts are acquired side by side. A changed split or a rule about duplicates reads no image again.
+Parts are acquired side by side. A changed split or a rule about duplicates reads no image again; a
+folder whose files have changed is read again.
 """
+
+from nicheclip.data.sources.changes import files_digest
 
 
 rule acquire_part:
@@ -22,11 +25,14 @@ rule acquire_part:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=memory(2000),
+        mem_mb=lambda w, attempt: acquire_memory(
+            CONFIG.datasets[w.dataset].image, attempt
+        ),
         runtime=minutes(240),
         downloads=1,
     params:
         config=lambda w: CONFIG.datasets[w.dataset].determines_images(),
+        files=lambda w: files_digest(CONFIG.datasets[w.dataset].source),
         seed=CONFIG.seed,
         registry=str(PLAN.registry / "datasets"),
         code=lambda w: code("acquire_part.py", *PLAN.source_modules(w.dataset)),

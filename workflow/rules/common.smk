@@ -21,7 +21,12 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited]))
 from nicheclip.config.base import in_order
 from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.plan.plan import Plan
-from nicheclip.plan.resources import memory, minutes, training_memory
+from nicheclip.plan.resources import (
+    acquire_memory,
+    memory,
+    minutes,
+    training_memory,
+)
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.code_digest import code_digest
 from nicheclip.runtime.credentials import hide, masked

@@ -1,7 +1,9 @@
 """Downloads that resume, retry, verify, and never leave half a file under the final name."""
 
 import hashlib
+import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,13 +15,19 @@ from nicheclip.runtime.files import read_json, sha256_file, write_json, write_te
 from nicheclip.runtime.locks import locked
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import unit_interval
+from nicheclip.runtime.urls import file_name
 
-#: attempts in a row that bring no new byte before a download is given up
+#: attempts in a row that bring less than a block before a download is given up
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 TIMEOUT_SECONDS = 60.0
 BLOCK_BYTES = 1 << 16
+#: a download that brings fewer bytes in so many seconds never ends
+SLOW_SECONDS = 300.0
+SLOW_BYTES = 100 << 10
+#: a file that is larger is none that anybody asked for
+MAX_BYTES = 2 << 40
 #: answers that another attempt may better
 PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -58,11 +66,22 @@ def download(url: str, folder: Path | str, *, checksum: str | None = None) -> Pa
             recorded in ``<name>.sha256`` and enforced from then on.
 
     Raises:
-        InputError: the server refuses, stays out of reach, or the checksum is another.
+        InputError: the server refuses, stays out of reach or hardly sends, the file does not fit on
+            the disk or cannot be kept there, or the checksum is another.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     name = file_name(url)
+    try:
+        return _download(url, Path(folder), name, checksum)
+    except OSError as error:
+        raise InputError(
+            f"{url}: cannot be kept in {folder}: {error.strerror or error}"
+            + (f" ({error.filename})" if error.filename else "")
+            + ". Correct what is in the way, or choose another folder; what arrived is kept."
+        ) from error
+
+
+def _download(url: str, folder: Path, name: str, checksum: str | None) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     record = folder / f"{name}.sha256"
     if urlsplit(url).scheme == "file":
         path = Path(unquote(urlsplit(url).path))
@@ -87,19 +106,6 @@ def download(url: str, folder: Path | str, *, checksum: str | None = None) -> Pa
     return path
 
 
-def file_name(url: str) -> str:
-    """The last part of the URL's path.
-
-    Raises:
-        InputError: the URL is of another scheme or names no file.
-    """
-    parts = urlsplit(url)
-    name = unquote(parts.path).rpartition("/")[2]
-    if parts.scheme not in ("http", "https", "file") or name in ("", ".", ".."):
-        raise InputError(f"{url}: expected a http, https or file URL that ends in a file name.")
-    return name
-
-
 def _fetch(url: str, part: Path, *, trust_length: bool) -> None:
     """Bring ``part`` to the remote file's full length."""
     failures = 0
@@ -110,12 +116,17 @@ def _fetch(url: str, part: Path, *, trust_length: bool) -> None:
             try:
                 _attempt(client, url, part, trust_length=trust_length)
                 return
-            except (httpx.TransportError, _PassingError) as error:
-                failures = 1 if _size(part) > before else failures + 1
+            except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+                raise InputError(
+                    f"{url}: leads nowhere ({error}). Open it in a browser, and give the URL at "
+                    "which the download ends."
+                ) from error
+            except (httpx.TransportError, httpx.DecodingError, _PassingError) as error:
+                failures = 1 if _size(part) >= before + BLOCK_BYTES else failures + 1
                 if failures >= ATTEMPTS:
                     raise InputError(
-                        f"{url}: gave up after {failures} attempts in a row without a new byte "
-                        f"({str(error) or type(error).__name__}). Check the network and run "
+                        f"{url}: gave up after {failures} attempts in a row that brought nothing "
+                        f"much ({str(error) or type(error).__name__}). Check the network and run "
                         f"again; the {_size(part)} bytes that arrived are kept."
                     ) from error
                 time.sleep(_pause(url, failures, error))
@@ -142,22 +153,55 @@ def _attempt(client: httpx.Client, url: str, part: Path, *, trust_length: bool) 
             raise _PassingError("the remote file changed in between")
         start = start if resumed else 0
         write_json(_version_file(part), asdict(now))
-        _receive(response, part, start)
+        _receive(response, url, part, start)
 
 
-def _receive(response: httpx.Response, part: Path, start: int) -> None:
-    length = response.headers.get("Content-Length")
-    total = start + int(length) if length else None
+def _receive(response: httpx.Response, url: str, part: Path, start: int) -> None:
+    length = response.headers.get("Content-Length", "")
+    total = start + int(length) if length.isdecimal() else None
+    free = shutil.disk_usage(part.parent).free
+    if total is not None and total - start > min(free, MAX_BYTES):
+        raise InputError(
+            f"{url}: has {total} bytes, and {part.parent} has room for {free}; more than "
+            f"{MAX_BYTES} are never fetched. Make room, or choose another folder."
+        )
     blocks = progress(
-        response.iter_raw(BLOCK_BYTES),
+        _blocks(response, url),
         label=f"{part.stem} ({BLOCK_BYTES >> 10} KiB blocks)",
         total=None if total is None else -(-(total - start) // BLOCK_BYTES),
     )
     with part.open("ab" if start else "wb") as stream:
         for block in blocks:
             stream.write(block)
+            if stream.tell() > (MAX_BYTES if total is None else total):
+                raise InputError(f"{url}: sends more than the {total or MAX_BYTES} bytes expected.")
     if total is not None and _size(part) != total:
         raise _PassingError(f"{_size(part)} of {total} bytes arrived")
+
+
+def _blocks(response: httpx.Response, url: str) -> Iterator[bytes]:
+    """What arrives, in blocks of one size but for the last.
+
+    Raises:
+        InputError: it arrives so slowly that it never ends.
+    """
+    waiting, arrived, since = bytearray(), 0, time.monotonic()
+    for piece in response.iter_raw():
+        waiting += piece
+        arrived += len(piece)
+        while len(waiting) >= BLOCK_BYTES:
+            yield bytes(waiting[:BLOCK_BYTES])
+            del waiting[:BLOCK_BYTES]
+        if (now := time.monotonic()) - since >= SLOW_SECONDS:
+            if arrived < SLOW_BYTES:
+                yield bytes(waiting)
+                raise InputError(
+                    f"{url}: only {arrived} bytes in {now - since:.0f} seconds. Try again later, "
+                    "or download it elsewhere and give its file:// URL; what arrived is kept."
+                )
+            arrived, since = 0, now
+    if waiting:
+        yield bytes(waiting)
 
 
 def _raise_for_status(response: httpx.Response, url: str) -> None:
@@ -179,7 +223,10 @@ def _resumable(part: Path, *, trust_length: bool) -> tuple[int, _Version]:
     Without a validator of the server only a checksum makes it safe to go on.
     """
     record = _version_file(part)
-    version = _Version(**read_json(record)) if record.exists() else _Version()
+    try:
+        version = _Version(**read_json(record)) if record.exists() else _Version()
+    except (ValueError, TypeError):  # damaged, so nobody knows what the bytes are of
+        return 0, _Version()
     if version.validator or (trust_length and record.exists()):
         return _size(part), version
     return 0, version
@@ -202,10 +249,11 @@ def _verify(path: Path, url: str, checksum: str | None, record: Path) -> None:
     if checksum is None and not record.exists():
         write_text(record, f"sha256:{sha256_file(path)}\n")
         return
-    expected = checksum or record.read_text(encoding="utf-8").strip()
+    expected = checksum or record.read_text(encoding="utf-8", errors="replace").strip()
     kind, _, digest = expected.partition(":")
     if kind not in ("md5", "sha256") or not digest:
-        raise InputError(f"{url}: the checksum {expected!r} must be md5:<hex> or sha256:<hex>.")
+        place = url if checksum else f"{record} (delete it)"
+        raise InputError(f"{place}: the checksum {expected!r} must be md5:<hex> or sha256:<hex>.")
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, kind).hexdigest()
     if found != digest.lower():

@@ -1,6 +1,9 @@
 """Any image a person may bring, as an upright RGB JPEG."""
 
 import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,19 +12,46 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from nicheclip.config.data import ImageConfig
 from nicheclip.data.perceptual_hash import perceptual_hash
 
-#: formats that are opened; Pillow knows others that call outside programs
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
+# Pillow registers most formats lazily; `formats=` works only after this call.
+Image.init()
+try:  # the extra `heic`
+    import pillow_heif
 
-#: an image that would decode to more is taken for a decompression bomb
-MAX_PIXELS = 100_000_000
+    pillow_heif.register_heif_opener()
+except ImportError:
+    pass
+
+#: formats that are opened; Pillow knows others that call outside programs
+FORMATS = tuple(
+    name
+    for name in (
+        *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "PPM"),
+        *("AVIF", "HEIF"),  # where Pillow or the extra can
+    )
+    if name in Image.OPEN
+)
+
+#: how files of formats begin that only some installations open: bytes 4 to 12, and what to say
+_OPTIONAL = {
+    "HEIF": (
+        (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypmif1"),
+        "HEIC: pip install 'nicheclip[heic]'",
+    ),
+    "AVIF": ((b"ftypavif", b"ftypavis"), "AVIF: pip install 'pillow>=11.3'"),
+}
+
+#: images above this are decoded one at a time, whatever the threads: each takes up to 10 bytes a
+#: pixel
+LARGE_PIXELS = 16_000_000
+_large = threading.Lock()
 
 #: the longest side that a JPEG can have
 MAX_JPEG_SIDE = 65_500
 
-_ORIENTATION_TAG = 0x0112
+#: pixels that are worked on at once where that changes none of them
+STRIP_PIXELS = 1 << 20
 
-# Pillow registers most formats lazily; `formats=` works only after this call.
-Image.init()
+_ORIENTATION_TAG = 0x0112
 
 
 class BadImageError(ValueError):
@@ -51,45 +81,69 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
     Raises:
         BadImageError: no bytes, no known format, truncated, damaged, or too many pixels.
     """
-    image, reasons = _decode(data)
+    image, reasons = _open(data, config.max_pixels)
+    with _large if image.width * image.height > LARGE_PIXELS else nullcontext():
+        _decode(image, reasons)
+        return _normalised(image, data, reasons, config)
+
+
+def _normalised(
+    image: Image.Image, data: bytes, reasons: list[str], config: ImageConfig
+) -> NormalisedImage:
     if config.max_side is not None and max(image.size) > config.max_side:
         reasons.append("size")
     elif max(image.size) > MAX_JPEG_SIDE:
         raise BadImageError(f"longer than {MAX_JPEG_SIDE} pixels")
     if not reasons:
         return NormalisedImage(data, image.width, image.height, (), perceptual_hash(image))
-    upright = _shrink(_rgb(ImageOps.exif_transpose(image)), config.max_side)
+    ImageOps.exif_transpose(image, in_place=True)
+    upright = _shrink(_rgb(image), config.max_side)
     stream = io.BytesIO()
     upright.save(stream, "JPEG", quality=config.jpeg_quality, exif=b"", icc_profile=None)
     size, phash = upright.size, perceptual_hash(upright)
     return NormalisedImage(stream.getvalue(), *size, tuple(reasons), phash)
 
 
-def _decode(data: bytes) -> tuple[Image.Image, list[str]]:
-    """The first frame, decoded to its end, and what keeps it from passing as it is."""
+def _open(data: bytes, max_pixels: int) -> tuple[Image.Image, list[str]]:
+    """The image, known by its header, and what keeps it from passing as it is."""
     if not data:
         raise BadImageError("zero bytes")
-    try:
+    with _reasons(data, max_pixels):
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise BadImageError(f"more than {MAX_PIXELS} pixels")
+        if image.width * image.height > max_pixels:
+            raise BadImageError(f"more than {max_pixels} pixels (image.max_pixels)")
         reasons = [] if image.format == "JPEG" else ["format"]
         if getattr(image, "n_frames", 1) > 1:
             reasons.append("first frame")
+    return image, reasons
+
+
+def _decode(image: Image.Image, reasons: list[str]) -> None:
+    """Decode the first frame to its end."""
+    with _reasons(b"", 0):
         image.load()
         if image.getexif().get(_ORIENTATION_TAG, 1) in range(2, 9):
             reasons.append("orientation")
+    if image.mode != "RGB" or "transparency" in image.info:
+        reasons.append(f"mode {image.mode}")
+
+
+@contextmanager
+def _reasons(data: bytes, max_pixels: int) -> Iterator[None]:
+    """Turns what decoders raise into the reason against an image."""
+    try:
+        yield
     except BadImageError:
         raise
     except UnidentifiedImageError as error:
+        for name, (starts, advice) in _OPTIONAL.items():
+            if name not in FORMATS and data[4:12] in starts:
+                raise BadImageError(advice) from error
         raise BadImageError("not an image, or of a format that is not read") from error
     except Image.DecompressionBombError as error:
-        raise BadImageError(f"more than {MAX_PIXELS} pixels") from error
+        raise BadImageError(f"more than {max_pixels} pixels (image.max_pixels)") from error
     except Exception as error:  # decoders of damaged files raise almost anything
         raise BadImageError("truncated" if "truncated" in str(error) else "damaged") from error
-    if image.mode != "RGB" or "transparency" in image.info:
-        reasons.append(f"mode {image.mode}")
-    return image, reasons
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -98,10 +152,19 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
+        return _over_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """Strip by strip, since each step of it would hold the whole image once more."""
+    whole = Image.new("RGB", image.size)
+    rows = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        layer = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
-        image = Image.alpha_composite(white, layer)
-    return image.convert("RGB")
+        whole.paste(Image.alpha_composite(white, layer).convert("RGB"), (0, top))
+    return whole
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -109,7 +172,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise BadImageError("more than 16 bits per channel")
-    return Image.fromarray((values.astype(np.uint32) // 257).astype(np.uint8))
+    return Image.fromarray((values // 257).astype(np.uint8))
 
 
 def _shrink(image: Image.Image, max_side: int | None) -> Image.Image:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from nicheclip.config.base import ConfigModel
-from nicheclip.config.data import ArchiveSource, HubSource, ManualSource
+from nicheclip.config.sources import ArchiveSource, HubSource, ManualSource
 from nicheclip.runtime.errors import InputError
 
 SplitName = Literal["train", "val", "test", "all"]

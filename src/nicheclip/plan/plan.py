@@ -109,7 +109,8 @@ class Plan:
         anew, whatever else has changed.
 
         Raises:
-            InputError: names the first file that is not there, and the key of the config.
+            InputError: names the first file that is not there, and the key of the config; or a data
+                set whose source gives splits that the config says nothing of.
         """
         for key, path in self._named_files():
             try:
@@ -119,6 +120,13 @@ class Plan:
                 raise InputError(f"config: {key}: {path:.80} {reason}. Correct it.") from None
             if not there:
                 raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
+        for name, dataset in self.config.datasets.items():
+            given = dataset.source.gives_splits(self.registry / "datasets")
+            if given and "method" not in dataset.split.model_fields_set:
+                raise InputError(
+                    f"config: datasets.{name}.split: the source gives each image's split ({given})."
+                    " Set method: given to keep it, or, to draw another, method: stratified."
+                )
 
     def _named_files(self) -> Iterator[tuple[str, str]]:
         """(key of the config, path) of every file that a job is made from and no job makes."""

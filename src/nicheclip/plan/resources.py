@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from nicheclip.config.data import ImageConfig
 from nicheclip.config.training import ComputeConfig
 
 
@@ -44,6 +45,11 @@ def minutes(base: float, per_input_mb: float = 0.0) -> Resource:
 def grown(value: float, attempt: int) -> float:
     """``value`` in the first attempt, twice as much in each further one."""
     return value * float(2 ** (attempt - 1))
+
+
+def acquire_memory(image: ImageConfig, attempt: int) -> int:
+    """MB of a job that decodes images: one of the largest size at a time, of ten bytes a pixel."""
+    return int(grown(1000 + 10 * image.max_pixels / 1e6, attempt))
 
 
 def training_memory(compute: ComputeConfig, start: Iterable[str], attempt: int) -> int:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from nicheclip.config.data import ArchiveReader, ArchiveSource, ClassFoldersReader
-from nicheclip.data.download import download, file_name
+from nicheclip.config.archive_readers import ArchiveReader, ClassFoldersReader
+from nicheclip.config.sources import ArchiveSource
+from nicheclip.data.download import download
 from nicheclip.data.sources.base import (
     ITEMS_OF_A_FILE,
     Item,
@@ -17,8 +18,8 @@ from nicheclip.data.sources.base import (
 )
 from nicheclip.data.sources.member_lists import Listing, read_listings
 from nicheclip.data.sources.members import Member, iterate_members
+from nicheclip.data.sources.split_folders import refuse_split_folders
 from nicheclip.data.splits import normalise_split
-from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.paths import expand_path
 
@@ -38,21 +39,14 @@ class ArchiveImages:
 
     def items(self, part: Part) -> Iterator[Item]:
         """See ``ImageSource`` and ``read_archives``."""
+        checksums = self.source.checksums or [None] * len(self.source.urls)
         paths = [
             download(url, self.folder, checksum=checksum)
-            for url, checksum in zip(self.source.urls, self._checksums(), strict=True)
+            for url, checksum in zip(self.source.urls, checksums, strict=True)
         ]
         yield from read_archives(
             paths, self.source.reader, inner=self.source.inner, registry=self.registry, part=part
         )
-
-    def _checksums(self) -> Sequence[str | None]:
-        names = [file_name(url) for url in self.source.urls]
-        if len(set(names)) < len(names):
-            raise InputError(
-                f"urls: two of {names} have the same file name; make two data sets of them."
-            )
-        return self.source.checksums or [None] * len(names)
 
 
 def read_archives(
@@ -110,7 +104,9 @@ def _from_class_folder(
     folders = path.relative_to(root).parts[:-1]
     if not is_image_name(path.name):
         return Dropped(key=key, reason="not an image file")
-    if len(folders) < 1 + reader.split_folders:
+    if reader.split_folders is None:
+        refuse_split_folders(folders, where=key, option="reader.split_folders")
+    if len(folders) < 1 + bool(reader.split_folders):
         return Dropped(key=key, reason="not in a class folder")
     if folders[-1] in reader.exclude:
         return Dropped(key=key, reason="class excluded by the config")

@@ -1,5 +1,6 @@
 """What every source of images yields."""
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +11,15 @@ from nicheclip.runtime.manifest import Dropped
 
 #: suffixes of files that are taken for images; anything else is dropped with a reason
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    {
+        *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".jpeg", ".jpg"),
+        *(".png", ".ppm", ".tif", ".tiff", ".webp"),
+    }
 )
+
+
+#: control characters, marks of no width, and what is no character
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2060\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,16 @@ class SourceSetting:
 
 
 def clean_label(text: str) -> str:
-    """``text`` without outer white space, in Unicode's composed form."""
-    return unicodedata.normalize("NFC", text).strip()
+    """``text`` as a name: in Unicode's composed form, with single spaces, without what nobody sees.
+
+    Control characters would also break the figures that show it.
+    """
+    return _INVISIBLE.sub("", " ".join(unicodedata.normalize("NFC", text).split())).strip()
+
+
+def readable(label: str) -> str:
+    """``label`` as people write it: with spaces for underscores."""
+    return clean_label(label.replace("_", " ")) or label
 
 
 def is_image_name(name: str) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, get_args
 
-from nicheclip.config.data import ExtraColumn
+from nicheclip.config.sources import ExtraColumn
+from nicheclip.data.sources.base import clean_label
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError
 from nicheclip.terms import RANKS
@@ -56,9 +57,21 @@ def choose_columns(
     return chosen
 
 
+def cell_text(value: object) -> str:
+    """The text of a cell of a Parquet file or of JSON; what says nothing (null, NaN) is empty.
+
+    A whole number that is stored as a float, as pandas does beside empty cells, is written as one.
+    """
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
 def extra_fields(row: Mapping[str, str], *, where: str) -> ExtraFields:
     """What the cells of a row say, by our names; empty cells say nothing."""
-    cells = {name: cell.strip() for name, cell in row.items() if cell and cell.strip()}
+    cells = {name: text for name, cell in row.items() if (text := clean_label(cell))}
     return ExtraFields(
         split=normalise_split(cells["split"], where=where) if "split" in cells else None,
         group=cells.get("group"),

@@ -1,11 +1,12 @@
 """A folder with one sub-folder per class."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nicheclip.config.data import FolderSource
+from nicheclip.config.sources import FolderSource
 from nicheclip.data.sources.base import (
     Item,
     Part,
@@ -13,7 +14,9 @@ from nicheclip.data.sources.base import (
     SourceSetting,
     clean_label,
     is_image_name,
+    readable,
 )
+from nicheclip.data.sources.split_folders import named_splits, refuse_split_folders
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
@@ -32,11 +35,8 @@ class FolderImages:
     def items(self, part: Part) -> Iterator[Item]:
         """See ``ImageSource``; a part takes every so many files."""
         root = expand_path(self.source.path)
-        if not root.is_dir():
-            raise InputError(
-                f"{root}: no such folder. Set 'path' to the folder that holds the class folders."
-            )
-        for place, (path, problem) in enumerate(_walk(root, root)):
+        self._look_at_first_level(root)
+        for place, (path, problem) in enumerate(_walk(root)):
             if not part.holds(place):
                 continue
             key = path.relative_to(root).as_posix()
@@ -45,38 +45,108 @@ class FolderImages:
             else:
                 yield place, self._image(path, key)
 
+    def _look_at_first_level(self, root: Path) -> None:
+        if not _is(Path.is_dir, root):
+            raise InputError(
+                f"{root}: no such folder. Set 'path' to the folder that holds the class folders."
+            )
+        if self.source.split_folders is not None:
+            return
+        folders = [
+            one.name for one in _listed(root) if _is(os.DirEntry.is_dir, one) and one.name[0] != "."
+        ]
+        splits = named_splits(folders)
+        if splits and (len(splits) == len(folders) or len(set(splits.values())) > 1):
+            refuse_split_folders(folders, where=str(root), option="split_folders")
+
     def _image(self, path: Path, key: str) -> SourceImage | Dropped:
         folders = key.split("/")[:-1]
         if not is_image_name(path.name):
             return Dropped(key=key, reason="not an image file")
-        depth = int(self.source.split_folders)
-        if len(folders) <= depth:
-            return Dropped(key=key, reason="not in a class folder")
+        depth = int(bool(self.source.split_folders))
+        below = folders[depth:]
+        if len(below) < max(1, len(self.source.ranks)):
+            wanted = f"{len(self.source.ranks)} folders of ranks" if self.source.ranks else ""
+            return Dropped(key=key, reason=f"not in {wanted or 'a class folder'}")
         split = normalise_split(folders[0], where=str(path)) if depth else None
         try:
             data = path.read_bytes()
         except OSError as error:
             return Dropped(key=key, reason=f"cannot be read ({error.strerror})")
-        return SourceImage(key, data, clean_label(folders[depth]), split)
+        lineage: dict[str, str] = {
+            rank: readable(folder) for rank, folder in zip(self.source.ranks, below, strict=False)
+        }
+        return SourceImage(key, data, self._label(below, lineage), split, lineage=lineage)
+
+    def _label(self, folders: Sequence[str], lineage: Mapping[str, str]) -> str:
+        """The class: of species with their genus, since genera share epithets."""
+        if not lineage:
+            return clean_label(folders[0 if self.source.class_folder == "first" else -1])
+        *_, name = lineage.values()
+        genus = lineage.get("genus", "")
+        if "species" not in lineage or name.startswith(f"{genus} "):
+            return name
+        return f"{genus} {name}".strip()
 
 
-def _walk(folder: Path, root: Path) -> Iterator[tuple[Path, str | None]]:
-    """Every file below ``folder`` in order of its name, with the reason to refuse it or None."""
-    for path in sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name)):
-        if path.name.startswith("."):
+def _walk(root: Path) -> Iterator[tuple[Path, str | None]]:
+    """Every file below ``root``, each folder in order of its names, with the reason to refuse it
+    or None; hidden ones are passed over."""
+    real = root.resolve()
+    waiting = [*reversed(_listed(root))]
+    while waiting:
+        entry = waiting.pop()
+        path = Path(entry.path)
+        if entry.name.startswith("."):
             continue
-        if _printable(path.name) != path.name:
+        if _printable(entry.name) != entry.name:
             yield path, "name is not UTF-8"
-        elif path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-            yield path, "link that leaves the folder"
-        elif path.is_symlink() and path.is_dir():
-            yield path, "link to a folder"
-        elif path.is_dir():
-            yield from _walk(path, root)
-        elif path.is_file():
-            yield path, None
+        elif entry.is_symlink() and (problem := _bad_link(path, real)):
+            yield path, problem
+        elif _is(os.DirEntry.is_dir, entry):
+            waiting += reversed(_listed(path))
         else:
-            yield path, "not a regular file"
+            yield path, None if _is(os.DirEntry.is_file, entry) else "not a regular file"
+
+
+def _listed(folder: Path) -> list["os.DirEntry[str]"]:
+    """What is in ``folder``, in order of the names' bytes.
+
+    Raises:
+        InputError: it cannot be looked into.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        raise InputError(
+            f"{_short(folder)}: the folder cannot be read ({error.strerror}). Correct its "
+            "permissions or its place, or take it out of the images."
+        ) from error
+
+
+def _bad_link(path: Path, root: Path) -> str | None:
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError):  # Python before 3.13 raises the latter for a loop
+        return "link that leads nowhere"
+    if not target.is_relative_to(root):
+        return "link that leaves the folder"
+    return "link to a folder" if _is(Path.is_dir, target) else None
+
+
+def _is(kind: Callable[[Any], bool], path: Any) -> bool:
+    """Whether ``path`` is of a kind; what cannot be asked, as with a path that is too long, not."""
+    try:
+        return kind(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _short(path: Path) -> str:
+    """``path`` as an error message can show it."""
+    text = str(path)
+    return _printable(text if len(text) <= 300 else f"{text[:200]}... ({len(text)} letters)")
 
 
 def _printable(name: str) -> str:

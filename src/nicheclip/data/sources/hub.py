@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub.errors import HfHubHTTPError
 
-from nicheclip.config.data import HubSource
+from nicheclip.config.sources import HubSource
 from nicheclip.data.sources.base import (
     ITEMS_OF_A_FILE,
     Item,
@@ -23,7 +23,7 @@ from nicheclip.data.sources.base import (
     SourceSetting,
     clean_label,
 )
-from nicheclip.data.sources.columns import choose_columns, extra_fields
+from nicheclip.data.sources.columns import cell_text, choose_columns, extra_fields
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import write_text
 from nicheclip.runtime.manifest import Dropped
@@ -31,6 +31,8 @@ from nicheclip.runtime.paths import expand_path
 
 #: images held at once
 ROWS_AT_ONCE = 32
+
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def pin_revision(source: HubSource, folder: Path) -> str:
     Raises:
         InputError: the hub is out of reach, or has no such repository or revision.
     """
-    if re.fullmatch(r"[0-9a-f]{40}", source.revision):
+    if _COMMIT.fullmatch(source.revision):
         return source.revision
     name = f"{source.repository}@{source.revision}".replace("/", "--")
     record = folder / f"{name}.commit"
@@ -100,7 +102,13 @@ def pin_revision(source: HubSource, folder: Path) -> str:
             partial(huggingface_hub.dataset_info, source.repository, revision=source.revision),
         )
         write_text(record, f"{info.sha}\n")
-    return record.read_text(encoding="utf-8").strip()
+    commit = record.read_text(encoding="utf-8", errors="replace").strip()
+    if not _COMMIT.fullmatch(commit):
+        raise InputError(
+            f"{record}: {commit[:60]!r} is not a commit of 40 hex digits. Delete the file and run "
+            "again; the branch's present commit is then taken."
+        )
+    return commit
 
 
 def _ask(source: HubSource, call: Any) -> Any:
@@ -134,7 +142,7 @@ def _read(
             columns = choose_columns(
                 schema.names, {**source.columns, **needed}, needed=(), where=name
             )
-            classes = class_names(schema, source.label_column)
+            classes = class_names(schema, source.label_column, where=str(path))
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
             wanted = sorted(set(columns.values()))
             for group in filter(part.holds, range(len(sizes))):
@@ -144,16 +152,32 @@ def _read(
                         named = {ours: cells[theirs] for ours, theirs in columns.items()}
                         yield row, _image(named, f"{name}#{row}", split, classes)
                         row += 1
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: not a readable Parquet file ({error}).") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{path}: not a readable Parquet file ({error}). Delete it and run again to fetch it "
+            "anew; if the result is the same, correct 'files'."
+        ) from error
 
 
-def class_names(schema: pa.Schema, column: str) -> list[str] | None:
-    """The names of an integer label, from the metadata that the hub's writers leave."""
-    metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    feature = metadata.get("info", {}).get("features", {}).get(column, {})
-    names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
-    return [str(name) for name in names] if names else None
+def class_names(schema: pa.Schema, column: str, *, where: str) -> list[str] | None:
+    """The names of an integer label, from the metadata that the hub's writers leave.
+
+    Raises:
+        InputError: the metadata is damaged; ``where`` names the file.
+    """
+    try:
+        metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        feature = metadata.get("info", {}).get("features", {}).get(column, {})
+        names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
+        if isinstance(names, dict):  # as the hub's cards have them: {"0": "cat", ...}
+            names = [names[str(number)] for number in range(len(names))]
+        return [str(name) for name in names] if names else None
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"{where}: the metadata with the names of {column!r} is damaged "
+            f"({type(error).__name__}: {error}). Convert the file with its makers' tools, or read "
+            "it as a table whose labels are text."
+        ) from error
 
 
 def _image(
@@ -166,10 +190,11 @@ def _image(
     if classes is not None and isinstance(label, int):
         # the hub's writers use -1 where the label is withheld
         label = classes[label] if 0 <= label < len(classes) else None
-    if label is None or not (text := clean_label(str(label))):
+    if not isinstance(label, str | int | float | None):
+        return Dropped(key=key, reason="the label is neither text nor a number")
+    if not (text := clean_label(cell_text(label))):
         return Dropped(key=key, reason="no label")
-    others = {k: "" if v is None else str(v) for k, v in cells.items()}
-    extra = extra_fields(others, where=key)
+    extra = extra_fields({k: cell_text(v) for k, v in cells.items() if k != "image"}, where=key)
     if split is not None:
         extra["split"] = split
     return SourceImage(key, data, text, **extra)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import scipy.io
-from scipy.io.matlab import MatReadError
 
-from nicheclip.config.data import ListedReader, MatlabReader, MemberListsReader
+from nicheclip.config.archive_readers import ListedReader, MatlabReader, MemberListsReader
 from nicheclip.data.sources.base import clean_label
 from nicheclip.data.sources.members import Member, iterate_members
 from nicheclip.data.splits import normalise_split
@@ -54,15 +53,20 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Listing]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot read the split list ({error}).") from error
-    table = csv.DictReader(io.StringIO(text))
-    if not {"key", "label"} <= set(table.fieldnames or []):
-        raise InputError(f"{path}: expected the columns key, label and, if wanted, split.")
-    for row in table:
-        where = f"{path}, line {table.line_num}"
-        if not (row["key"] and clean_label(row["label"] or "")):
-            raise InputError(f"{where}: the key or the label is empty.")
-        split = normalise_split(row["split"], where=where) if row.get("split") else None
-        yield row["key"], Listing(clean_label(row["label"]), split)
+    table = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        if not {"key", "label"} <= set(table.fieldnames or []):
+            raise InputError(f"{path}: expected the columns key, label and, if wanted, split.")
+        for row in table:
+            where = f"{path}, line {table.line_num}"
+            if not (row["key"] and clean_label(row["label"] or "")):
+                raise InputError(f"{where}: the key or the label is empty.")
+            split = normalise_split(row["split"], where=where) if row.get("split") else None
+            yield row["key"], Listing(clean_label(row["label"]), split)
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {table.line_num}: not a well-formed CSV file ({error}). Correct it."
+        ) from error
 
 
 def _text_rows(paths: Sequence[Path], reader: MemberListsReader) -> Iterator[tuple[str, Listing]]:
@@ -74,15 +78,13 @@ def _text_rows(paths: Sequence[Path], reader: MemberListsReader) -> Iterator[tup
             if not line.strip() or line.startswith("#"):
                 continue
             match = pattern.fullmatch(line.strip())
-            if match is None:
+            if match is None or not (label := clean_label(match["label"] or "")):
                 raise InputError(
                     f"{name}, line {number}: {line!r} does not match {reader.line!r}, the pattern "
-                    "of the reader. Correct the pattern in the registry or the config."
+                    "of the reader, or gives no label. Correct the pattern in the registry or the "
+                    "config."
                 )
-            yield (
-                reader.member.format(**match.groupdict()),
-                Listing(clean_label(match["label"]), split),
-            )
+            yield reader.member.format(**match.groupdict("")), Listing(label, split)
 
 
 def _matlab_rows(paths: Sequence[Path], reader: MatlabReader) -> Iterator[tuple[str, Listing]]:
@@ -102,10 +104,10 @@ def _vector(files: dict[str, bytes], place: str) -> list[int]:
     try:
         content = scipy.io.loadmat(io.BytesIO(files[name]), variable_names=[variable])
         return [int(value) for value in content[variable].ravel()]
-    except (KeyError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
+    except Exception as error:  # scipy raises almost anything for damaged files
         raise InputError(
             f"{name}: expected a MATLAB file (up to version 7.2) with the vector {variable!r} "
-            f"({error})."
+            f"({type(error).__name__}: {error}). Get the file anew, or save it with -v7."
         ) from error
 
 

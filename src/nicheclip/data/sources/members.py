@@ -1,11 +1,13 @@
 """The members of tar and zip archives as a stream, without unpacking to disk.
 
 Archives come from strangers: links, paths that leave the folder, encrypted members and oversized
-ones are dropped with a reason, and an archive that would swell beyond measure stops the run.
+ones are dropped with a reason. An archive that is damaged, cut, or would swell beyond measure stops
+the run: every stream is read to its end, so that end blocks and checksums are seen.
 """
 
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -15,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-import pyarrow as pa
-
+from nicheclip.data.sources.tar_stream import open_tar, read_to_end
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 
@@ -36,7 +37,9 @@ _BROKEN = (
     EOFError,
     OSError,
     NotImplementedError,
-    UnicodeDecodeError,
+    ValueError,
+    OverflowError,
+    struct.error,
     lzma.LZMAError,
     zlib.error,
 )
@@ -74,22 +77,39 @@ def iterate_members(
     Raises:
         InputError: no archive, a damaged one, or one that swells beyond ``MAX_RATIO``.
     """
+    read, last = 0, ""
     try:
-        if inner is not None:
-            with _open_inner(path, inner) as stream:
-                yield from _tar_members(stream, path, wanted)
-        elif path.suffix.lower() in PLAIN_SUFFIXES:
-            yield Member(0, path.name, path.read_bytes() if wanted(0) else None)
-        elif zipfile.is_zipfile(path):
-            yield from _zip_members(path, wanted)
-        else:
-            with _open_tar_stream(path) as stream:
-                yield from _tar_members(stream, path, wanted)
+        for member in _members(path, inner, wanted):
+            yield member
+            read, last = read + 1, member.name if isinstance(member, Member) else member[1].key
+    except InputError:
+        raise
     except _BROKEN as error:
+        damage = (
+            f"damaged after {read} members, the last of them {last!r} ({error}). What follows it "
+            "is lost."
+            if read
+            else f"damaged, or neither tar nor zip ({error})."
+        )
         raise InputError(
-            f"{path}: damaged, or neither tar nor zip ({error}). Delete it and run again to fetch "
-            "it anew; other formats, RAR for one, must be packed again as tar or zip."
+            f"{path}: {damage} Delete it and run again to fetch it anew; other formats, RAR for "
+            "one, must be packed again as tar or zip."
         ) from error
+
+
+def _members(
+    path: Path, inner: str | None, wanted: Callable[[int], bool]
+) -> Iterator[Member | tuple[int, Dropped]]:
+    if inner is not None:
+        with _open_inner(path, inner) as stream:
+            yield from _tar_members(stream, path, wanted)
+    elif path.suffix.lower() in PLAIN_SUFFIXES:
+        yield Member(0, path.name, path.read_bytes() if wanted(0) else None)
+    elif zipfile.is_zipfile(path):
+        yield from _zip_members(path, wanted)
+    else:
+        with path.open("rb") as stream:
+            yield from _tar_members(stream, path, wanted)
 
 
 def _zip_members(
@@ -119,14 +139,15 @@ def _tar_members(
     stream: IO[bytes], path: Path, wanted: Callable[[int], bool]
 ) -> Iterator[Member | tuple[int, Dropped]]:
     budget, number = _Budget(path), -1
-    with tarfile.open(fileobj=stream, mode="r|*") as archive:
+    with open_tar(stream) as archive:
         for info in archive:
             if info.isdir() or _hidden(info.name):
                 continue
             number += 1
             budget.spend(info.size)
-            link = info.issym() or info.islnk()
-            reason = _refusal(info.name, info.size, link=link)
+            reason = _refusal(info.name, info.size, link=info.issym() or info.islnk())
+            if info.issparse():
+                reason = reason or "sparse file, which no photograph is"
             content = None if reason else archive.extractfile(info)
             if content is None:
                 reason = reason or "neither a file nor a folder"
@@ -136,6 +157,7 @@ def _tar_members(
             if data is not None and len(data) != info.size:
                 raise tarfile.ReadError(f"{info.name} ends early")
             yield Member(number, _without_dot(info.name), data)
+        read_to_end(archive, budget.spend)
 
 
 class _Budget:
@@ -183,34 +205,31 @@ def _printable(name: str) -> str:
 
 
 @contextmanager
-def _open_tar_stream(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("rb") as raw:
-        zstandard = raw.read(4) == b"\x28\xb5\x2f\xfd"
-    if zstandard:
-        with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
-            yield cast(IO[bytes], stream)
-    else:
-        with path.open("rb") as raw:
-            yield raw
-
-
-@contextmanager
 def _open_inner(path: Path, inner: str) -> Iterator[IO[bytes]]:
     """The tar ``inner`` of the archive ``path``, as a stream."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if inner not in archive.namelist():
                 raise _no_inner(path, inner)
+            if archive.getinfo(inner).flag_bits & 0x1:
+                raise InputError(
+                    f"{path}: {inner!r} is encrypted. Unpack it with its password, and name the "
+                    "tar itself as the archive."
+                )
             with archive.open(inner) as stream:
                 yield stream
         return
-    with _open_tar_stream(path) as outer, tarfile.open(fileobj=outer, mode="r|*") as tar:
+    with path.open("rb") as raw, open_tar(raw) as tar:
         for info in tar:
             content = tar.extractfile(info) if _without_dot(info.name) == inner else None
             if content is not None:
                 yield io.BufferedReader(cast(io.RawIOBase, content))
-                return
-        raise _no_inner(path, inner)
+                break
+        else:
+            raise _no_inner(path, inner)
+        for _ in tar:  # on to the end, where the outer archive's checksum is
+            pass
+        read_to_end(tar, _Budget(path).spend)
 
 
 def _no_inner(path: Path, inner: str) -> InputError:

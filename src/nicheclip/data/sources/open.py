@@ -1,25 +1,34 @@
 """From the config of a source to its images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 
-from nicheclip.config.data import ManualSource, RegistrySource, Source
-from nicheclip.data.registry import RegistryEntry, load_entry
+from nicheclip.config.sources import ManualSource, RegistrySource, Source
+from nicheclip.data.registry import load_entry
 from nicheclip.data.sources.base import (
     ImageSource,
     Item,
     Part,
     SourceImage,
     SourceSetting,
+    readable,
 )
 
 ALL = Part()
 
 
 def open_source(
-    name: str, source: Source, *, registry: Path, seed: int, workers: int, part: Part = ALL
+    name: str,
+    source: Source,
+    *,
+    registry: Path,
+    seed: int,
+    workers: int,
+    part: Part = ALL,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Item]:
     """The images of a part of ``source``, and what it had to leave out, by their places.
 
@@ -30,17 +39,18 @@ def open_source(
         seed: of a synthetic world.
         workers: threads or processes that a synthetic world may use.
         part: the share that is wanted.
+        names: how people write some classes, by class id.
 
     Raises:
         InputError: the source is absent, malformed or out of reach.
     """
     setting = SourceSetting(name, registry, seed, workers)
     if not isinstance(source, RegistrySource):
-        yield from _images(source, setting).items(part)
+        yield from _named(_images(source, setting).items(part), names, readable)
         return
     entry = load_entry(registry, source.name)
     images = _images(entry.source, replace(setting, name=source.name))
-    yield from _named(entry, images.items(part))
+    yield from _named(images.items(part), names, entry.display_name, licence=entry.licence)
 
 
 def _images(source: Source | ManualSource, setting: SourceSetting) -> ImageSource:
@@ -53,13 +63,23 @@ def _images(source: Source | ManualSource, setting: SourceSetting) -> ImageSourc
     return images
 
 
-def _named(entry: RegistryEntry, items: Iterator[Item]) -> Iterator[Item]:
-    """Images with the entry's class names and licence."""
+def _named(
+    items: Iterator[Item],
+    chosen: Mapping[str, str],
+    called: Callable[[str], str],
+    *,
+    licence: str | None = None,
+) -> Iterator[Item]:
+    """Images with the names of their classes, and a licence where they have none.
+
+    Args:
+        items: of a source.
+        chosen: names by class id.
+        called: the name of a class that neither is chosen nor comes with the image.
+        licence: of the whole source.
+    """
     for place, item in items:
         if isinstance(item, SourceImage):
-            item = replace(
-                item,
-                name=entry.display_name(item.label),
-                licence=item.licence or entry.licence,
-            )
+            name = chosen.get(item.label) or item.name or called(item.label)
+            item = replace(item, name=name, licence=item.licence or licence)
         yield place, item

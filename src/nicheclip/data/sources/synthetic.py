@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nicheclip.config.data import SyntheticSource
+from nicheclip.config.sources import SyntheticSource
 from nicheclip.data.sources.base import Item, Part, SourceImage, SourceSetting
 
 

@@ -1,0 +1,31 @@
+"""Folders that are called like splits, where the config does not say what they are."""
+
+from collections.abc import Iterable
+
+from nicheclip.data.splits import SPLIT_NAMES
+from nicheclip.runtime.errors import InputError
+
+
+def named_splits(folders: Iterable[str]) -> dict[str, str]:
+    """The folders that are called like splits, with the split that each stands for."""
+    found = {folder: SPLIT_NAMES.get(folder.strip().lower()) for folder in folders}
+    return {folder: split for folder, split in found.items() if split}
+
+
+def refuse_split_folders(folders: Iterable[str], *, where: str, option: str) -> None:
+    """Stop at folders that are called like splits.
+
+    Args:
+        folders: that nobody has said to be classes or splits.
+        where: names what has them.
+        option: the key of the source that says what they are.
+
+    Raises:
+        InputError: one of them is called like a split.
+    """
+    if names := named_splits(folders):
+        raise InputError(
+            f"{where}: {', '.join(map(repr, names))} is called like a split. If classes lie below "
+            f"it, set {option}: true in the source, and split: {{method: given}} in the data set. "
+            f"If it is a class, or the split is to be drawn anew, set {option}: false."
+        )
