@@ -36,7 +36,7 @@ def python(packages, *arguments):
 def test_after_the_check_the_lines_of_the_readme_work(environment):
     checked = python(environment, "-m", "nicheclip.runtime.installation")
     assert checked.returncode == 0, checked.stderr
-    lines = "import open_clip; from torchvision.transforms import v2; print(len(open_clip.list_models()))"
+    lines = "import open_clip, torchvision.transforms; print(len(open_clip.list_models()))"
     imported = python(environment, "-c", lines)
     assert imported.returncode == 0 and int(imported.stdout) > 50, imported.stderr
     # where a hook was needed, our own modules go on to work beside it

@@ -1,8 +1,8 @@
 """See that the installed torch, torchvision and open_clip work together: `make` runs this.
 
 ``python -m nicheclip.runtime.installation``. Where torch is a CPU build and torchvision is PyPI's,
-which is made for CUDA, ``import open_clip`` fails in every program. Then the environment gets a hook
-that declares what is missing (see ``torchvision_ops``), so that the README's lines work in it.
+which is made for CUDA, ``import open_clip`` fails in every program. Then the environment gets a
+hook that declares what is missing (see ``torchvision_ops``), so that the README's lines work in it.
 """
 
 import subprocess

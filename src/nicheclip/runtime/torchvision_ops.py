@@ -24,7 +24,7 @@ _library: Any = None
 def declare_missing_operators() -> None:
     """Declare what ``import torchvision`` expects, unless its own extension provides it."""
     global _library  # noqa: PLW0603 - the declarations live as long as this object
-    import torch  # noqa: PLC0415 - the hook below costs nothing before torchvision is imported
+    import torch  # here, so that the hook below costs nothing before torchvision is imported
 
     if not _extension_loads() and not hasattr(torch.ops.torchvision, "nms"):
         _library = torch.library.Library("torchvision", "DEF")
@@ -33,7 +33,7 @@ def declare_missing_operators() -> None:
 
 
 def _extension_loads() -> bool:
-    import torch  # noqa: PLC0415
+    import torch
 
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None:
