@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub import constants, get_token, hf_hub_url, try_to_load_from_cache
 
 from nicheclip.models.openclip import open_clip
 
@@ -65,10 +64,16 @@ def _unreachable(where: str, repository: str, files: tuple[str, ...]) -> str | N
     if any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
         return None
     if not constants.HF_HUB_OFFLINE and any(
-        _answers(hf_hub_url(repository, file), build_hf_headers()) for file in files
+        _answers(hf_hub_url(repository, file), _sign_in()) for file in files
     ):
         return None
     return _words(where, repository)
+
+
+def _sign_in() -> dict[str, str]:
+    """The header of a person who has logged in to the hub."""
+    token = get_token()
+    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def _answers(url: str, headers: dict[str, str] | None = None) -> bool:

@@ -58,9 +58,10 @@ def _of_numbers(evaluation: str, frame: pl.DataFrame) -> Iterator[str]:
                         f"({row['value']:.3f} against {colour:.3f}): perhaps colour or background "
                         "alone gives the classes away, or the model has learnt little else."
                     )
-        if len(judged) and judged["n"].max() < FEW_IMAGES:  # type: ignore[operator]
+        most = max(judged["n"].to_list(), default=FEW_IMAGES)
+        if most < FEW_IMAGES:
             yield (
-                f"{where}: {judged['n'].max()} images are judged, so the intervals are wide. More "
+                f"{where}: {most} images are judged, so the intervals are wide. More "
                 "test images make them narrower."
             )
 
