@@ -2,6 +2,9 @@
 VENV ?= .venv
 PYTHON ?= python3
 CORES ?= 2
+# An index that has torch and torchvision, both from one place; empty: PyPI, on Linux with CUDA.
+TORCH_INDEX ?=
+PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BIN = $(VENV)/bin
 
 .PHONY: demo test lint types
@@ -24,5 +27,7 @@ types: $(VENV)/.ready
 $(VENV)/.ready: constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "NicheCLIP needs Python 3.11 or later: make PYTHON=python3.11 ..."'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) torch torchvision)
+	$(PIP) --editable '.[dev]'
+	$(BIN)/python -m nicheclip.runtime.installation
 	touch $@

@@ -25,8 +25,8 @@ with job(snakemake.log[0]):
     resolutions = resolve_classes(
         classes,
         config,
-        names=snakemake.input.names or None,
-        vernaculars=snakemake.input.vernaculars or None,
+        names=next(iter(snakemake.input.names), None),
+        vernaculars=next(iter(snakemake.input.vernaculars), None),
     )
     taxa, texts = flatten(
         classes,

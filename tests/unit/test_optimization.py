@@ -57,6 +57,16 @@ def test_the_cosine_falls_in_every_step_and_does_not_reach_zero():
     assert rates[-1] == pytest.approx((math.pi / 37) ** 2 / 4, rel=1e-2)
 
 
+def test_a_warm_up_below_one_is_a_share_of_the_run():
+    # a quarter of twelve steps is three, of 1,200 it is 300; of three steps it is none
+    schedule = ScheduleConfig(kind="constant", warmup_steps=0.25)
+    rates = [learning_rate(3.0, schedule, step, 12) for step in range(4)]
+    assert rates == pytest.approx([1.0, 2.0, 3.0, 3.0])
+    assert learning_rate(3.0, schedule, 0, 1200) == pytest.approx(0.01)
+    assert learning_rate(3.0, schedule, 0, 3) == 3.0
+    assert ScheduleConfig(warmup_steps=3).warmup_steps == 3
+
+
 def test_a_warm_up_must_end_within_the_run():
     check_warmup(ScheduleConfig(warmup_steps=11), 12)
     with pytest.raises(InputError, match="warmup_steps is 12, but the run has only 12 steps"):

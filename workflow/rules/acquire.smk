@@ -4,6 +4,7 @@ Inputs:  what the config's `datasets.<name>.source` names (nothing for the synth
 Outputs: results/acquire/<dataset>/parts/<part>/images/<tar>.tar, {rows,dropped}.parquet,
          manifest.json: the images, each once; of all parts {catalog,classes}.parquet,
          <split>/images.arrow (where each image lies), <split>/labels.arrow, manifest.json
+         results/findings/<dataset>.json: what of the config cannot be trained or judged on it
 Parts are acquired side by side. A changed split or a rule about duplicates reads no image again; a
 folder whose files have changed is read again.
 """
@@ -77,3 +78,24 @@ rule curate_dataset:
         "Curating the data set {wildcards.dataset}"
     script:
         "../../scripts/curate_dataset.py"
+
+
+rule compare_with_catalog:
+    input:
+        catalog=rules.curate_dataset.output.catalog,
+    output:
+        "results/findings/{dataset}.json",
+    log:
+        "results/logs/findings/{dataset}.log",
+    # Before anything is trained, but no input of it: another evaluation trains nothing again.
+    priority: 100
+    localrule: True
+    conda:
+        "../../envs/data.yaml"
+    params:
+        wanted=lambda w: settings(wanted(CONFIG, w.dataset)),
+        code=code("compare_with_catalog.py"),
+    message:
+        "Comparing the config with the images of {wildcards.dataset}"
+    script:
+        "../../scripts/compare_with_catalog.py"

@@ -20,6 +20,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited]))
 
 from nicheclip.config.base import in_order
 from nicheclip.config.workflow import check_file, parse_config
+from nicheclip.plan.findings import wanted
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import (
     acquire_memory,
@@ -33,6 +34,18 @@ from nicheclip.runtime.credentials import hide, masked
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import COLOUR_HISTOGRAM, MODEL_FILES, MODEL_KINDS
 from nicheclip.terms import SPLITS
+
+if Path("results").exists() and not Path("results").is_dir():
+    raise WorkflowError(
+        f"{Path.cwd() / 'results'} is a file, and results go into a folder of that name. Move the "
+        "file away, or work in another folder."
+    )
+
+if re.search(r"\{\s*\d", str(Path.cwd())):
+    raise WorkflowError(
+        f"Snakemake takes braces in the name of a folder for wildcards, and a number is none: "
+        f"{Path.cwd()}. Give the folder another name."
+    )
 
 os.environ.update(cache_folders(dict(os.environ), Path.cwd(), Path.home()))
 

@@ -3,7 +3,7 @@
 Inputs:  results/evaluate/..., results/features/..., results/models/trained/.../history.csv,
          workflow/registry/tables/<paper>/<table>.yaml, workflow/registry/published/
 Outputs: results/tables/<name>.{md,html,csv,tex,sources.csv}, results/figures/<name>.{svg,png},
-         results/report.html
+         results/report.html, and results/report_details.html, Snakemake's own
 A paper's table is a file: it says what the rows, columns and entries are, and which figure is drawn.
 """
 
@@ -185,7 +185,7 @@ rule write_report:
         config=rules.write_config.output,
         captions=sorted(map(str, (REGISTRY.parent / "report").glob("*.rst"))),
     output:
-        "results/report.html",
+        DETAILS,
     log:
         "results/logs/report.log",
     localrule: True
@@ -195,6 +195,26 @@ rule write_report:
         snakefile=SNAKEFILE,
         code=code("write_report.py"),
     message:
-        "The report of all tables and figures: {output}"
+        "All tables and figures, and the workflow: {output}"
     script:
         "../../scripts/write_report.py"
+
+
+rule write_page:
+    input:
+        PAGE.inputs(),
+        jobs=list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),
+    output:
+        "results/report.html",
+    log:
+        "results/logs/page.log",
+    localrule: True
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        page=settings(PAGE),
+        code=code("write_page.py"),
+    message:
+        "The report: {output}"
+    script:
+        "../../scripts/write_page.py"

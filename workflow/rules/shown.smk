@@ -1,6 +1,7 @@
 """The tables and figures that the config asks for, and how they stand in the report. No rules here."""
 
 from nicheclip.plan.figures import confusion_figures, embedding_figures, inputs_of
+from nicheclip.plan.page import page_plan
 from nicheclip.plan.tables import PaperTables
 
 try:
@@ -9,6 +10,10 @@ except InputError as error:
     raise WorkflowError(masked(str(error))) from None
 
 CONFUSIONS, EMBEDDINGS = confusion_figures(PLAN), embedding_figures(PLAN)
+
+# Snakemake's own report, beside the first page
+DETAILS = "results/report_details.html"
+PAGE = page_plan(PLAN, TABLES, Path(DETAILS).name)
 
 
 def figure(path, **report_options):

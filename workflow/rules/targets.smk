@@ -1,5 +1,7 @@
 """Target rules: one for each stage and each paper."""
 
+FINDINGS = expand(rules.compare_with_catalog.output, dataset=CONFIG.datasets)
+
 
 rule acquire:
     input:
@@ -33,6 +35,7 @@ rule shards:
 
 rule train:
     input:
+        FINDINGS,
         [
             f"{subject.folder}/train.json"
             for run in CONFIG.training
@@ -43,6 +46,7 @@ rule train:
 
 rule evaluate:
     input:
+        FINDINGS,
         list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),
     localrule: True
 
@@ -61,5 +65,6 @@ rule figures:
 
 rule report:
     input:
+        rules.write_page.output,
         rules.write_report.output,
     localrule: True

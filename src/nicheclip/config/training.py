@@ -92,8 +92,13 @@ class ScheduleConfig(ConfigModel):
     """The learning rate over the run."""
 
     kind: Literal["constant", "cosine"] = "cosine"
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    """Linear rise from 0."""
+    warmup_steps: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)] = 0
+    """Linear rise from 0; a number below 1 is a share of the run's steps."""
+
+    def warmup(self, steps: int) -> int:
+        """Steps of the warm-up in a run of ``steps``."""
+        given = self.warmup_steps
+        return given if isinstance(given, int) else int(given * steps)
 
 
 class AugmentConfig(ConfigModel):
@@ -186,6 +191,8 @@ class TrainingConfig(GridModel):
     recipe: Annotated[ContrastiveRecipe | MultiPositiveRecipe, Field(discriminator="kind")]
     texts: TextConfig = TextConfig()
     epochs: Annotated[int, Field(ge=1)]
+    min_steps: Annotated[int, Field(ge=0)] = 0
+    """Small data sets train for more epochs than `epochs`, until the run has so many steps."""
     batch_size: Annotated[int, Field(ge=2)]
     """Over all devices."""
     optimizer: OptimizerConfig = OptimizerConfig()

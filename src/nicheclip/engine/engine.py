@@ -112,7 +112,8 @@ class _Engine:
         self.objective = objective
         self._sampling = Sampling(tuple(objective.shard_sizes), settings.batch_size, settings.seed)
         self._sampling.check_processes(processes.world)
-        self._steps = settings.epochs * self._sampling.batches
+        self._epochs = max(settings.epochs, -(-settings.min_steps // self._sampling.batches))
+        self._steps = self._epochs * self._sampling.batches
         check_warmup(settings.schedule, self._steps)
         self._updates = Updates(processes, settings, objective)
 
@@ -229,7 +230,7 @@ class _Engine:
         self.history.append(record)
         if self._log:
             self._log.epoch(record)
-            log.info("epoch %d of %d: %s", epoch + 1, self._settings.epochs, in_words(record))
+            log.info("epoch %d of %d: %s", epoch + 1, self._epochs, in_words(record))
 
     def _train_step(self, plan: BatchPlan, batch: Batch) -> tuple[dict[str, float], float, bool]:
         """One step; the terms of the loss before it, the learning rate, and whether to stop.
@@ -331,7 +332,7 @@ class _Engine:
             seed=self._settings.seed,
             fingerprint=self.checkpoints.fingerprint,
             code=list(self.checkpoints.code),
-            epochs=self._settings.epochs,
+            epochs=self._epochs,
             steps=self._step,
             samples_seen=self._samples_seen(),
             facts=dict(self.objective.facts()),

@@ -40,19 +40,20 @@ def make_optimizer(
 def learning_rate(base: float, schedule: ScheduleConfig, step: int, steps: int) -> float:
     """The rate of step ``step`` (from 0) of ``steps``.
 
-    Linear from ``base / warmup_steps`` to ``base``, then constant or a half cosine towards 0.
+    Linear from ``base / warm-up steps`` to ``base``, then constant or a half cosine towards 0.
     """
-    if step < schedule.warmup_steps:
-        return base * (step + 1) / schedule.warmup_steps
+    warmup = schedule.warmup(steps)
+    if step < warmup:
+        return base * (step + 1) / warmup
     if schedule.kind == "constant":
         return base
-    progress = (step - schedule.warmup_steps) / (steps - schedule.warmup_steps)
+    progress = (step - warmup) / (steps - warmup)
     return base * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def check_warmup(schedule: ScheduleConfig, steps: int) -> None:
     """Raise InputError if the warm-up does not end within the run."""
-    if schedule.warmup_steps >= steps:
+    if schedule.warmup(steps) >= steps:
         raise InputError(
             f"training: schedule.warmup_steps is {schedule.warmup_steps}, but the run has only "
             f"{steps} steps. Shorten the warm-up or train for more epochs."

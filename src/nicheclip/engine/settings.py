@@ -21,5 +21,7 @@ class RunSettings:
     """What of the run's config can change its result, as plain values: checkpoints of other
     configs are not resumed."""
     precision: Precision = "32-true"
+    min_steps: int = 0
+    """More epochs are run until there are so many steps."""
     pieces: int = 1
     """Into which each process cuts its part of a batch; see ``pieces.Pieces``."""

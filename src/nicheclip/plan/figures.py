@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan, unique
 from nicheclip.subjects import STATES
 
@@ -23,6 +24,9 @@ class _Figure(BaseModel):
 class ConfusionFigure(_Figure):
     """The confusion matrix of one zero-shot cell."""
 
+    evaluation: str
+    dataset: str
+    split: str
     predictions: str
     job: str
     """The folder of the job that judges it."""
@@ -39,7 +43,9 @@ class EmbeddingFigure(_Figure):
 
 
 def confusion_figures(plan: Plan) -> list[ConfusionFigure]:
-    """Of the first seed of each run that is judged by zero-shot classification."""
+    """Of what is judged by zero-shot classification: the first seed of each run, and start models
+    that are judged without any training.
+    """
     return [
         ConfusionFigure(
             path=f"confusion/{cell.evaluation}/{cell.dataset}/"
@@ -47,14 +53,24 @@ def confusion_figures(plan: Plan) -> list[ConfusionFigure]:
             title=f"{cell.subject.name} ({cell.subject.variant}): {cell.evaluation}"
             f" on {cell.dataset}/{cell.split}",
             classes=f"results/acquire/{cell.dataset}/classes.parquet",
+            evaluation=cell.evaluation,
+            dataset=cell.dataset,
+            split=cell.split,
             predictions=cell.predictions,
             job=cell.job,
         )
         for cell in plan.all_cells()
-        if cell.protocol == "zero_shot"
-        and cell.subject.kind == "trained"
-        and cell.subject == plan.trained(cell.subject.name)[0]
+        if cell.protocol == "zero_shot" and _is_shown(plan, cell)
     ]
+
+
+def _is_shown(plan: Plan, cell: Cell) -> bool:
+    """Whether a figure shows the cell's mistakes: of one seed, and of no model that trains on."""
+    subject = cell.subject
+    if subject.kind == "trained":
+        return subject == plan.trained(subject.name)[0]
+    runs = plan.runs(cell.evaluation, cell.dataset)
+    return not any(subject in plan.starts(run) for run in runs)
 
 
 def embedding_figures(plan: Plan) -> list[EmbeddingFigure]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import TextIO
 
 from nicheclip.runtime.credentials import masked
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.last_words import ERROR
 from nicheclip.runtime.locks import LockedError, lock
 
 
@@ -75,8 +77,8 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
     two never write the same outputs. Without ``alone`` it does not: for the processes of one job,
     and for jobs that do their own locking.
 
-    An ``InputError`` ends the process with status 1 and its message alone; any other exception is
-    shown with its traceback.
+    An ``InputError`` ends the process with status 1 and its message alone, Ctrl-C with the status
+    that shells give it; any other exception is shown with its traceback.
     """
     log = Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -90,8 +92,11 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
         try:
             yield
         except InputError as error:
-            print(f"\nerror: {error}", file=sys.stderr)
+            print(f"\n{ERROR}{error}", file=sys.stderr)
             sys.exit(1)
+        except KeyboardInterrupt:
+            print("stopped by Ctrl-C", file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
         except Exception:
             traceback.print_exc()
             sys.exit(1)

@@ -101,6 +101,7 @@ def train(
 
     settings = RunSettings(
         epochs=config.epochs,
+        min_steps=config.min_steps,
         batch_size=config.batch_size,
         seed=one.seed,
         optimizer=config.optimizer,

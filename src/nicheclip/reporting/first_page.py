@@ -1,0 +1,199 @@
+"""The report's first page: results, mistakes, what to do next; one HTML file without scripts."""
+
+import base64
+import html
+import io
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from nicheclip.data.image_set import ImageSet
+from nicheclip.evaluation.frame import read_cells
+from nicheclip.evaluation.predictions import Predictions, read_class_names, read_predictions
+from nicheclip.plan.page import DatasetPart, EvaluationPart, PagePlan, WrongPart
+from nicheclip.reporting.advice import next_steps
+from nicheclip.runtime.files import read_json
+from nicheclip.schemas import CATALOG, read_table
+
+#: wrong predictions that are shown, and pairs of classes that are listed
+MOST_WRONG = 12
+MOST_PAIRS = 8
+#: edge of a picture in the gallery, pixels
+THUMBNAIL = 160
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1.5em}
+body{color:#1f2937}
+h1{font-size:1.6em;margin-bottom:.2em} h2{margin-top:2.2em;border-bottom:1px solid #e5e7eb}
+h3{margin-bottom:.3em} p,li{max-width:60em} .muted,figcaption{color:#4b5563} a{color:#0072b2}
+table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid;margin:1em 0}
+caption{text-align:left;font-weight:600;padding-bottom:.5em}
+th,td{padding:.25em .7em;text-align:right}
+th{border-bottom:1px solid;vertical-align:bottom}
+th:first-child,td:first-child{text-align:left;white-space:nowrap}
+.wide{overflow-x:auto} .figure{max-width:100%;max-height:44em}
+.gallery{display:flex;flex-wrap:wrap;gap:1em;padding:0} .gallery figure{margin:0;width:168px}
+.gallery img{border:3px solid #c0392b;display:block;max-width:160px}
+figcaption{font-size:.85em;overflow-wrap:anywhere} .wrong{color:#c0392b;font-weight:600}
+.next{background:#f3f4f6;padding:.6em 1.5em 0.6em 2.5em;border-radius:.5em}
+summary{cursor:pointer;font-weight:600}
+"""
+
+
+def first_page(plan: PagePlan) -> str:
+    """The page of ``plan``, whose paths are relative to the working folder."""
+    frames = {
+        one.name: read_cells([Path(path) for path in one.metrics]) for one in plan.evaluations
+    }
+    parts = [
+        f"<h1>{html.escape(plan.title)}</h1>",
+        *(_dataset(one) for one in plan.datasets),
+        "<h2>Results</h2>",
+        *(_table(one.table) for one in plan.evaluations),
+        _papers(plan.papers),
+        '<h2 id="next">What to do next</h2>',
+        _listed(next_steps(plan, frames), "next"),
+        "<h2>Mistakes</h2>" if any(one.wrong for one in plan.evaluations) else "",
+        *(_mistakes(one) for one in plan.evaluations),
+        _curves(plan.training),
+        "<h2>More</h2>",
+        f'<p><a href="{html.escape(plan.details)}">{html.escape(plan.details)}</a> holds every '
+        "table and figure, the workflow's graph and the software. Tables for a program are in "
+        "<code>results/tables/</code>, what each image was taken for in "
+        "<code>results/evaluate/</code>, trained models in <code>results/models/trained/</code>."
+        "</p>",
+    ]
+    body = "\n".join(part for part in parts if part)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>NicheCLIP: {html.escape(plan.title)}</title>\n<style>{_STYLE}</style></head>\n"
+        f"<body>\n{body}\n</body></html>\n"
+    )
+
+
+def _dataset(part: DatasetPart) -> str:
+    """How many images, and what is known to be wrong with them."""
+    manifest = read_json(part.manifest)
+    counts = manifest["counts"]
+    splits = ", ".join(f"{counts.get(split, 0)} {split}" for split in ("train", "val", "test"))
+    text = f"{part.name}: {counts['images']} images of {counts['classes']} classes ({splits})"
+    troubles = {**manifest["dropped_counts"], **manifest["noted_counts"]}
+    if troubles:
+        text += "; " + ", ".join(f"{reason}: {count}" for reason, count in troubles.items())
+        text += f" (see {part.manifest})"
+    return f'<p class="muted">{html.escape(text)}.</p>'
+
+
+def _table(path: str) -> str:
+    """What stands in the body of a table's own page, whose texts are escaped there."""
+    page = Path(path).read_text(encoding="utf-8")
+    body = re.search(r"<body>(.*)</body>", page, re.DOTALL)
+    return f'<div class="wide">{body[1] if body else ""}</div>'
+
+
+def _papers(tables: Sequence[str]) -> str:
+    if not tables:
+        return ""
+    return "\n".join(
+        ["<details><summary>Tables of the papers</summary>", *map(_table, tables), "</details>"]
+    )
+
+
+def _listed(sentences: Sequence[str], name: str) -> str:
+    items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+    return f'<ul class="{name}">{items}</ul>'
+
+
+def _mistakes(evaluation: EvaluationPart) -> str:
+    return "\n".join(map(_wrong, evaluation.wrong))
+
+
+def _wrong(part: WrongPart) -> str:
+    predictions = read_predictions(part.predictions)
+    names = read_class_names(part.classes)
+    pairs = [
+        f"{count} of {total} images of {names.get(label, label)} were taken for "
+        f"{names.get(best, best)}."
+        for label, best, count, total in confused_pairs(predictions)[:MOST_PAIRS]
+    ]
+    heading = f"<h3>{html.escape(part.title)}</h3>"
+    if not pairs:
+        return f"{heading}\n<p>No mistakes.</p>"
+    shown = surest_mistakes(predictions)
+    return "\n".join(
+        [
+            heading,
+            _listed(pairs, "pairs"),
+            f"<p>The {len(shown)} wrong answers that the model was surest of, with its confidence; "
+            "a wrong label shows here first:</p>",
+            _gallery(part, predictions, shown, names),
+            "<details open><summary>Confusion matrix</summary>",
+            _figure(part.figure),
+            "</details>",
+        ]
+    )
+
+
+def confused_pairs(predictions: Predictions) -> list[tuple[str, str, int, int]]:
+    """(true class, predicted class, images, images of the true class), the most frequent first."""
+    totals = Counter(predictions.labels)
+    pairs = Counter(zip(predictions.labels, predictions.best, strict=True))
+    wrong = [(*pair, count, totals[pair[0]]) for pair, count in pairs.items() if pair[0] != pair[1]]
+    return sorted(wrong, key=lambda one: (-one[2], one[3], one[0], one[1]))
+
+
+def surest_mistakes(predictions: Predictions, most: int = MOST_WRONG) -> list[int]:
+    """Places of the wrong predictions with the highest scores."""
+    wrong = [row for row, right in enumerate(predictions.correct()) if not right]
+    return sorted(wrong, key=lambda row: (-predictions.scores[row][0], predictions.image_ids[row]))[
+        :most
+    ]
+
+
+def _gallery(
+    part: WrongPart, predictions: Predictions, shown: Sequence[int], names: Mapping[str, str]
+) -> str:
+    images = ImageSet(Path(part.images))
+    place = {image_id: row for row, image_id in enumerate(images.image_ids)}
+    catalog = read_table(part.catalog, CATALOG)
+    files = dict(zip(catalog["image_id"].to_pylist(), catalog["key"].to_pylist(), strict=True))
+    figures = []
+    for row in shown:
+        image_id, label = predictions.image_ids[row], predictions.labels[row]
+        best, score = predictions.best[row], predictions.scores[row][0]
+        file = html.escape(files.get(image_id) or image_id)
+        figures.append(
+            f'<figure><img src="{_thumbnail(images.read(place[image_id]).jpg)}" alt="">'
+            f'<figcaption><span class="wrong">{html.escape(names.get(best, best))} {score:.0%}'
+            f"</span><br>is {html.escape(names.get(label, label))}<br>{file}</figcaption></figure>"
+        )
+    return f'<div class="gallery">{"".join(figures)}</div>'
+
+
+def _thumbnail(encoded: bytes) -> str:
+    """A small JPEG as a data URL."""
+    with Image.open(io.BytesIO(encoded)) as image:
+        small = image.convert("RGB")
+        small.thumbnail((THUMBNAIL, THUMBNAIL))
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _figure(path: str) -> str:
+    """An SVG file as an image: what is in it cannot run."""
+    data = base64.b64encode(Path(path).read_bytes()).decode()
+    return f'<img class="figure" src="data:image/svg+xml;base64,{data}" alt="">'
+
+
+def _curves(training: Mapping[str, str]) -> str:
+    if not training:
+        return ""
+    figures = "\n".join(
+        f"<details><summary>{html.escape(run)}</summary>{_figure(path)}</details>"
+        for run, path in training.items()
+    )
+    return f"<h2>Training curves</h2>\n{figures}"

@@ -1,0 +1,148 @@
+"""The report's first page: mistakes counted by hand, advice from numbers, no name that is HTML."""
+
+import re
+
+import polars as pl
+import pytest
+
+from nicheclip.evaluation.predictions import write_predictions
+from nicheclip.plan.page import DatasetPart, EvaluationPart, PagePlan, WrongPart
+from nicheclip.reporting.advice import next_steps
+from nicheclip.reporting.first_page import confused_pairs, first_page, surest_mistakes
+from nicheclip.runtime.files import write_json, write_text
+from small_evaluation import predictions_of, small_image_sets, write_classes
+
+PAIRS = [("a", "b"), ("b", "b"), ("c", "a"), ("a", "b"), ("b", "c"), ("c", "c"), ("a", "a")]
+
+
+def test_pairs_are_sorted_by_how_often_they_are_confused():
+    # of three a two are taken for b; of two b one for c; of two c one for a
+    assert confused_pairs(predictions_of(PAIRS)) == [
+        ("a", "b", 2, 3),
+        ("b", "c", 1, 2),
+        ("c", "a", 1, 2),
+    ]
+
+
+def test_the_surest_mistakes_come_first():
+    predictions = predictions_of(PAIRS)
+    predictions.scores[4][0] = 0.9
+    assert surest_mistakes(predictions) == [4, 0, 2, 3]
+    assert surest_mistakes(predictions, most=1) == [4]
+
+
+def frame(*rows):
+    """Measures of (kind, value, low, chance)."""
+    columns = {"kind": pl.String, "value": pl.Float64, "low": pl.Float64, "chance": pl.Float64}
+    return pl.DataFrame(rows, schema=columns, orient="row").with_columns(
+        pl.lit("pests").alias("dataset"),
+        pl.col("kind").alias("name"),
+        pl.lit("seed0").alias("variant"),
+        pl.lit("top1").alias("measure"),
+        pl.when(pl.col("kind") == "baseline")
+        .then(pl.lit("colour_histogram"))
+        .otherwise(pl.lit("zero_shot"))
+        .alias("protocol"),
+        pl.lit(None, pl.String).alias("class_id"),
+        pl.lit(58).alias("n"),
+    )
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """A page about the squares, whose classes have names of a hostile kind."""
+    small_image_sets(tmp_path, train=3, test=7)
+    write_classes(tmp_path / "classes.parquet")
+    predictions = predictions_of([(label, best) for label, best in PAIRS])
+    write_json(
+        tmp_path / "manifest.json",
+        {
+            "counts": {"images": 10, "classes": 3, "train": 3, "test": 7},
+            "dropped_counts": {"damaged <img>": 2},
+            "noted_counts": {},
+        },
+    )
+    write_json(tmp_path / "findings.json", ["evaluation.e: <script>alert(1)</script>"])
+    table = "<!DOCTYPE html><html><body><table><caption>T</caption></table></body></html>"
+    write_text(tmp_path / "table.html", table)
+    write_text(tmp_path / "confusion.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>")
+    # the images of the test split have the numbers 3 to 9
+    ids = [f"{number:016x}" for number in range(3, 10)]
+    predictions = predictions.__class__(
+        ids, predictions.labels, predictions.classes, predictions.scores
+    )
+    write_predictions(tmp_path / "predictions.parquet", predictions)
+    return PagePlan(
+        title="squares & <b>more</b>",
+        datasets=[
+            DatasetPart(
+                name="squares",
+                manifest=str(tmp_path / "manifest.json"),
+                findings=str(tmp_path / "findings.json"),
+            )
+        ],
+        evaluations=[
+            EvaluationPart(
+                name="e",
+                table=str(tmp_path / "table.html"),
+                metrics=[],
+                wrong=[
+                    WrongPart(
+                        title="run (seed0)",
+                        figure=str(tmp_path / "confusion.svg"),
+                        predictions=str(tmp_path / "predictions.parquet"),
+                        classes=str(tmp_path / "classes.parquet"),
+                        catalog=str(tmp_path / "catalog.parquet"),
+                        images=str(tmp_path / "test"),
+                    )
+                ],
+            )
+        ],
+        papers=[],
+        training={},
+        random_starts=["run"],
+        single_seeds=[],
+        details="report_details.html",
+    )
+
+
+def test_the_page_shows_results_mistakes_and_pictures(plan):
+    page = first_page(plan)
+    assert "<caption>T</caption>" in page and 'href="report_details.html"' in page
+    assert "2 of 3 images of Ant were taken for Bee." in page
+    assert page.index("2 of 3") < page.index("1 of 2 images of Bee were taken for Cat_$1.")
+    assert page.count("data:image/jpeg;base64,") == 4  # the four wrong answers
+    assert page.count("data:image/svg+xml;base64,") == 1
+    assert len(re.findall(r'class="wrong">[^<]* 70%', page)) == 4
+    assert "10 images of 3 classes (3 train, 0 val, 7 test); damaged &lt;img&gt;: 2" in page
+    assert "<script" not in page and "<b>more</b>" not in page
+
+
+def test_a_model_without_mistakes_is_said_to_have_none(plan, tmp_path):
+    right = predictions_of([(label, label) for label, _ in PAIRS])
+    write_predictions(tmp_path / "predictions.parquet", right)
+    assert "No mistakes." in first_page(plan)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        # the interval of the trained model begins at or below chance
+        ([("trained", 0.2, 0.1, 0.14)], "cannot be told from chance (0.200, chance 0.140)"),
+        (
+            [("trained", 0.53, 0.41, 0.14), ("baseline", 0.52, 0.4, 0.14)],
+            "not shown to be better than a colour histogram (0.530 against 0.520)",
+        ),
+        ([("start", 0.1, 0.05, 0.14)], "e: 58 images are judged, so the intervals are wide"),
+    ],
+)
+def test_advice_follows_from_the_numbers(plan, rows, expected):
+    assert any(expected in step for step in next_steps(plan, {"e": frame(*rows)}))
+
+
+def test_a_model_that_beats_both_gets_no_such_advice(plan):
+    rows = [("trained", 0.8, 0.7, 0.14), ("baseline", 0.52, 0.4, 0.14), ("start", 0.1, 0, 0.14)]
+    steps = next_steps(plan, {"e": frame(*rows)})
+    assert not any("chance" in step or "histogram" in step for step in steps)
+    assert steps[0] == "evaluation.e: <script>alert(1)</script>"
+    assert any("random weights" in step for step in steps)

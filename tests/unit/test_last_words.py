@@ -1,0 +1,47 @@
+"""The end of the console: which message of which job."""
+
+import logging
+
+from nicheclip.runtime.last_words import SILENT, Interrupts, last_message, why_jobs_failed
+
+SNAKEMAKE = """\
+Error in rule encode:
+    message: None
+    jobid: 7
+    output: results/features/manifest.json
+    log: {0}/one.log (check log file(s) for error details)
+Error in rule encode:
+    message: None
+    log: {0}/one.log (check log file(s) for error details)
+Error in rule train_model:
+    message: None
+    log: {0}/two.log (check log file(s) for error details)
+Exiting because a job execution failed.
+"""
+
+
+def test_each_failed_job_is_named_once_with_its_own_error(tmp_path):
+    (tmp_path / "one.log").write_text(
+        "reading\n\nerror: old\nnoise\n\nerror: a.png: damaged\n  x\n"
+    )
+    (tmp_path / "two.log").write_text("Traceback (most recent call last):\n  f()\nValueError: no\n")
+    (tmp_path / "snakemake.log").write_text(SNAKEMAKE.format(tmp_path))
+    assert why_jobs_failed([str(tmp_path / "snakemake.log")]) == (
+        f"encode failed ({tmp_path}/one.log):\nerror: a.png: damaged\n  x\n\n"
+        f"train_model failed ({tmp_path}/two.log):\nValueError: no (the traceback is in the log)"
+    )
+
+
+def test_a_job_without_a_word_is_said_to_be_silent(tmp_path):
+    assert last_message(tmp_path / "none.log") == SILENT
+    (tmp_path / "some.log").write_text("epoch 1\n")
+    assert last_message(tmp_path / "some.log") == SILENT
+    (tmp_path / "first.log").write_text("error: at once\n")
+    assert last_message(tmp_path / "first.log") == "error: at once"
+
+
+def test_only_errors_after_ctrl_c_are_hidden():
+    record = logging.LogRecord("snakemake", logging.ERROR, "", 0, "Error in rule", None, None)
+    note = logging.LogRecord("snakemake", logging.INFO, "", 0, "Finished", None, None)
+    assert not Interrupts().hides(record)
+    assert Interrupts(noted=True).hides(record) and not Interrupts(noted=True).hides(note)
