@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from nicheclip.plan.page import PagePlan
+from nicheclip.plan.page_request import PagePlan
 from nicheclip.runtime.files import read_json
 
 #: with fewer test images an interval of top-1 is some ten points wide to each side
