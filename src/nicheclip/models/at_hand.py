@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub import constants, get_token, hf_hub_url, try_to_load_from_cache
 
 from nicheclip.models.openclip import open_clip
 
@@ -64,8 +63,10 @@ def missing(name: str, architecture: str, pretrained: str | None) -> str | None:
 def _unreachable(where: str, repository: str, files: tuple[str, ...]) -> str | None:
     if any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
         return None
+    token = get_token()
+    login = {"authorization": f"Bearer {token}"} if token else None
     if not constants.HF_HUB_OFFLINE and any(
-        _answers(hf_hub_url(repository, file), build_hf_headers()) for file in files
+        _answers(hf_hub_url(repository, file), login) for file in files
     ):
         return None
     return _words(where, repository)

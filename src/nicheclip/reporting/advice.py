@@ -58,9 +58,10 @@ def _of_numbers(evaluation: str, frame: pl.DataFrame) -> Iterator[str]:
                         f"({row['value']:.3f} against {colour:.3f}): perhaps colour or background "
                         "alone gives the classes away, or the model has learnt little else."
                     )
-        if len(judged) and judged["n"].max() < FEW_IMAGES:  # type: ignore[operator]
+        images = max((int(n) for n in judged["n"]), default=FEW_IMAGES)
+        if images < FEW_IMAGES:
             yield (
-                f"{where}: {judged['n'].max()} images are judged, so the intervals are wide. More "
+                f"{where}: {images} images are judged, so the intervals are wide. More "
                 "test images make them narrower."
             )
 
