@@ -37,6 +37,8 @@ def missing(name: str, architecture: str, pretrained: str | None) -> str | None:
     if architecture.startswith(HUB):
         repository = architecture.removeprefix(HUB)
         return _unreachable(where, repository, (CONFIG,))
+    if architecture.startswith("local-dir:"):
+        return None
     config = open_clip.get_model_config(architecture)
     text = (config or {}).get("text_cfg") or {}
     if (text.get("hf_model_name") or text.get("hf_tokenizer_name")) and not find_spec(
