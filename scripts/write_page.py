@@ -1,11 +1,11 @@
 """Write the report's first page.
 
-params.page: plan.page.PagePlan as plain values
+params.page: plan.page_request.PagePlan as plain values
 """
 
 from typing import TYPE_CHECKING
 
-from nicheclip.plan.page import PagePlan
+from nicheclip.plan.page_request import PagePlan
 from nicheclip.reporting.first_page import first_page
 from nicheclip.runtime.files import write_text
 from nicheclip.runtime.job import job

@@ -20,7 +20,7 @@ from nicheclip.engine.settings import RunSettings
 SAMPLES = 25
 
 
-def settings(checkpoint_seconds=600.0, nodes=1, pieces=1):
+def settings(checkpoint_seconds=600.0, nodes=1, pieces=1, min_steps=0):
     return RunSettings(
         epochs=3,
         batch_size=4,
@@ -32,6 +32,7 @@ def settings(checkpoint_seconds=600.0, nodes=1, pieces=1):
         ),
         determines={"toy": True},
         pieces=pieces,
+        min_steps=min_steps,
     )
 
 

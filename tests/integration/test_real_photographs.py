@@ -10,6 +10,7 @@ import pytest
 
 from nicheclip.evaluation.frame import read_cells
 from nicheclip.runtime.files import read_json
+from own_config import own_config
 from workflow_run import ROOT, snakemake
 
 REAL_DATA = os.environ.get("NICHECLIP_REAL_DATA")
@@ -50,6 +51,21 @@ def make_mushroom_tables(folder):
                 ranks = ["Fungi", name.split()[0], name]
                 rights = [image["license_url"], image["photographer"], image["source_url"]]
                 writer.writerow([path, name, *ranks, entry["common_name"], *rights])
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "fish7/data",
+        "rice-insects/Rice-Crop-Insects-Dataset-Without-Annotation",
+        "mushroom-observer-cdn/species",
+    ],
+)
+def test_class_folders_run_by_two_lines_of_the_example_config(tmp_path, folder):
+    (tmp_path / "my.yaml").write_text(own_config("mine", Path(REAL_DATA, folder)))
+    snakemake(tmp_path, "--cores", 2, config=tmp_path / "my.yaml")
+    print((tmp_path / "results/tables/evaluation/mine.md").read_text())
+    assert "What to do next" in (tmp_path / "results/report.html").read_text()
 
 
 def test_fish_run_from_class_folders_to_metrics(tmp_path):

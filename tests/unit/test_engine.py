@@ -233,3 +233,11 @@ def test_another_version_or_other_inputs_start_again(tmp_path, unbroken, caplog,
     monkeypatch.setattr(Toy, "inputs", lambda self: {"vectors": "b"})
     assert train(tmp_path).resumed_at_steps == []
     assert "not used: version of the objective 1, now 2, another vectors" in caplog.text
+
+
+def test_a_small_data_set_trains_for_more_epochs_until_there_are_enough_steps(tmp_path):
+    # three epochs of six steps are 18; 20 steps need a fourth
+    longer = train(tmp_path / "longer", min_steps=20)
+    assert (longer.epochs, longer.steps) == (4, 24)
+    enough = train(tmp_path / "enough", min_steps=18)
+    assert (enough.epochs, enough.steps) == (3, STEPS)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from nicheclip.evaluation.predictions import write_predictions
-from nicheclip.plan.page import DatasetPart, EvaluationPart, PagePlan, WrongPart
+from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
 from nicheclip.reporting.first_page import confused_pairs, first_page, surest_mistakes
 from nicheclip.runtime.files import write_json, write_text

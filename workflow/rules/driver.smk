@@ -9,8 +9,6 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from nicheclip.plan import last_run
-from nicheclip.runtime import local_machine
 from nicheclip.runtime.driver_lock import take_over
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.last_words import (
@@ -49,68 +47,10 @@ def requests():
     ]
 
 
-def gpus_asked():
-    """How many GPUs the jobs of a local run ask for, by the key of the config that says so."""
-    keys = {
-        "train_model": "training.{run}.compute.gpus",
-        "encode": "encoding.gpu",
-        "generate_captions": "captions.{captions}.backend, which starts a server,",
-    }
-    return {
-        keys[job.rule.name].format(**job.wildcards_dict): int(job.resources.gpu)
-        for job in workflow.dag.needrun_jobs()
-        if job.rule.name in keys and job.resources.get("gpu")
-    }
-
-
-def start_models():
-    """The pretrained start models that this run makes."""
-    names = [
-        job.wildcards.model
-        for job in workflow.dag.needrun_jobs()
-        if job.rule.name == "create_model"
-    ]
-    return [
-        {
-            "name": name,
-            **CONFIG.models[name].model_dump(include={"architecture", "pretrained"}),
-        }
-        for name in dict.fromkeys(names)
-    ]
-
-
-def missing_here():
-    """What jobs of this run ask for and this machine does not have."""
-    asked = gpus_asked()
-    lines = local_machine.missing_gpus(asked, local_machine.gpus_here() if asked else 0)
-    servers = {
-        f"captions.{name}.backend": "ollama"
-        for name, captions in CONFIG.captions.items()
-        if captions.backend.starts_server
-        and any(
-            job.rule.name == "generate_captions" and job.wildcards.captions == name
-            for job in workflow.dag.needrun_jobs()
-        )
-    }
-    return [
-        *lines,
-        *local_machine.missing_programs(servers),
-        *local_machine.missing_weights(start_models()),
-    ]
-
-
 RUN_KIND = kind_of_run()
-ORIGINS = last_run.origins(
-    CONFIG,
-    ", ".join(
-        str(file)
-        for file in [*workflow.configfiles, *workflow.overwrite_configfiles][-1:]
-    ),
-)
+# Functions that look before the first job; each may raise a WorkflowError. The rules add theirs.
+BEFORE_FIRST_JOB = []
 INTERRUPTS = Interrupts()
-if workflow.is_main_process:
-    if note := last_run.replaced(last_run.read_origins(), ORIGINS, Path("results")):
-        print(note, file=sys.stderr)
 # A dry run only looks, also beside a driver that lives and where SLURM is not installed.
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     try:
@@ -128,10 +68,6 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
 
 
 onstart:
-    if RUN_KIND == "local" and (missing := missing_here()):
-        raise WorkflowError(
-            "This machine lacks what the run needs; no job was started.", *missing
-        )
     if RUN_KIND == "slurm" and (
         impossible := impossible_requests(requests(), partition_limits())
     ):
@@ -140,7 +76,8 @@ onstart:
             "ask for (--set-resources, the config) or the limits in the profile's partitions.yaml.",
             *(f"{rule}: {'; '.join(lines)}" for rule, lines in impossible.items()),
         )
-    last_run.record(ORIGINS)
+    for look in BEFORE_FIRST_JOB:
+        look()
 
 
 onerror:

@@ -37,6 +37,8 @@ def missing(name: str, architecture: str, pretrained: str | None) -> str | None:
     if architecture.startswith(HUB):
         repository = architecture.removeprefix(HUB)
         return _unreachable(where, repository, (CONFIG,))
+    if architecture.startswith("local-dir:"):
+        return None
     config = open_clip.get_model_config(architecture)
     text = (config or {}).get("text_cfg") or {}
     if (text.get("hf_model_name") or text.get("hf_tokenizer_name")) and not find_spec(
@@ -63,17 +65,13 @@ def missing(name: str, architecture: str, pretrained: str | None) -> str | None:
 def _unreachable(where: str, repository: str, files: tuple[str, ...]) -> str | None:
     if any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
         return None
+    token = get_token()
+    login = {"authorization": f"Bearer {token}"} if token else None
     if not constants.HF_HUB_OFFLINE and any(
-        _answers(hf_hub_url(repository, file), _sign_in()) for file in files
+        _answers(hf_hub_url(repository, file), login) for file in files
     ):
         return None
     return _words(where, repository)
-
-
-def _sign_in() -> dict[str, str]:
-    """The header of a person who has logged in to the hub."""
-    token = get_token()
-    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def _answers(url: str, headers: dict[str, str] | None = None) -> bool:

@@ -1,76 +1,10 @@
-"""What stands on the report's first page, and the files that it is made from."""
-
-from pydantic import BaseModel, ConfigDict
+"""The report's first page: which parts a config gives it."""
 
 from nicheclip.plan.figures import ConfusionFigure, confusion_figures
-from nicheclip.plan.plan import Plan, unique
+from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
+from nicheclip.plan.plan import Plan
 from nicheclip.plan.tables import PaperTables
 from nicheclip.plan.words import SCALE_MARKS
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DatasetPart(_Part):
-    """What is said of a data set."""
-
-    name: str
-    manifest: str
-    """Of curate."""
-    findings: str
-    """What cannot be judged or trained on it: see ``plan.findings``."""
-
-
-class WrongPart(_Part):
-    """What one model gets wrong in one evaluation."""
-
-    title: str
-    figure: str
-    """The confusion matrix, an SVG file."""
-    predictions: str
-    classes: str
-    catalog: str
-    images: str
-    """Folder of the split that was judged."""
-
-
-class EvaluationPart(_Part):
-    """One evaluation: its table, and the mistakes of its models."""
-
-    name: str
-    table: str
-    """An HTML page."""
-    metrics: list[str]
-    """Of all of its cells."""
-    wrong: list[WrongPart]
-
-
-class PagePlan(_Part):
-    """The whole page."""
-
-    title: str
-    datasets: list[DatasetPart]
-    evaluations: list[EvaluationPart]
-    papers: list[str]
-    """Tables of the papers, HTML pages."""
-    training: dict[str, str]
-    """The curves of each run, SVG files."""
-    random_starts: list[str]
-    """Runs that start from random weights."""
-    single_seeds: list[str]
-    """Runs with one seed."""
-    details: str
-    """Snakemake's own report, relative to the page."""
-
-    def inputs(self) -> list[str]:
-        """The files that are read; those of cells are in their jobs' folders, which rules name."""
-        files = [file for one in self.datasets for file in (one.manifest, one.findings)]
-        for evaluation in self.evaluations:
-            files.append(evaluation.table)
-            for part in evaluation.wrong:
-                files += [part.figure, part.classes, part.catalog, f"{part.images}/images.arrow"]
-        return unique([*files, *self.papers, *self.training.values()])
 
 
 def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:

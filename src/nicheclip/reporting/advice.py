@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from nicheclip.plan.page import PagePlan
+from nicheclip.plan.page_request import PagePlan
 from nicheclip.runtime.files import read_json
 
 #: with fewer test images an interval of top-1 is some ten points wide to each side
@@ -58,10 +58,10 @@ def _of_numbers(evaluation: str, frame: pl.DataFrame) -> Iterator[str]:
                         f"({row['value']:.3f} against {colour:.3f}): perhaps colour or background "
                         "alone gives the classes away, or the model has learnt little else."
                     )
-        most = max(judged["n"].to_list(), default=FEW_IMAGES)
-        if most < FEW_IMAGES:
+        images = max((int(n) for n in judged["n"]), default=FEW_IMAGES)
+        if images < FEW_IMAGES:
             yield (
-                f"{where}: {most} images are judged, so the intervals are wide. More "
+                f"{where}: {images} images are judged, so the intervals are wide. More "
                 "test images make them narrower."
             )
 

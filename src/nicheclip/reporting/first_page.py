@@ -13,7 +13,7 @@ from PIL import Image
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.frame import read_cells
 from nicheclip.evaluation.predictions import Predictions, read_class_names, read_predictions
-from nicheclip.plan.page import DatasetPart, EvaluationPart, PagePlan, WrongPart
+from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
 from nicheclip.runtime.files import read_json
 from nicheclip.schemas import CATALOG, read_table

@@ -1,0 +1,81 @@
+"""What is said before the first job: what is missing here, whose results are replaced. No rules here."""
+
+from nicheclip.plan import last_run
+from nicheclip.runtime import local_machine
+
+
+def gpus_asked():
+    """How many GPUs the jobs of a local run ask for, by the key of the config that says so."""
+    keys = {
+        "train_model": "training.{run}.compute.gpus",
+        "encode": "encoding.gpu",
+        "generate_captions": "captions.{captions}.backend, which starts a server,",
+    }
+    return {
+        keys[job.rule.name].format(**job.wildcards_dict): int(job.resources.gpu)
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name in keys and job.resources.get("gpu")
+    }
+
+
+def is_on_disk(model):
+    """Whether a start model needs nothing from elsewhere: our architecture, files that are here."""
+    ours = (REGISTRY / "models" / f"{model.architecture}.json").is_file()
+    local = ours or model.architecture.startswith("local-dir:")
+    return model.weights_file() or (local and not model.pretrained)
+
+
+def start_models():
+    """The start models that this run makes and that may need the network or a package."""
+    names = [
+        job.wildcards.model
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name == "create_model"
+        and not is_on_disk(CONFIG.models[job.wildcards.model])
+    ]
+    return [
+        {
+            "name": name,
+            **CONFIG.models[name].model_dump(include={"architecture", "pretrained"}),
+        }
+        for name in dict.fromkeys(names)
+    ]
+
+
+def missing_here():
+    """What jobs of this run ask for and this machine does not have."""
+    asked = gpus_asked()
+    lines = local_machine.missing_gpus(asked, local_machine.gpus_here() if asked else 0)
+    servers = {
+        f"captions.{name}.backend": "ollama"
+        for name, captions in CONFIG.captions.items()
+        if captions.backend.starts_server
+        and any(
+            job.rule.name == "generate_captions" and job.wildcards.captions == name
+            for job in workflow.dag.needrun_jobs()
+        )
+    }
+    return [
+        *lines,
+        *local_machine.missing_programs(servers),
+        *local_machine.missing_weights(start_models()),
+    ]
+
+
+def look_around():
+    """Stop a local run that asks for what this machine lacks; note what its names stand for."""
+    if RUN_KIND == "local" and (missing := missing_here()):
+        raise WorkflowError(
+            "This machine lacks what the run needs; no job was started.", *missing
+        )
+    last_run.record(ORIGINS)
+
+
+CONFIG_FILES = [*workflow.configfiles, *workflow.overwrite_configfiles]
+ORIGINS = last_run.origins(
+    CONFIG, str(CONFIG_FILES[-1]) if CONFIG_FILES else "--config"
+)
+BEFORE_FIRST_JOB.append(look_around)
+if workflow.is_main_process:
+    if note := last_run.replaced(last_run.read_origins(), ORIGINS, Path("results")):
+        print(note, file=sys.stderr)
