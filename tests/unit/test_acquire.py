@@ -455,3 +455,17 @@ def test_classes_that_differ_in_their_writing_alone_are_noted(tmp_path, caplog):
         Dropped(key="sea ice", reason="several classes are called so: 'Sea ice', 'sea_ice'"),
     ]
     assert "several classes are called so: 'Rose', 'rose'" in caplog.text
+
+
+def test_splits_of_the_source_that_are_drawn_anew_are_noted(tmp_path, photographs):
+    rows = [
+        {"path": path.relative_to(photographs).as_posix(), "label": path.parent.name}
+        | {"split": "test" if path.name < "010" else "train"}
+        for path in photographs.rglob("*.*")
+    ]
+    source = write_table(photographs / "t.csv", rows)
+    report, _ = run(tmp_path / "given", source, split={"method": "given"})
+    assert report.noted == [] and report.counts["test"] == 20
+    report, _ = run(tmp_path / "drawn", source, split={"method": "stratified", "test": 0.5})
+    assert [one.key for one in report.noted] == ["set"]
+    assert "`split: {method: given}` keeps its own" in report.noted[0].reason

@@ -101,6 +101,9 @@ def curate(
     counts |= {one: int((splits == number).sum()) for number, one in enumerate(SPLITS)}
     counts |= _twins(name, photographs, splits[repeats.kept])
     found = [*_unexpected(name, noted.given, expected), *tally.doubts()]
+    if split.method != "given" and noted.given.keys() - {"all"}:
+        reason = f"the source names splits, and others were drawn (split.method: {split.method}); "
+        found.append(Dropped(key=name, reason=f"{reason}`split: {{method: given}}` keeps its own"))
     for one in found:
         log.warning("%s: %s: %s", name, one.key, one.reason)
     return CurateReport(counts | noted.conversions(), left_out, found)
