@@ -58,8 +58,9 @@ def test_the_chain_ends_in_the_papers_table_and_the_report(finished):
     assert "nicheclip-tiny" in table
     for suffix in ("csv", "tex"):
         assert (finished / f"results/tables/fungalzsl_1.{suffix}").is_file()
-    report = (finished / "results/report.html").read_text()
-    assert "fungalzsl_1" in report
+    assert "fungalzsl_1" in (finished / "results/report_details.html").read_text()
+    page = (finished / "results/report.html").read_text()
+    assert "Evaluation visual" in page and "were taken for" in page and "report_details" in page
 
 
 def test_nothing_is_left_to_do_after_a_full_run(finished):
