@@ -78,10 +78,7 @@ class Assigner:
     def assign(self, log_assignments: Tensor, log_densities: Tensor) -> Tensor:
         """[n, C]: the logarithms of the assignments after ``steps`` steps from those before."""
         options = self._options
-        fixed = (
-            options.text_weight * self.text_log_probabilities
-            + options.likelihood_weight * log_densities
-        )
+        fixed = _without_neighbours(self.text_log_probabilities, log_densities, options)
         for _ in range(options.steps):
             near = torch.sparse.mm(self._affinity, log_assignments.exp())
             logits = fixed + self._weight * near + self._damping * log_assignments
@@ -99,3 +96,15 @@ class Assigner:
             + 0.5 * self._weight * near
         )
         return float((z * terms).double().sum())
+
+
+def assign_alone(text_logits: Tensor, log_densities: Tensor, options: AssignmentOptions) -> Tensor:
+    """[n, C]: assignments of images that have no neighbours, z_i ~ y_i^l exp(a log p_i)."""
+    texts = text_logits.log_softmax(dim=1)
+    return _without_neighbours(texts, log_densities, options).softmax(dim=1)
+
+
+def _without_neighbours(
+    text_log_probabilities: Tensor, log_densities: Tensor, options: AssignmentOptions
+) -> Tensor:
+    return options.text_weight * text_log_probabilities + options.likelihood_weight * log_densities

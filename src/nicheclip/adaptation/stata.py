@@ -71,19 +71,21 @@ def transduce(images: Tensor, anchors: Tensor, options: StatAOptions | None = No
     log_z = assigner.text_log_probabilities
     held = Gaussians(anchors, anchor_variances(images, log_z.exp(), anchors))
 
-    def objective() -> float:
-        weight = options.assignments.likelihood_weight * options.anchor_weight
-        penalty = weight * float(divergences(held, gaussians).double().sum())
-        return assigner.objective(log_z, gaussians.log_densities(images)) - penalty
+    weight = options.assignments.likelihood_weight * options.anchor_weight
 
-    gaussians = held
-    found = [objective()]
+    def objective(log_z: Tensor, gaussians: Gaussians, densities: Tensor) -> float:
+        penalty = weight * float(divergences(held, gaussians).double().sum())
+        return assigner.objective(log_z, densities) - penalty
+
+    gaussians, densities = held, held.log_densities(images)
+    found = [objective(log_z, gaussians, densities)]
     for _ in range(options.iterations):
-        log_z = assigner.assign(log_z, gaussians.log_densities(images))
+        log_z = assigner.assign(log_z, densities)
         gaussians = update(images, log_z.exp(), held, options)
-        found.append(objective())
-    log_z = assigner.assign(log_z, gaussians.log_densities(images))
-    found.append(objective())
+        densities = gaussians.log_densities(images)
+        found.append(objective(log_z, gaussians, densities))
+    log_z = assigner.assign(log_z, densities)
+    found.append(objective(log_z, gaussians, densities))
     return Transduction(log_z.exp(), gaussians, tuple(found))
 
 

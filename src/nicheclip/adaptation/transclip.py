@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from nicheclip.adaptation import clip
-from nicheclip.adaptation.assignments import Assigner, AssignmentOptions
+from nicheclip.adaptation.assignments import Assigner, AssignmentOptions, assign_alone
 from nicheclip.adaptation.checks import check_number
 from nicheclip.adaptation.gaussians import (
     Gaussians,
@@ -66,6 +66,22 @@ class Transduction:
     objective: tuple[float, ...]
     """At the start, after each iteration, and after the last assignment; to be maximised."""
 
+    def classify(
+        self,
+        images: Tensor,
+        anchors: Tensor,
+        *,
+        logit_scale: float = 100.0,
+        options: AssignmentOptions | None = None,
+    ) -> Tensor:
+        """[m, C]: probabilities of other images, one by one, by these classes and the texts.
+
+        Ours, for images that come later: they have no neighbours. No paper has it.
+        """
+        logits = logit_scale * clip.scores(images, anchors)
+        densities = self.gaussians.log_densities(images)
+        return assign_alone(logits, densities, options or AssignmentOptions())
+
 
 def transduce(
     images: Tensor, anchors: Tensor, options: TransClipOptions | None = None
@@ -83,12 +99,13 @@ def transduce(
         images, log_z, options.confident_images, unit_length=options.unit_means
     )
     gaussians = Gaussians(means, images.new_full((1, images.shape[1]), 1 / images.shape[1]))
-    objective = [assigner.objective(log_z, gaussians.log_densities(images))]
-    for _ in range(options.iterations):
-        log_z = assigner.assign(log_z, gaussians.log_densities(images))
-        gaussians = maximise(images, log_z.exp(), gaussians, unit_means=options.unit_means)
-        objective.append(assigner.objective(log_z, gaussians.log_densities(images)))
     densities = gaussians.log_densities(images)
+    objective = [assigner.objective(log_z, densities)]
+    for _ in range(options.iterations):
+        log_z = assigner.assign(log_z, densities)
+        gaussians = maximise(images, log_z.exp(), gaussians, unit_means=options.unit_means)
+        densities = gaussians.log_densities(images)
+        objective.append(assigner.objective(log_z, densities))
     log_z = assigner.assign(log_z, densities)
     objective.append(assigner.objective(log_z, densities))
     return Transduction(log_z.exp(), gaussians, tuple(objective))

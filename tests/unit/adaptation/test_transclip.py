@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from nicheclip.adaptation import clip, neighbours
+from nicheclip.adaptation import clip, neighbours, stata, transclip
 from nicheclip.adaptation.assignments import Assigner, AssignmentOptions
 from nicheclip.adaptation.gaussians import Gaussians, scatter
 from nicheclip.adaptation.neighbours import affinity, row_sums
@@ -235,6 +235,29 @@ def test_one_image_stays_where_the_texts_put_it():
     images, anchors = unit(1, 6), unit(4, 6, seed=1)
     expected = clip.probabilities(clip.scores(images, anchors), 100.0)
     torch.testing.assert_close(transduce(images, anchors).assignments, expected)
+
+
+@pytest.mark.parametrize("method", [transclip.transduce, stata.transduce])
+def test_one_real_image_among_the_real_names_of_1203_classes(method):
+    """Alone, it keeps the class that the texts give it."""
+    image = np.load(real_data("e-npclip-golden") / "data" / "image_features.npy").reshape(1, -1)
+    folder = real_data("e-detic-clip-text") / "datasets" / "metadata"
+    anchors = unit_rows(np.load(folder / "lvis_v1_clip_a+cname.npy"))
+    found = method(unit_rows(image), anchors)
+    expected = clip.probabilities(clip.scores(unit_rows(image), anchors), 100.0)
+    assert found.assignments.argmax() == expected.argmax()
+    assert torch.isfinite(found.assignments).all()
+
+
+def test_images_that_come_later_are_classified_one_by_one():
+    images, anchors, labels = clusters(200, 4, 16, noise=0.5, gap=1.0)
+    alone = AssignmentOptions(neighbours=0)
+    options = TransClipOptions(logit_scale=10.0, assignments=alone)
+    found = transduce(images[:100], anchors, options)
+    again = found.classify(images[:100], anchors, logit_scale=10.0, options=alone)
+    torch.testing.assert_close(again, found.assignments)
+    later = found.classify(images[100:], anchors, logit_scale=10.0)
+    assert (later.argmax(dim=1) == labels[100:]).double().mean() > 0.98
 
 
 def test_images_that_are_all_equal_and_a_class_that_never_appears():
