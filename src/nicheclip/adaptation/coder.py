@@ -12,7 +12,7 @@ another o:
 
     score'_c(f) = mean over the rivals o of [ mean_t n(t: c against o) - mean_t n(t: o against c) ]
 
-Certain: the first equation (Yi et al., arXiv 2404.17753, and their code agree). The code takes the
+Certain: both equations, as in the code of Yi et al. (arXiv 2404.17753). The code takes the
 second step only for test images whose label is among the first five; that leaks labels. Here it is
 taken for every near tie, so the published numbers of CODER* are not comparable. The thresholds
 were published by data set and cannot be chosen without labels; 0.1 is the smallest.

@@ -6,8 +6,8 @@ For a class c with descriptions d_1 ... d_M, g(d_j) of length 1, f an image's fe
     mean of cosines  score_c(f) = 1/M sum_j f . g(d_j)         (FAIR's equation 5)
 
 The two order the classes differently: the mean of a class whose descriptions agree is longer.
-Certain: FAIR's text has the second, every published code (CuPL, DPA, microCLIP) computes the first,
-which is therefore the default.
+Certain: FAIR's text says that it averages the scores, which is the second; every published code
+(CuPL, DPA, microCLIP) computes the first, which is therefore the default.
 """
 
 from typing import Literal

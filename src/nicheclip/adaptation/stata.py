@@ -11,12 +11,14 @@ weighted mean v_c, the maximum is in closed form:
 
 A class without images keeps its anchor; one with many is as in TransCLIP.
 
-Certain: the objective's new term, beta_c, mu_c, alpha = 1, and that the authors count images by
-their largest assignment (``hard``), which they found steadier. Derived here from the objective:
-S_c. Reconstructed: S' is the variance about the texts, weighted by the zero-shot probabilities;
-the assignments' weights and steps are TransCLIP's; start at the anchors. ``code``: means divided
-by their lengths, and S_c without (mu_c - t_c)^2. The objective never falls with ``soft`` counts,
-the formula ``paper`` and the step ``monotone``; hard counts are not its maximum.
+Certain, from two notes on paper and code (the paper's text was not at hand): the objective's new
+term, beta_c, mu_c, alpha = 1, ten iterations, and that images are counted by their largest
+assignment (``hard``), which the authors found steadier. Derived here from the objective: S_c.
+Reconstructed: S' is the variance about the texts, weighted by the zero-shot probabilities; the
+weights and steps of the assignments are TransCLIP's; start at the anchors. ``code``: means divided
+by their lengths (certain), and S_c without (mu_c - t_c)^2 (reconstructed from "shrunk to the first
+covariance"). The objective never falls with ``soft`` counts, the formula ``paper`` and the step
+``monotone``; hard counts are not its maximum.
 """
 
 from dataclasses import dataclass, field

@@ -13,11 +13,12 @@ zero-shot probabilities. Maximised over the assignments z, means and covariance,
 Start: z = y, mu_c the z-weighted mean of the 8 images most confident of c, sig^2 = 1/d. Ten
 iterations of z (5 steps), mu, sig; then z once more.
 
-Certain: the three terms, the blocks, the closed forms, l = 1 and 3 neighbours. Reconstructed: the
-weights a = 1/50 and b = 1/6, which the published code has and the paper's equations do not; that
-the class prior is uniform. The published code divides the means by their lengths, which is not the
-maximum over mu and may lower J: ``unit_means``. Published: only the first template is used for T,
-and the number of classes is taken from the test labels; neither is done here.
+Certain, from the project's notes on paper and code: the three terms, the order of the blocks, the
+step in z with a = 1/50, b = 1/6, l = 1 and 3 neighbours, the start, the numbers of iterations.
+Reconstructed, as the paper's text was not at hand: J as a whole, with these weights; mu and sig are
+its maxima. The published code divides the means by their lengths, which is no maximum and may lower
+J: ``unit_means``. It also uses the first template alone for T and takes the number of classes from
+the test labels; neither is done here.
 """
 
 from dataclasses import dataclass, field

@@ -6,12 +6,13 @@ descriptions d_1 ... d_M; f and g give features of length 1:
     w_i = softmax_i(s_x * f(x) . f(p_i))          v_j = softmax_j(s_t * g(t_c) . g(d_j))
     score_c(x) = sum_i sum_j w_i v_j f(p_i) . g(d_j) = (sum_i w_i f(p_i)) . (sum_j v_j g(d_j))
 
-``paper``: s_x = s_t = 1 (FAIR's equations 7 to 10). ``code``: s_x = e^4, s_t = e^2, and both sums
+``paper``: s_x = s_t = 1 (FAIR's equations 7 to 10, as the project's notes restore them; the text
+has lost its formulas). ``code``: s_x = e^4, s_t = e^2, and both sums
 are divided by their lengths before they are multiplied, which changes the order of the classes.
 The paper's weights are close to uniform, because cosines of crops differ by a few hundredths; the
 published numbers come from the code, so it is the default.
 
-Certain: both formulas. The crops are the caller's: random squares of 0.5 to 0.9 of the shorter
+Certain: the code's formula. The crops are the caller's: random squares of 0.5 to 0.9 of the shorter
 side; in the code 100 for each image, of which each run draws 60 with replacement.
 """
 
