@@ -1,0 +1,1 @@
+"""Classifiers for images without labels, made from features alone; no files, no labels."""
