@@ -164,6 +164,8 @@ class FairMethod(TrainedMethod):
     """k, how many of them count; null: all. The text has lost its value."""
     crop_side: tuple[float, float] = (0.5, 0.9)
     """Range of a crop's side, as a share of the image's shorter side (WCA's)."""
+    weak_scale: tuple[float, float] = (0.5, 1.0)
+    """Area of the random resized crop of FAIR-g; its range is not published."""
     labels: Literal["crops", "image", "coder"] = "crops"
     """What votes for the label: crops; the whole image by its randomly resized crop (FAIR-g); or
     CODER on the whole image, which needs the texts that CODER needs."""
@@ -189,6 +191,7 @@ class FairMethod(TrainedMethod):
     @model_validator(mode="after")
     def _crops_are_enough(self) -> "FairMethod":
         _check_range("crop_side", self.crop_side)
+        _check_range("weak_scale", self.weak_scale)
         if self.top_crops is not None and self.top_crops > self.crops:
             raise ValueError(
                 f"top_crops: {self.top_crops} of {self.crops} crops; expected at most as many as "

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nicheclip.models.openclip import Clip, open_clip
+from nicheclip.models.rand_augment import rand_augment
 from nicheclip.runtime.errors import InputError
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)
@@ -237,6 +238,21 @@ def strong_view(
     if random.random() < 0.5:
         view = view.filter(ImageFilter.GaussianBlur(float(random.uniform(0.1, 2.0))))
     return _channels_first(view)
+
+
+def rand_augment_view(
+    image: Image.Image,
+    settings: ViewSettings,
+    random: np.random.Generator,
+    *,
+    scale: tuple[float, float] = (0.3, 1.0),
+) -> Pixels:
+    """A random resized crop, a flip and RandAugment; what comes into view has the mean colour."""
+    view = Image.fromarray(
+        random_view(image, settings, random, scale=scale, flip=True).transpose(1, 2, 0)
+    )
+    red, green, blue = (round(255 * value) for value in settings.mean)
+    return _channels_first(rand_augment(view, random, (red, green, blue)))
 
 
 def _hue_turned(image: Image.Image, share: float) -> Image.Image:

@@ -7,6 +7,7 @@ minimises, and what the class anchors are in the end.
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -110,12 +111,15 @@ class AdaptationObjective(Objective, Generic[Options]):
         folder.mkdir(parents=True, exist_ok=True)
         anchors = normalize(self.anchors().detach().float().cpu(), dim=1)
         classifier = Classifier(anchors.numpy(), self.texts.class_ids, self.logit_scale)
-        save_delta(self.adapted(), self._start, folder)
+        with self.as_open_clip() as clip:
+            save_delta(clip, self._start, folder)
         write_classifier(folder / CLASSIFIER_FILE, classifier)
 
-    def adapted(self) -> Clip:
-        """The model as it is saved: by default the start model, whose parts have trained."""
-        return self.clip
+    def as_open_clip(self) -> AbstractContextManager[Clip]:
+        """The model in open_clip's form while it is saved: the start model, parts of which have
+        trained, unless a method has put something else in their places.
+        """
+        return nullcontext(self.clip)
 
 
 def check_task(images: ImageSet, texts: TaskTexts) -> None:

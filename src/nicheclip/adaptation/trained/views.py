@@ -22,6 +22,7 @@ from nicheclip.models.views import (
     ViewSettings,
     centre_view,
     decode,
+    rand_augment_view,
     random_view,
     square_crops,
     strong_view,
@@ -111,6 +112,8 @@ class ViewReader:
 def _strong(
     image: Image.Image, settings: ViewSettings, random: np.random.Generator, wanted: StrongView
 ) -> Pixels:
+    if wanted.kind == "rand_augment":
+        return rand_augment_view(image, settings, random, scale=wanted.crop_scale)
     if wanted.kind == "moco":
         return strong_view(image, settings, random, scale=wanted.crop_scale)
     return random_view(image, settings, random, scale=wanted.crop_scale, flip=True)
