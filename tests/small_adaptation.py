@@ -1,6 +1,9 @@
 """A small task without labels: a tiny CLIP, coloured squares, and texts of three classes."""
 
-import shutil
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +90,21 @@ def adapt(task: SmallTask, folder: Path, options, *, seed: int = 0, **more):
     )
 
 
-def copied(task: SmallTask, folder: Path) -> SmallTask:
-    """The same task elsewhere: what is saved refers to the start model by a relative path."""
-    shutil.copytree(task.folder, folder)
-    return SmallTask(folder)
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """What a run gave, but for its report, which holds times."""
+    return {p.name: p.read_bytes() for p in (folder / "out").iterdir() if p.name != "train.json"}
+
+
+def killed(task: SmallTask, folder: Path, options, *, at_step: int) -> None:
+    """A run in a process of its own that is killed after ``at_step`` steps."""
+    program = [sys.executable, str(Path(__file__).parent / "adaptation_process.py")]
+    arguments = [str(task.folder), str(folder), options.model_dump_json(), str(at_step)]
+    path = os.pathsep.join([*sys.path, str(Path(__file__).parent)])
+    done = subprocess.run(
+        [*program, *arguments],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr

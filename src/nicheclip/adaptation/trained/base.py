@@ -110,7 +110,9 @@ class AdaptationObjective(Objective, Generic[Options]):
         """Write what of the model has changed, and the classifier."""
         folder.mkdir(parents=True, exist_ok=True)
         anchors = normalize(self.anchors().detach().float().cpu(), dim=1)
-        classifier = Classifier(anchors.numpy(), self.texts.class_ids, self.logit_scale)
+        classifier = Classifier(
+            anchors.numpy(), self.texts.class_ids, self.logit_scale, self.texts.class_names
+        )
         with self.as_open_clip() as clip:
             save_delta(clip, self._start, folder)
         write_classifier(folder / CLASSIFIER_FILE, classifier)
