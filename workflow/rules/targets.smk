@@ -41,6 +41,12 @@ rule train:
     localrule: True
 
 
+rule adapt:
+    input:
+        expand(rules.adapt_model.output.manifest, job=PLAN.adaptation_jobs),
+    localrule: True
+
+
 rule evaluate:
     input:
         list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),

@@ -5,9 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nicheclip.config.evaluation import TemplateTexts
+from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.config.workflow import Config
+from nicheclip.plan.adaptation_jobs import AdaptationJob, adaptation_jobs
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
 from nicheclip.runtime.errors import InputError
@@ -128,6 +129,8 @@ class Plan:
             if isinstance(task.class_texts, TemplateTexts):
                 file = self.registry / "prompts" / f"{task.class_texts.templates}.yaml"
                 yield f"evaluation.{name}.class_texts", str(file)
+        for name in self.config.tasks:
+            yield f"tasks.{name}.texts.templates", self.task_templates(name)
 
     # --- models ---
 
@@ -154,7 +157,61 @@ class Plan:
         seeds = self.config.training[run].seeds
         return [Subject(kind="trained", name=run, variant=f"seed{seed}") for seed in seeds]
 
+    # --- adaptation without labels ---
+
+    def task_templates(self, task: str) -> str:
+        """The file of a task's templates."""
+        name = self.config.tasks[task].texts.templates
+        return str(self.registry / "prompts" / f"{name}.yaml")
+
+    def task_captions(self, task: str) -> list[str]:
+        """The captions that a task's texts come from."""
+        names = unique(self.config.tasks[task].caption_sets())
+        return [f"results/captions/{name}/captions.parquet" for name in names]
+
+    def adaptation_start(self, adaptation: str) -> Subject:
+        """The model that an adaptation starts from."""
+        entry = self.config.adaptation[adaptation]
+        if entry.run:
+            return self.trained(entry.run)[0]
+        return self.start(str(entry.model), self.config.seed)
+
+    @cached_property
+    def adaptation_jobs(self) -> dict[str, AdaptationJob]:
+        """The jobs that adapt, by name."""
+        names = self.config.adaptation
+        return adaptation_jobs(self.config, {name: self.adaptation_start(name) for name in names})
+
+    def adapted(self, adaptation: str, task: str) -> list[Subject]:
+        """What an adaptation makes of its start for ``task``, seed by seed."""
+        return [
+            Subject(kind="adapted", name=f"{adaptation}/{task}", variant=f"seed{seed}")
+            for seed in self.config.adaptation[adaptation].seeds
+        ]
+
+    def adapted_to(self, task: str) -> dict[str, list[Subject]]:
+        """What is judged on ``task``, by adaptation."""
+        entries = self.config.adaptation.items()
+        return {name: self.adapted(name, task) for name, one in entries if task in one.tasks}
+
+    def jobs_of_task(self, task: str) -> list[AdaptationJob]:
+        """The jobs that adapt to ``task``."""
+        return [job for job in self.adaptation_jobs.values() if task in job.tasks]
+
+    def starts_trained_on(self, task: str) -> list[str]:
+        """The catalogs of other data sets that the starts of a task's methods were trained on."""
+        runs = unique(one.run for one in self.config.adaptation.values() if task in one.tasks)
+        datasets = unique(self.config.training[run].dataset for run in runs if run)
+        judged = self.config.tasks[task].dataset
+        return [f"results/acquire/{one}/catalog.parquet" for one in datasets if one != judged]
+
     # --- the grid ---
+
+    @cached_property
+    def judged(self) -> dict[str, EvaluationConfig]:
+        """Whatever judges: evaluations, and the tasks of adaptation as evaluations."""
+        tasks = {name: task.evaluation() for name, task in self.config.tasks.items()}
+        return {**self.config.evaluation, **tasks}
 
     def runs(self, evaluation: str, dataset: str) -> list[str]:
         """The training runs that an evaluation judges on ``dataset``."""
@@ -174,8 +231,14 @@ class Plan:
         return unique([*judged, *(self.start(model, self.config.seed) for model in untrained)])
 
     def cells(self, evaluation: str) -> list[Cell]:
-        """Everything that an evaluation judges, baselines last."""
-        task = self.config.evaluation[evaluation]
+        """Everything that an evaluation, or a task, judges; baselines last."""
+        task = self.judged[evaluation]
+        if evaluation in self.config.tasks:
+            return [
+                Cell(subject, evaluation, str(task.dataset), task.split, task.protocols[0])
+                for subjects in self.adapted_to(evaluation).values()
+                for subject in subjects
+            ]
         cells = []
         for dataset in task.datasets:
             cells += [
@@ -189,15 +252,16 @@ class Plan:
         return cells
 
     def all_cells(self) -> list[Cell]:
-        """The cells of every evaluation."""
-        return [cell for evaluation in self.config.evaluation for cell in self.cells(evaluation)]
+        """The cells of every evaluation and task."""
+        return [cell for evaluation in self.judged for cell in self.cells(evaluation)]
 
     @cached_property
     def subject_jobs(self) -> dict[str, SubjectJob]:
         """The jobs that judge, by their folder."""
         cells: dict[str, list[Cell]] = {}
-        for cell in self.all_cells():
-            cells.setdefault(cell.job, []).append(cell)
+        for evaluation in self.config.evaluation:
+            for cell in self.cells(evaluation):
+                cells.setdefault(cell.job, []).append(cell)
         return {
             folder: SubjectJob(
                 found[0].dataset,

@@ -30,8 +30,8 @@ from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.seeding import stable_hash
+from nicheclip.subjects import CLASSIFIER_FILE
 
-CLASSIFIER_FILE = "classifier.safetensors"
 #: texts that go through the model at once
 TEXT_BATCH = 256
 
