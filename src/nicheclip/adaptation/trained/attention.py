@@ -100,19 +100,26 @@ class ChangedAttention(nn.Module):
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, **options: Any
     ) -> tuple[Tensor, None]:
-        """Of a visual tower: queries, keys and values [n, tokens, w] are one tensor, no mask."""
-        del key, value, options
-        change, attention = self.change, self.attention
-        q, k, v = linear(query, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=-1)
-        dropped = dropout(query, change.dropout, self.training) if change.dropout else query
-        delta_q, delta_v = (change.scale * dropped @ delta.T for delta in change.deltas())
-        bias = 0 if change.bias is None else change.bias
+        """Of a visual tower: keys and values [n, tokens, w] are one tensor, of which the queries
+        [n, m, w] may be a part; there is no mask.
+        """
+        del value, options
+        change, width = self.change, self.attention.embed_dim
+        weight, bias = self.attention.in_proj_weight, self.attention.in_proj_bias
+        q = linear(query, weight[:width], bias[:width])
+        k, v = linear(key, weight[width:], bias[width:]).chunk(2, dim=-1)
+        added = [
+            change.scale * dropout(x, change.dropout, self.training) @ delta.T
+            for x, delta in zip((query, key), change.deltas(), strict=True)
+        ]
+        if change.bias is not None:
+            added = [x + change.bias for x in added]
         heads = [
-            part.unflatten(-1, (attention.num_heads, -1)).transpose(-2, -3)
-            for part in (q + delta_q + bias, k, v + delta_v + bias)
+            part.unflatten(-1, (self.attention.num_heads, -1)).transpose(-2, -3)
+            for part in (q + added[0], k, v + added[1])
         ]
         mixed = scaled_dot_product_attention(*heads).transpose(-2, -3).flatten(-2)
-        return attention.out_proj(mixed), None
+        return self.attention.out_proj(mixed), None
 
     @torch.no_grad()
     def merged(self) -> nn.MultiheadAttention:

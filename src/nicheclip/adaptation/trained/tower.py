@@ -13,6 +13,9 @@ from nicheclip.models.openclip import Clip, open_clip
 from nicheclip.models.views import Normalise, ViewSettings
 from nicheclip.runtime.errors import InputError
 
+#: views that go through together on a CPU without gradient: more of them leave its caches
+CPU_VIEWS = 64
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -44,14 +47,20 @@ class VisualTower(nn.Module):
             views: uint8 [n, 3, h, w].
             prompts: [m, width], tokens that are put after [CLS], before the first block.
         """
+        if views.device.type == "cpu" and not torch.is_grad_enabled():
+            parts = [self._encode(part, prompts) for part in views.split(CPU_VIEWS)]
+            return Encoded(*(torch.cat(rows) for rows in zip(*parts, strict=True)))
+        return Encoded(*self._encode(views, prompts))
+
+    def _encode(self, views: Tensor, prompts: Tensor | None) -> tuple[Tensor, Tensor]:
         visual: Any = self.visual
         tokens = visual._embeds(self.normalise(views))
         if prompts is not None:
             added = prompts.to(tokens.dtype).expand(len(tokens), -1, -1)
             tokens = torch.cat([tokens[:, :1], added, tokens[:, 1:]], dim=1)
-        cls = visual.ln_post(visual.transformer(tokens)[:, 0])
+        cls = visual.ln_post(_first_token(visual.transformer, tokens))
         features = cls if visual.proj is None else cls @ visual.proj
-        return Encoded(normalize(features.float(), dim=-1), cls.float())
+        return normalize(features.float(), dim=-1), cls.float()
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -63,6 +72,24 @@ class VisualTower(nn.Module):
                 yield
         finally:
             self.train(before)
+
+
+def _first_token(transformer: Any, tokens: Tensor) -> Tensor:
+    """[n, width]: the first of ``tokens`` [n, t, width] after all blocks.
+
+    Nothing follows the last block, so only its first token is computed.
+    """
+    *blocks, last = transformer.resblocks
+    known = type(last) is open_clip.transformer.ResidualAttentionBlock
+    if not known or not transformer.batch_first or transformer.grad_checkpointing:
+        whole: Tensor = transformer(tokens)
+        return whole[:, 0]
+    for block in blocks:
+        tokens = block(tokens)
+    inner, first = last.ln_1(tokens), tokens[:, :1]
+    first = first + last.ls_1(last.attention(inner[:, :1], inner, inner))
+    found: Tensor = first + last.ls_2(last.mlp(last.ln_2(first)))
+    return found[:, 0]
 
 
 def check_has_cls(clip: Clip) -> None:
