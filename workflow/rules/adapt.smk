@@ -78,9 +78,9 @@ rule adapt_model:
         # These three only for a job on several nodes.
         mpi=lambda w: "srun" if PLAN.adaptation_jobs[w.job].compute.nodes > 1 else None,
         tasks=lambda w: PLAN.adaptation_jobs[w.job].compute.node_tasks,
-        tasks_per_gpu=lambda w: 0
-        if PLAN.adaptation_jobs[w.job].compute.nodes > 1
-        else None,
+        tasks_per_gpu=lambda w: (
+            0 if PLAN.adaptation_jobs[w.job].compute.nodes > 1 else None
+        ),
     params:
         methods=lambda w: PLAN.adaptation_jobs[w.job].methods,
         code=lambda w: code("adapt.py", *PLAN.adaptation_jobs[w.job].modules),

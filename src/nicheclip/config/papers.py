@@ -99,22 +99,24 @@ class FairConfig(PaperConfig):
     title = "FAIR"
     evaluations = ()
     runs = ()
+    columns: ClassVar[tuple[str, ...]] = ("tasks", "transductive_tasks", "ablation_tasks")
 
     methods: dict[str, str] = Field(min_length=1)
-    """Tables 1 and 4: row label and the adaptation that fills it; CLIP is the one that the others
-    are compared with."""
+    """Table 1: row label and the adaptation that fills it."""
     tasks: list[str] = Field(min_length=1)
-    """The columns of tables 1 and 3: inductive tasks."""
+    """The columns of table 1: inductive tasks."""
     transductive: dict[str, str] = Field(default={})
-    """The rows of table 4 that are fitted to the judged images."""
+    """Table 4: row label and adaptation."""
     transductive_tasks: list[str] = Field(default=[])
-    """Its columns."""
+    """Its columns: tasks that fit the images that they judge."""
     ablations: dict[str, str] = Field(default={})
     """Table 3: row label and adaptation."""
+    ablation_tasks: list[str] = Field(default=[])
+    """Its columns: inductive tasks."""
 
     def settings(self) -> dict[str, Any]:
         """With the tasks that tables take what all have in common from."""
-        firsts = {f"first_{key}": getattr(self, key)[:1] for key in ("tasks", "transductive_tasks")}
+        firsts = {f"first_{key}": getattr(self, key)[:1] for key in self.columns}
         return super().settings() | {key: found[0] for key, found in firsts.items() if found}
 
     def references(self) -> Iterator[tuple[str, str, str]]:
@@ -122,7 +124,7 @@ class FairConfig(PaperConfig):
         for key in ("methods", "transductive", "ablations"):
             for label, name in getattr(self, key).items():
                 yield f"{key}.{label}", name, "adaptation"
-        for key in ("tasks", "transductive_tasks"):
+        for key in self.columns:
             yield from ((key, name, "tasks") for name in getattr(self, key))
 
 

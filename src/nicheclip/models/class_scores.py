@@ -3,8 +3,10 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
@@ -28,7 +30,7 @@ class ClassScores:
 
 def write_scores(path: Path, scores: ClassScores) -> None:
     """Write ``probabilities`` and, as JSON bytes, both lists of ids. Same scores, same bytes."""
-    tensors = {
+    tensors: dict[str, npt.NDArray[Any]] = {
         "probabilities": np.ascontiguousarray(scores.probabilities, dtype=np.float32),
         "image_ids": np.frombuffer(json.dumps(scores.image_ids).encode(), dtype=np.uint8),
         "class_ids": np.frombuffer(json.dumps(scores.class_ids).encode(), dtype=np.uint8),
