@@ -22,25 +22,14 @@ def finished(tmp_path_factory):
     """A clone in which everything has been made, the labels deleted before the fits."""
     folder = clone(tmp_path_factory.mktemp("adapt") / "clone")
     tasks = [f"results/tasks/{task}/texts.json" for task in ("few", "few-test")]
-    snakemake(folder, *tasks, "--cores", 2, config=CONFIG, root=folder)
+    snakemake(folder, "--cores", 2, *tasks, config=CONFIG, root=folder)
     labels = folder / "results/acquire/arbor/train/labels.arrow"
     kept = labels.with_suffix(".kept")
     labels.rename(kept)
     labels.mkdir()  # whoever reads it gets an error
     jobs = [f"{ADAPTED}/{job}/manifest.json" for job in ("fair", "upl", "_training-free-tiny")]
-    snakemake(
-        folder,
-        *jobs,
-        "--cores",
-        2,
-        "--rerun-triggers",
-        "mtime",
-        "--allowed-rules",
-        "create_model",
-        "adapt_model",
-        config=CONFIG,
-        root=folder,
-    )
+    only = ("--rerun-triggers", "mtime", "--allowed-rules", "create_model", "adapt_model")
+    snakemake(folder, "--cores", 2, *jobs, *only, config=CONFIG, root=folder)
     labels.rmdir()
     kept.rename(labels)
     snakemake(folder, "--cores", 2, "fair", config=CONFIG, root=folder)
@@ -107,7 +96,7 @@ def test_a_second_fit_gives_the_same_bytes(finished):
     shutil.rmtree(finished / ADAPTED / "_training-free-tiny")
     shutil.rmtree(finished / ADAPTED / "free-clip")
     jobs = [f"{ADAPTED}/{job}/manifest.json" for job in ("upl", "_training-free-tiny")]
-    snakemake(finished, *jobs, "--cores", 2, config=CONFIG, root=finished)
+    snakemake(finished, "--cores", 2, *jobs, config=CONFIG, root=finished)
     assert results(finished) == before
     snakemake(finished, "--cores", 2, "fair", config=CONFIG, root=finished)
 
