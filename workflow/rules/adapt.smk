@@ -27,8 +27,8 @@ rule draw_task:
             [settings(CONFIG.tasks[w.task])], "classes.parquet"
         ),
         texts=lambda w: f"results/taxonomy/{CONFIG.tasks[w.task].dataset}/texts.parquet",
-        templates=lambda w: PLAN.task_templates(w.task),
-        captions=lambda w: PLAN.task_captions(w.task),
+        templates=lambda w: PLAN.adaptations.templates(w.task),
+        captions=lambda w: PLAN.adaptations.captions(w.task),
     output:
         fit="results/tasks/{task}/fit/images.arrow",
         judge="results/tasks/{task}/judge/images.arrow",
@@ -51,15 +51,15 @@ rule draw_task:
 
 rule adapt_model:
     input:
-        start=lambda w: PLAN.adaptation_jobs[w.job].start.files(),
+        start=lambda w: PLAN.adaptations.jobs[w.job].start.files(),
         fit=lambda w: expand(
-            rules.draw_task.output.fit, task=PLAN.adaptation_jobs[w.job].tasks
+            rules.draw_task.output.fit, task=PLAN.adaptations.jobs[w.job].tasks
         ),
         judge=lambda w: expand(
-            rules.draw_task.output.judge, task=PLAN.adaptation_jobs[w.job].tasks
+            rules.draw_task.output.judge, task=PLAN.adaptations.jobs[w.job].tasks
         ),
         texts=lambda w: expand(
-            rules.draw_task.output.texts, task=PLAN.adaptation_jobs[w.job].tasks
+            rules.draw_task.output.texts, task=PLAN.adaptations.jobs[w.job].tasks
         ),
     output:
         manifest="results/models/adapted/{job}/manifest.json",
@@ -67,23 +67,23 @@ rule adapt_model:
         "results/logs/models/adapted/{job}.log",
     conda:
         "../../envs/train.yaml"
-    threads: lambda w: PLAN.adaptation_jobs[w.job].compute.node_cores
+    threads: lambda w: PLAN.adaptations.jobs[w.job].compute.node_cores
     resources:
         mem_mb=lambda w, input, attempt: training_memory(
-            PLAN.adaptation_jobs[w.job].compute, input.start, attempt
+            PLAN.adaptations.jobs[w.job].compute, input.start, attempt
         ),
-        runtime=lambda w: PLAN.adaptation_jobs[w.job].compute.minutes,
-        gpu=lambda w: PLAN.adaptation_jobs[w.job].compute.gpus,
-        nodes=lambda w: PLAN.adaptation_jobs[w.job].compute.nodes,
+        runtime=lambda w: PLAN.adaptations.jobs[w.job].compute.minutes,
+        gpu=lambda w: PLAN.adaptations.jobs[w.job].compute.gpus,
+        nodes=lambda w: PLAN.adaptations.jobs[w.job].compute.nodes,
         # These three only for a job on several nodes.
-        mpi=lambda w: "srun" if PLAN.adaptation_jobs[w.job].compute.nodes > 1 else None,
-        tasks=lambda w: PLAN.adaptation_jobs[w.job].compute.node_tasks,
+        mpi=lambda w: "srun" if PLAN.adaptations.jobs[w.job].compute.nodes > 1 else None,
+        tasks=lambda w: PLAN.adaptations.jobs[w.job].compute.node_tasks,
         tasks_per_gpu=lambda w: (
-            0 if PLAN.adaptation_jobs[w.job].compute.nodes > 1 else None
+            0 if PLAN.adaptations.jobs[w.job].compute.nodes > 1 else None
         ),
     params:
-        methods=lambda w: PLAN.adaptation_jobs[w.job].methods,
-        code=lambda w: code("adapt.py", *PLAN.adaptation_jobs[w.job].modules),
+        methods=lambda w: PLAN.adaptations.jobs[w.job].methods,
+        code=lambda w: code("adapt.py", *PLAN.adaptations.jobs[w.job].modules),
     message:
         "Adapting without labels: {wildcards.job}"
     script:
@@ -92,10 +92,10 @@ rule adapt_model:
 
 rule judge_adapted:
     input:
-        adapted=lambda w: [one.manifest for one in PLAN.jobs_of_task(w.task)],
+        adapted=lambda w: PLAN.adaptations.manifests(w.task),
         catalog="results/acquire/{dataset}/catalog.parquet",
         classes="results/acquire/{dataset}/classes.parquet",
-        trained_on=lambda w: PLAN.starts_trained_on(w.task),
+        trained_on=lambda w: PLAN.adaptations.starts_trained_on(w.task),
     output:
         directory("results/evaluate/{dataset}/{split}/adapted/{task}"),
     log:
@@ -109,7 +109,7 @@ rule judge_adapted:
         task=lambda w: settings(CONFIG.tasks[w.task]),
         adapted=lambda w: {
             name: [subject.variant for subject in subjects]
-            for name, subjects in PLAN.adapted_to(w.task).items()
+            for name, subjects in PLAN.adaptations.of_task(w.task).items()
         },
         seed=CONFIG.seed,
         code=code("judge_adapted.py"),

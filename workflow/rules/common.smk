@@ -62,7 +62,7 @@ wildcard_constraints:
     variant=r"pretrained|seed\d+",
     seed=r"\d+",
     task=any_of(CONFIG.tasks),
-    job=any_of(PLAN.adaptation_jobs),
+    job=any_of(PLAN.adaptations.jobs),
 
 
 def code(script, *chosen):

@@ -43,7 +43,7 @@ rule train:
 
 rule adapt:
     input:
-        expand(rules.adapt_model.output.manifest, job=PLAN.adaptation_jobs),
+        expand(rules.adapt_model.output.manifest, job=PLAN.adaptations.jobs),
     localrule: True
 
 

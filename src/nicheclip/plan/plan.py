@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.config.workflow import Config
-from nicheclip.plan.adaptation_jobs import AdaptationJob, adaptation_jobs
+from nicheclip.plan.adaptations import Adaptations
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
 from nicheclip.runtime.errors import InputError
@@ -130,7 +130,7 @@ class Plan:
                 file = self.registry / "prompts" / f"{task.class_texts.templates}.yaml"
                 yield f"evaluation.{name}.class_texts", str(file)
         for name in self.config.tasks:
-            yield f"tasks.{name}.texts.templates", self.task_templates(name)
+            yield f"tasks.{name}.texts.templates", self.adaptations.templates(name)
 
     # --- models ---
 
@@ -157,53 +157,10 @@ class Plan:
         seeds = self.config.training[run].seeds
         return [Subject(kind="trained", name=run, variant=f"seed{seed}") for seed in seeds]
 
-    # --- adaptation without labels ---
-
-    def task_templates(self, task: str) -> str:
-        """The file of a task's templates."""
-        name = self.config.tasks[task].texts.templates
-        return str(self.registry / "prompts" / f"{name}.yaml")
-
-    def task_captions(self, task: str) -> list[str]:
-        """The captions that a task's texts come from."""
-        names = unique(self.config.tasks[task].caption_sets())
-        return [f"results/captions/{name}/captions.parquet" for name in names]
-
-    def adaptation_start(self, adaptation: str) -> Subject:
-        """The model that an adaptation starts from."""
-        entry = self.config.adaptation[adaptation]
-        if entry.run:
-            return self.trained(entry.run)[0]
-        return self.start(str(entry.model), self.config.seed)
-
     @cached_property
-    def adaptation_jobs(self) -> dict[str, AdaptationJob]:
-        """The jobs that adapt, by name."""
-        names = self.config.adaptation
-        return adaptation_jobs(self.config, {name: self.adaptation_start(name) for name in names})
-
-    def adapted(self, adaptation: str, task: str) -> list[Subject]:
-        """What an adaptation makes of its start for ``task``, seed by seed."""
-        return [
-            Subject(kind="adapted", name=f"{adaptation}/{task}", variant=f"seed{seed}")
-            for seed in self.config.adaptation[adaptation].seeds
-        ]
-
-    def adapted_to(self, task: str) -> dict[str, list[Subject]]:
-        """What is judged on ``task``, by adaptation."""
-        entries = self.config.adaptation.items()
-        return {name: self.adapted(name, task) for name, one in entries if task in one.tasks}
-
-    def jobs_of_task(self, task: str) -> list[AdaptationJob]:
-        """The jobs that adapt to ``task``."""
-        return [job for job in self.adaptation_jobs.values() if task in job.tasks]
-
-    def starts_trained_on(self, task: str) -> list[str]:
-        """The catalogs of other data sets that the starts of a task's methods were trained on."""
-        runs = unique(one.run for one in self.config.adaptation.values() if task in one.tasks)
-        datasets = unique(self.config.training[run].dataset for run in runs if run)
-        judged = self.config.tasks[task].dataset
-        return [f"results/acquire/{one}/catalog.parquet" for one in datasets if one != judged]
+    def adaptations(self) -> Adaptations:
+        """What is adapted without labels."""
+        return Adaptations(self.config, self.registry, self)
 
     # --- the grid ---
 
@@ -236,7 +193,7 @@ class Plan:
         if evaluation in self.config.tasks:
             return [
                 Cell(subject, evaluation, str(task.dataset), task.split, task.protocols[0])
-                for subjects in self.adapted_to(evaluation).values()
+                for subjects in self.adaptations.of_task(evaluation).values()
                 for subject in subjects
             ]
         cells = []

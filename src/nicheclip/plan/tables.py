@@ -286,7 +286,7 @@ class PaperTable:
         if state == "adapted":
             if run not in self._plan.config.adaptation:
                 raise self._axes.error(f"no adaptation is called {run!r}")
-            return self._plan.adapted(run, evaluation)
+            return self._plan.adaptations.subjects(run, evaluation)
         if run not in self._plan.config.training:
             raise self._axes.error(f"no training run is called {run!r}")
         return self._plan.trained(run) if state == "trained" else self._plan.starts(run)
