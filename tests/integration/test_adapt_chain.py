@@ -81,11 +81,12 @@ def test_every_method_is_judged_on_the_images_of_its_task(finished):
 
 def test_the_tables_show_every_method_on_every_task(finished):
     table = pl.read_csv(finished / "results/tables/fair_1.csv")
-    assert table["method"].to_list() == ["CLIP", "UPL", "FAIR"]
-    assert table["few"].null_count() == 0
-    assert table["seeds"].to_list() == [1, 1, 2]
-    assert table["published"].to_list() == [64.95, 64.71, 76.40]
-    transductive = pl.read_csv(finished / "results/tables/fair_4.csv")
+    measured = table.drop_nulls("few")
+    assert measured["method"].to_list() == ["CLIP", "UPL", "FAIR"]
+    assert measured["seeds"].to_list() == [1, 1, 2]
+    assert measured["published"].to_list() == [64.95, 64.71, 76.40]
+    assert set(table["scale"]) == {"demo"}
+    transductive = pl.read_csv(finished / "results/tables/fair_4.csv").drop_nulls("few-test")
     assert transductive["method"].to_list() == ["TransCLIP-ZS", "FAIR"]
     assert (finished / "results/tables/fair_3.csv").exists() is False, "it has no rows"
 
