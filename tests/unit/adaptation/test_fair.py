@@ -241,6 +241,25 @@ def test_a_step_minimises_what_the_equations_say(task, name):
     assert found[LOSS] == pytest.approx(sum(learnt) / 5 + fairness, rel=1e-4, abs=1e-6)
 
 
+def test_the_moving_average_begins_anew_in_an_epoch_and_is_kept_in_checkpoints(task):
+    objective, other = objective_of(task), objective_of(task)
+    batch = first_batch(objective)
+    outputs = {name: value.detach() for name, value in objective.module(batch).items()}
+    objective.losses(outputs, batch, step_of(5))
+    kept = objective.state_dict()
+    mean = outputs["logits"].softmax(dim=1).mean(dim=0)
+    torch.testing.assert_close(kept["average"], mean)
+    fresh = float(other.losses(outputs, batch, step_of(5))["fairness"])
+    skewed = {"average": torch.tensor([0.98, 0.01, 0.01])}
+    other.load_state_dict(skewed)
+    half = (mean + skewed["average"]) / 2
+    found = float(other.losses(outputs, batch, step_of(5))["fairness"])
+    assert found == pytest.approx(float(-half.log().mean() / 0.5), rel=1e-5)
+    other.begin_epoch(None)
+    assert other.state_dict() == {"average": None}
+    assert float(other.losses(outputs, batch, step_of(5))["fairness"]) == fresh
+
+
 def test_classes_that_do_not_learn_stay_what_they_were(task):
     for changes in ({"classes": "initial"}, {"labels": "coder"}, {"classes": "descriptions"}):
         objective = objective_of(task, **changes)
