@@ -95,16 +95,30 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in (folder / "out").iterdir() if p.name != "train.json"}
 
 
-def killed(task: SmallTask, folder: Path, options, *, at_step: int) -> None:
-    """A run in a process of its own that is killed after ``at_step`` steps."""
+def process(task: SmallTask, folder: Path, options, *, at_step=0, rank=0, world=1):
+    """A run in a process of its own, killed after ``at_step`` steps, or one of ``world``."""
     program = [sys.executable, str(Path(__file__).parent / "adaptation_process.py")]
-    arguments = [str(task.folder), str(folder), options.model_dump_json(), str(at_step)]
+    arguments = [str(task.folder), str(folder), options.model_dump_json(), str(at_step), str(world)]
     path = os.pathsep.join([*sys.path, str(Path(__file__).parent)])
-    done = subprocess.run(
-        [*program, *arguments],
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
+    environment = os.environ | {"PYTHONPATH": path}
+    if world > 1:
+        port = str(29000 + os.getpid() % 1000)
+        environment |= {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        environment |= {"RANK": str(rank), "GROUP_RANK": str(rank), "LOCAL_RANK": "0"}
+    return subprocess.Popen(
+        [*program, *arguments], env=environment, stderr=subprocess.PIPE, text=True
     )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def killed(task: SmallTask, folder: Path, options, *, at_step: int) -> None:
+    """A run that is killed after ``at_step`` steps."""
+    one = process(task, folder, options, at_step=at_step)
+    _, errors = one.communicate()
+    assert one.returncode == -signal.SIGKILL, errors
+
+
+def in_two_processes(task: SmallTask, folder: Path, options) -> None:
+    """A run of two processes, to its end."""
+    ranks = [process(task, folder, options, rank=rank, world=2) for rank in (0, 1)]
+    ends = [(rank.communicate()[1], rank.returncode) for rank in ranks]
+    assert all(status == 0 for _, status in ends), ends

@@ -19,7 +19,15 @@ from nicheclip.models.deltas import DELTA_FILE, towers_changed
 from nicheclip.models.encode import encode_images
 from nicheclip.models.openclip import Clip, load, open_clip
 from nicheclip.runtime.errors import InputError
-from small_adaptation import adapt, bytes_of, fair, killed, small_task, small_texts
+from small_adaptation import (
+    adapt,
+    bytes_of,
+    fair,
+    in_two_processes,
+    killed,
+    small_task,
+    small_texts,
+)
 from small_training import start_model, write_squares
 
 SEED = 0
@@ -211,10 +219,11 @@ def test_a_step_minimises_what_the_equations_say(task, name):
             module.anchors.shape, generator=torch.Generator().manual_seed(2)
         )
     batch = first_batch(objective)
-    found = {k: float(v) for k, v in objective.losses(module(batch), batch, step_of(5)).items()}
+    terms = objective.losses(module(batch), batch, step_of(5))
+    found = {name: term.item() for name, term in terms.items()}
 
     anchors = normalize(module.anchors.detach().double(), dim=1)
-    scale, terms, mean = objective.logit_scale, [], [0.0] * 3
+    scale, learnt, mean = objective.logit_scale, [], [0.0] * 3
     for image in range(5):
         scores = literal_scores(objective, batch, image)
         label, second = sorted(range(3), key=lambda c: -scores[c])[:2]
@@ -224,12 +233,31 @@ def test_a_step_minimises_what_the_equations_say(task, name):
             weight *= 1 - cosine(anchors[label], anchors[second])
         strong = encoded(objective, batch["strong"][image])[0]
         p = softmax([scale * cosine(strong, anchor) for anchor in anchors])
-        terms.append(-weight * math.log(p[label]))
+        learnt.append(-weight * math.log(p[label]))
         mean = [m + one / 5 for m, one in zip(mean, p, strict=True)]
-    assert found["self_training"] == pytest.approx(sum(terms) / 5, rel=1e-4, abs=1e-6)
+    assert found["self_training"] == pytest.approx(sum(learnt) / 5, rel=1e-4, abs=1e-6)
     fairness = -sum(math.log(m) for m in mean) / 3 / 0.5
     assert found["fairness"] == pytest.approx(fairness, rel=1e-4, abs=1e-6)
-    assert found[LOSS] == pytest.approx(sum(terms) / 5 + fairness, rel=1e-4, abs=1e-6)
+    assert found[LOSS] == pytest.approx(sum(learnt) / 5 + fairness, rel=1e-4, abs=1e-6)
+
+
+def test_the_moving_average_begins_anew_in_an_epoch_and_is_kept_in_checkpoints(task):
+    objective, other = objective_of(task), objective_of(task)
+    batch = first_batch(objective)
+    outputs = {name: value.detach() for name, value in objective.module(batch).items()}
+    objective.losses(outputs, batch, step_of(5))
+    kept = objective.state_dict()
+    mean = outputs["logits"].softmax(dim=1).mean(dim=0)
+    torch.testing.assert_close(kept["average"], mean)
+    fresh = float(other.losses(outputs, batch, step_of(5))["fairness"])
+    skewed = {"average": torch.tensor([0.98, 0.01, 0.01])}
+    other.load_state_dict(skewed)
+    half = (mean + skewed["average"]) / 2
+    found = float(other.losses(outputs, batch, step_of(5))["fairness"])
+    assert found == pytest.approx(float(-half.log().mean() / 0.5), rel=1e-5)
+    other.begin_epoch(None)
+    assert other.state_dict() == {"average": None}
+    assert float(other.losses(outputs, batch, step_of(5))["fairness"]) == fresh
 
 
 def test_classes_that_do_not_learn_stay_what_they_were(task):
@@ -262,8 +290,7 @@ def test_coder_labels_by_names_and_details(task):
 # --- the run
 
 
-def test_it_separates_images_of_three_colours(task, adapted):
-    """A random CLIP sees no classes; self-training with fairness makes three of them."""
+def test_the_loss_falls_and_the_report_has_the_facts(adapted):
     folder, report = adapted
     assert report.final["loss"] < read_history(folder)[0]
     assert report.trainable == 384 + 3 * 16
@@ -349,6 +376,25 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, task, adapted, at_ste
 def test_pieces_give_the_loss_of_the_whole(tmp_path, task, adapted):
     report = adapt(task, tmp_path, fair(accumulation=2))
     assert report.final["loss"] == pytest.approx(adapted[1].final["loss"], abs=1e-4)
+
+
+def test_two_processes_adapt_like_one(tmp_path, task):
+    """The moving average and the mean weight are those of the whole batch. A larger eps keeps
+    AdamW from making much of gradients that are almost 0.
+    """
+    optimizer = {"lr": 1e-2, "weight_decay": 0.1, "eps": 1e-3}
+    options = fair(optimizer=optimizer, weight="relative_ratio", epochs=2)
+    adapt(task, tmp_path / "one", options)
+    in_two_processes(task, tmp_path / "two", options)
+    one, two = (
+        read_classifier(tmp_path / folder / "out/classifier.safetensors").anchors
+        for folder in ("one", "two")
+    )
+    np.testing.assert_allclose(one, two, atol=1e-5)
+    start = OBJECTIVE(
+        options, start=task.start, images=task.images, texts=task.texts, seed=0
+    ).description_anchors()
+    assert np.abs(one - start.numpy()).max() > 1e-3
 
 
 def test_labels_are_not_reachable(task):
