@@ -15,6 +15,7 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+RankBy = Literal["logit", "probability"]
 
 #: FAIR's protocol, under which its tables compare all methods
 COMMON_EPOCHS, COMMON_BATCH = 15, 32
@@ -209,6 +210,8 @@ class UplMethod(TrainedMethod):
     strong: StrongView = StrongView(kind="crop", crop_scale=(0.08, 1.0))
     context_tokens: Count = 16
     images_per_class: Count = 16
+    rank_by: RankBy = "logit"
+    """What the most confident images have: the largest logit (code) or probability (paper)."""
 
 
 class PoufMethod(TrainedMethod):
@@ -226,6 +229,8 @@ class PoufMethod(TrainedMethod):
     """What the learned context starts from."""
     information_weight: NotNegative = 0.3
     """Of the mutual information between images and predictions."""
+    learn_logit_scale: bool = False
+    """As the published code does; FAIR's count of 2,048 parameters is of the context alone."""
 
 
 class LafterMethod(TrainedMethod):
