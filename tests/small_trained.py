@@ -187,7 +187,7 @@ def one_step(objective, batch) -> dict[str, torch.Tensor]:
     for held in objective.held.values():
         held.requires_grad_(False).eval()
     length = len(batch["rows"])
-    step = Step(0, 10, 0, (length,), Processes(Fabric(accelerator="cpu", devices=1)))
+    step = Step(0, 10, 0, (length,), one_process())
     terms = objective.losses(module.train()(batch), batch, step)
     terms["loss"].backward()
     return dict(terms)
@@ -197,3 +197,8 @@ def reached(objective) -> set[str]:
     """The parameters that the last step has given a gradient other than zero."""
     parameters = objective.module.named_parameters()
     return {name for name, p in parameters if p.grad is not None and bool(p.grad.any())}
+
+
+def one_process() -> Processes:
+    """This one, on the CPU."""
+    return Processes(Fabric(accelerator="cpu", devices=1))

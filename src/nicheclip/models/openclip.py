@@ -24,6 +24,7 @@ from nicheclip.models.deltas import (
     read_tensors,
     write_weights,
 )
+from nicheclip.models.visual_prompts import PROMPTS, add_prompts
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, write_json
 from nicheclip.runtime.torchvision_ops import declare_missing_operators
@@ -140,6 +141,8 @@ def load(folder: Path | str) -> Clip:
         tensors = read_tensors(folder)
         with _no_warning_of_random_weights():
             model = open_clip.create_model(source, load_weights=False, pretrained_text=False)
+        if PROMPTS in tensors:
+            add_prompts(model, tensors[PROMPTS])
         check_tensors_fit(tensors, model.state_dict(), folder)
         model.load_state_dict(tensors)
     else:
