@@ -282,6 +282,14 @@ class DpaMethod(TrainedMethod):
     alignment_weight: NotNegative = 1.0
     batches_remembered: Count = 32
     """Over which the distribution of labels is averaged."""
+    prototypes: Literal["templates", "descriptions"] = "templates"
+    """What the text prototypes begin as; descriptions in one of FAIR's rows."""
+    weak: Literal["random_crop", "centre"] = "random_crop"
+    """The view that gives the label: a random square of the shorter side (code), or the centre."""
+    weigh: Literal["before_alignment", "after_alignment"] = "before_alignment"
+    """Which probabilities by texts weigh a label; the code passes those before alignment."""
+    unit_prototypes: bool = True
+    """Divide image prototypes by their lengths where they are used."""
 
 
 class MustMethod(TrainedMethod):
