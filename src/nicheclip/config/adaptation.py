@@ -267,6 +267,12 @@ class ReclipMethod(TrainedMethod):
     solver_steps: Count = 20
     """Of conjugate gradients."""
     solver_tolerance: Positive = 1e-6
+    dimensions: Annotated[int, Field(ge=2)] = 768
+    """Singular vectors of the texts, at most, counted with the first, which is left out."""
+    visual_loss: Literal["agreeing", "code"] = "agreeing"
+    """Divided by the images that agree, or by the size of the batch as well (code)."""
+    anchors: Literal["both", "visual"] = "both"
+    """The learned texts and the centroids of the images, or these alone."""
 
 
 class DpaMethod(TrainedMethod):
@@ -293,23 +299,34 @@ class DpaMethod(TrainedMethod):
 
 
 class MustMethod(TrainedMethod):
-    """MUST: a moving average of the model labels images, some of whose patches are masked."""
+    """MUST: a moving average of the model labels images, some of whose patches are masked.
+
+    Published by data set; the defaults are those of ImageNet with ViT-B/16.
+    """
 
     kind: Literal["must"]
     epochs: Count = 30
     batch_size: Annotated[int, Field(ge=2)] = 64
+    optimizer: OptimizerConfig | SgdConfig = OptimizerConfig(
+        lr=5e-6, weight_decay=0.05, betas=(0.9, 0.999), eps=1e-8
+    )
+    """Of the last layer; published: 2e-5 times batch size / 256."""
     threshold: Share = 0.7
     """Of the teacher's confidence, above which an image counts."""
     teacher_decay: Share = 0.999
     teacher_decay_end: Share = 0.9998
+    teacher_steps: Count = 2000
+    """From the first to the second."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.65
     """Factor of the learning rate from a block to the one below it."""
     fairness_weight: NotNegative = 1.0
     pixel_weight: NotNegative = 1.0
     """Of the masked pixels' reconstruction."""
-    alignment_weight: NotNegative = 1.0
+    alignment_weight: NotNegative = 0.2
     """Of [CLS] and masked tokens."""
-    masked_share: Share = 0.3
+    masked_share: Annotated[float, Field(gt=0, le=1)] = 0.3
+    mask_side: Count = 1
+    """Side of a masked square in patches: 32 pixels are one patch of ViT-B/32, two of ViT-B/16."""
 
 
 Trained = FairMethod | UplMethod | PoufMethod | LafterMethod | ReclipMethod | DpaMethod | MustMethod

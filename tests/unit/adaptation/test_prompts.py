@@ -5,6 +5,7 @@ from torch.nn.functional import normalize
 from nicheclip.adaptation.trained.prompts import (
     PromptedTexts,
     TextTower,
+    cut_tokens,
     random_context,
     words_context,
 )
@@ -38,6 +39,16 @@ def test_the_context_takes_the_place_of_the_words(tmp_path):
         x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask))[0]
         feature = x[tokens.tolist().index(49407) + 3] @ model.text_projection
         torch.testing.assert_close(found[row], normalize(feature, dim=0), rtol=0, atol=1e-6)
+
+
+def test_texts_may_be_cut_to_the_longest(tmp_path):
+    clip = tiny_clip(tmp_path)
+    tower, texts = TextTower(clip), ["a red thing.", "a very long green thing, seen from above."]
+    tokens = cut_tokens(clip, texts)
+    assert tokens.shape == (2, 12) and cut_tokens(clip, texts[:1]).shape == (1, 6)
+    expected = clip.model.encode_text(clip.tokenizer(texts[:1]))
+    found = tower.encode(tower.embed(cut_tokens(clip, texts[:1])), cut_tokens(clip, texts[:1]))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
 def test_gradients_reach_the_context_alone(tmp_path):

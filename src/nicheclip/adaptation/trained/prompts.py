@@ -61,14 +61,14 @@ class TextTower:
         known = hasattr(tower, "token_embedding") and pool in ("argmax", "eos")
         if extra or not (causal and known):
             raise InputError(
-                "prompt vectors: this model's text tower is not CLIP's transformer, which ends "
-                "each text with a mark and reads the feature there. Take a method that trains no "
-                "prompt."
+                "adaptation: this model's text tower is not CLIP's transformer, which ends each "
+                "text with a mark and reads the feature there. Choose a method that changes no "
+                "texts (`dpa`, `fair`, `lafter`)."
             )
         if not isinstance(clip.tokenizer, open_clip.tokenizer.SimpleTokenizer):
             raise InputError(
-                "prompt vectors: this model's tokenizer is not CLIP's own. Take a method that "
-                "trains no prompt."
+                "adaptation: this model's tokenizer is not CLIP's own. Choose a method that "
+                "changes no texts (`dpa`, `fair`, `lafter`)."
             )
         self._tower, self._pool = tower, pool
 
@@ -124,6 +124,12 @@ def words_context(clip: Clip, words: str) -> Tensor:
     if length < 1:
         raise InputError(f"prompt vectors: no token in {words!r}; give at least one word.")
     return tower.embed(tokens)[0, 1 : 1 + length].detach().clone()
+
+
+def cut_tokens(clip: Clip, texts: Sequence[str]) -> Tensor:
+    """[n, longest]: the tokens of ``texts`` without the places that all of them leave empty."""
+    tokens: Tensor = clip.tokenizer(list(texts))
+    return tokens[:, : int(_ends(tokens).max()) + 1].contiguous()
 
 
 def _tokens(clip: Clip, class_names: Sequence[str], length: int) -> Tensor:
