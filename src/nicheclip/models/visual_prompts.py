@@ -60,8 +60,8 @@ def check_no_prompts(model: Any) -> None:
     """Raise InputError if the image tower of ``model`` has prompts."""
     if isinstance(getattr(model.visual, "ln_pre", None), PromptedNorm):
         raise InputError(
-            "visual prompts: the start model's image tower has prompts beside the patches (LaFTer). "
-            "Start from the model that it was adapted from."
+            "visual prompts: the start model's image tower has prompts beside the patches "
+            "(LaFTer). Start from the model that it was adapted from."
         )
 
 
