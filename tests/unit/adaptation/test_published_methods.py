@@ -19,7 +19,8 @@ def test_every_entry_is_of_its_method(file):
 
 
 def test_dpa_as_published():
-    eurosat, pets = (published_options(REGISTRY, "dpa", name) for name in ("eurosat", "oxford_pets"))
+    names = ("eurosat", "oxford_pets")
+    eurosat, pets = (published_options(REGISTRY, "dpa", name) for name in names)
     assert (eurosat.epochs, eurosat.optimizer.lr, eurosat.alignment_weight) == (10, 3e-5, 0.01)
     assert (pets.epochs, pets.optimizer.lr, pets.image_share) == (15, 7e-5, 0.01)
     # what is not named is the default
