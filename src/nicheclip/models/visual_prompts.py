@@ -43,8 +43,10 @@ def add_prompts(model: Any, prompts: Tensor) -> None:
     """Let the image tower of ``model`` insert ``prompts`` [P, width].
 
     Raises:
-        InputError: the tower is no vision transformer whose feature is that of its class token.
+        InputError: the tower is no vision transformer whose feature is that of its class token, or
+            has prompts already.
     """
+    check_no_prompts(model)
     norm = getattr(model.visual, "ln_pre", None)
     if not isinstance(norm, nn.LayerNorm) or getattr(model.visual, "pool_type", None) != "tok":
         raise InputError(
@@ -52,6 +54,15 @@ def add_prompts(model: Any, prompts: Tensor) -> None:
             "not the class token's. They need a vision transformer as CLIP has it (ViT-B-32, ...)."
         )
     model.visual.ln_pre = PromptedNorm(norm, prompts)
+
+
+def check_no_prompts(model: Any) -> None:
+    """Raise InputError if the image tower of ``model`` has prompts."""
+    if isinstance(getattr(model.visual, "ln_pre", None), PromptedNorm):
+        raise InputError(
+            "visual prompts: the start model's image tower has prompts beside the patches "
+            "(LaFTer). Start from the model that it was adapted from."
+        )
 
 
 @contextmanager

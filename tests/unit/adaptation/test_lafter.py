@@ -154,7 +154,11 @@ def test_same_seed_same_bytes_and_the_prompts_come_back(task, tmp_path, monkeypa
     np.testing.assert_allclose(np.linalg.norm(classifier(folder).anchors, axis=1), 1, atol=1e-6)
 
 
-def test_a_tower_with_prompts_is_not_exported(task, tmp_path):
+def test_a_tower_with_prompts_is_not_exported_nor_given_more(task, tmp_path, monkeypatch):
     task.fit(tmp_path, "lafter", epochs=1, **LAFTER)
     with pytest.raises(InputError, match="open_clip does not know"):
         export(tmp_path / "out", tmp_path / "whole")
+    monkeypatch.setattr(task, "start", tmp_path / "out")
+    for kind in ("lafter", "must"):
+        with pytest.raises(InputError, match="has prompts beside the patches"):
+            task.objective(kind)

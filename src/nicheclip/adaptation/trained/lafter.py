@@ -33,14 +33,14 @@ from torch.nn.functional import cross_entropy, linear
 from nicheclip.adaptation.class_texts import ClassTexts
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.adaptation.trained.base import AdaptationObjective
-from nicheclip.adaptation.trained.tower import VisualTower, layer_norms
+from nicheclip.adaptation.trained.tower import VisualTower, check_has_cls, layer_norms
 from nicheclip.adaptation.trained.views import Wanted
 from nicheclip.config.adaptation import LafterMethod
 from nicheclip.data.image_set import ImageSet
 from nicheclip.engine.loading import Batch
 from nicheclip.engine.objective import LOSS, Outputs, ParameterGroup, Step
 from nicheclip.models.openclip import Clip
-from nicheclip.models.visual_prompts import prompted
+from nicheclip.models.visual_prompts import check_no_prompts, prompted
 from nicheclip.runtime.seeding import stable_hash
 
 #: patch size by which the published code scales new prompts, whatever the model's is
@@ -91,6 +91,8 @@ class Lafter(AdaptationObjective[LafterMethod]):
         self, options: LafterMethod, *, start: Path, images: ImageSet, texts: TaskTexts, seed: int
     ) -> None:
         super().__init__(options, start=start, images=images, texts=texts, seed=seed)
+        check_has_cls(self.clip)
+        check_no_prompts(self.clip.model)
         classifier = learn_from_texts(
             [self.prompts(), texts.descriptions], options, self._random("texts")
         )

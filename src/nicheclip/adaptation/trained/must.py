@@ -44,6 +44,7 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.engine.loading import Batch
 from nicheclip.engine.objective import LOSS, Epoch, Outputs, ParameterGroup, Step
 from nicheclip.models.views import ViewSettings
+from nicheclip.models.visual_prompts import check_no_prompts
 from nicheclip.runtime.seeding import stable_hash
 
 #: squares of the whole shorter side: where the published weak view is cut
@@ -95,6 +96,7 @@ class Must(AdaptationObjective[MustMethod]):
         self, options: MustMethod, *, start: Path, images: ImageSet, texts: TaskTexts, seed: int
     ) -> None:
         super().__init__(options, start=start, images=images, texts=texts, seed=seed)
+        check_no_prompts(self.clip.model)
         classifier = zero_shot.class_anchors(self.prompts()).float()
         model = Labeller(VisualTower(self.clip), classifier)
         random = torch.Generator().manual_seed(stable_hash(seed, "must") % 2**63)
