@@ -1,8 +1,8 @@
 """NicheCLIP: from raw images to a domain-adapted CLIP and the tables that judge it.
 
 `snakemake --cores 2` runs the demo (config.yaml); `--configfile FILE` replaces that config whole.
-Targets: all (default), the stages acquire, taxonomy, captions, shards, train, evaluate, tables,
-report, and each paper that the config names (fungalzsl, bioclip).
+Targets: all (default), the stages acquire, taxonomy, captions, shards, train, adapt, evaluate,
+tables, report, and each paper that the config names (fungalzsl, bioclip, fair).
 """
 
 from snakemake.utils import min_version

@@ -4,11 +4,11 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["start", "trained", "baseline"]
+Kind = Literal["start", "trained", "adapted", "baseline"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-#: the kinds that are model folders
+#: the kinds of models that are encoded and judged split by split
 MODEL_KINDS: tuple[Kind, ...] = ("start", "trained")
 
 #: the variant of a subject whose weights do not come from a seed
@@ -18,6 +18,7 @@ PRETRAINED = "pretrained"
 STATES: dict[Kind, str] = {
     "start": "before training",
     "trained": "trained",
+    "adapted": "adapted without labels",
     "baseline": "baseline",
 }
 
@@ -29,7 +30,8 @@ class Subject(BaseModel):
 
     kind: Kind
     name: str
-    """Of the model, the training run or the baseline, as the config has it."""
+    """Of the model, the training run or the baseline, as the config has it; of an adapted model
+    ``<adaptation>/<task>``."""
     variant: str
     """``seed<n>``, ``pretrained`` (weights that somebody else trained), or ``default`` of a
     baseline."""

@@ -275,6 +275,17 @@ def test_a_classifier_is_read_as_it_was_written_and_exported(folder, tmp_path):
     assert PROJECTION in model.state_dict()
 
 
+def test_a_classifier_keeps_the_names_of_its_classes(tmp_path):
+    file = tmp_path / "classifier.safetensors"
+    anchors = np.array([[1, 0, 0], [0, 0.6, 0.8]], dtype=np.float32)
+    write_classifier(file, Classifier(anchors, ("a", "b"), 1.0, ("Feige", "Pâté, 2")))
+    assert read_classifier(file).class_names == ("Feige", "Pâté, 2")
+    write_classifier(file, Classifier(anchors, ("a", "b"), 1.0))
+    assert read_classifier(file).class_names == ()
+    with pytest.raises(InputError, match="1 names for 2 classes"):
+        Classifier(anchors, ("a", "b"), 1.0, ("Feige",))
+
+
 @pytest.mark.parametrize(
     ("ids", "message"), [(("a",), r"\(2, 3\) for 1 classes"), (("a", "a"), "class ids repeat")]
 )

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nicheclip.config.training import OptimizerConfig, ScheduleConfig
+from nicheclip.config.training import OptimizerConfig, ScheduleConfig, SgdConfig
 from nicheclip.engine.objective import ParameterGroup
 from nicheclip.engine.optimization import (
     check_warmup,
@@ -122,3 +122,23 @@ def test_a_step_of_adamw():
     # weights: 1 x (1 - 0.1 x 0.5) - 0.1 = 0.85; biases: 1 - 0.1 = 0.9
     assert model.linear.weight.tolist() == pytest.approx([pytest.approx([0.85, 0.85])] * 3)
     assert model.linear.bias.tolist() == pytest.approx([0.9] * 3)
+
+
+def test_sgd_with_momentum_by_hand():
+    """Two steps with the gradient 1: v = 1, then 0.9 + 1; decay of the matrix alone."""
+    model = torch.nn.Linear(1, 1)
+    with torch.no_grad():
+        model.weight.fill_(2.0)
+        model.bias.fill_(2.0)
+    config = SgdConfig(kind="sgd", lr=0.1, momentum=0.9, weight_decay=0.5)
+    groups = parameter_groups(model, ParameterGroup(["weight", "bias"]), config.weight_decay)
+    optimizer = make_optimizer(config, groups, fused=False)
+    weight, velocity = 2.0, 0.0
+    for _ in range(2):
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        velocity = 0.9 * velocity + 1 + 0.5 * weight
+        weight -= 0.1 * velocity
+        optimizer.step()
+    assert model.bias.item() == pytest.approx(2 - 0.1 - 0.19)
+    assert model.weight.item() == pytest.approx(weight)

@@ -7,7 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from nicheclip.models import rand_augment as rand_augment_module
 from nicheclip.models.openclip import open_clip
+from nicheclip.models.rand_augment import rand_augment
 from nicheclip.models.views import (
     Normalise,
     ViewSettings,
@@ -16,6 +18,8 @@ from nicheclip.models.views import (
     many_crops,
     random_crop,
     random_view,
+    square_boxes,
+    square_crops,
     strong_view,
 )
 from nicheclip.runtime.errors import InputError
@@ -113,6 +117,73 @@ def test_strong_views_change_colours_and_are_sometimes_grey(photograph):
         for s in range(50)
     }
     assert len(means) > 30, "brightness, contrast, saturation and hue are drawn"
+
+
+def test_square_crops_are_pillows_crop_and_resizing(photograph):
+    """Up to one step of a pixel's value; sides and places as the boxes say."""
+    side, boxes = (0.5, 0.9), []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        cut = square_crops(photograph, SETTINGS, random, count=8, side=side)
+        assert cut.shape == (8, 3, 32, 32) and cut.dtype == np.uint8
+        again = square_boxes((100, 60), np.random.default_rng(seed), count=8, side=side)
+        for crop, (left, top, edge) in zip(cut, again, strict=True):
+            peer = photograph.crop((left, top, left + edge, top + edge))
+            peer = np.asarray(peer.resize((32, 32), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+            assert np.abs(crop.astype(int) - peer).max() <= 1
+        boxes += again
+    lefts, tops, edges = np.array(boxes).T
+    assert edges.min() >= 30 and edges.max() <= 54 and abs(edges.mean() - 42) < 2
+    assert lefts.min() == 0 and (lefts + edges).max() == 100 and (lefts + edges <= 100).all()
+    assert tops.min() == 0 and (tops + edges).max() == 60 and (tops + edges <= 60).all()
+
+
+def test_square_crops_of_an_input_that_is_no_square(photograph):
+    settings = ViewSettings((24, 40), SETTINGS.mean, SETTINGS.std, interpolation="bilinear")
+    cut = square_crops(photograph, settings, np.random.default_rng(0), count=2, side=(1, 1))
+    assert cut.shape == (2, 3, 24, 40)
+    ((left, top, edge), _) = square_boxes((100, 60), np.random.default_rng(0), count=2, side=(1, 1))
+    peer = photograph.crop((left, top, left + edge, top + edge))
+    peer = np.asarray(peer.resize((40, 24), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert (top, edge) == (0, 60) and np.abs(cut[0].astype(int) - peer).max() <= 1
+
+
+def test_rand_augment_makes_each_of_its_changes_half_the_time(photograph):
+    """Two draws with probability one half each leave a quarter as it is (50 of 200, error 6.1)."""
+    fill = (10, 20, 30)
+    small = photograph.resize((40, 24))
+    changed = [rand_augment(small, np.random.default_rng(s), fill) for s in range(200)]
+    assert all(one.size == (40, 24) and one.mode == "RGB" for one in changed)
+    kept = sum(one.tobytes() == small.tobytes() for one in changed)
+    assert 30 < kept < 72
+    assert len({one.tobytes() for one in changed}) > 100
+    again = rand_augment(small, np.random.default_rng(5), fill)
+    assert again.tobytes() == changed[5].tobytes()
+
+
+def test_each_change_of_rand_augment_does_what_its_name_says():
+    """A grey ramp, at full strength."""
+    ramp = np.tile(np.arange(0, 250, 5, dtype=np.uint8), (20, 1))
+    image = Image.fromarray(np.stack([ramp] * 3, axis=2))
+
+    def after(number, sign=1, share=1.0):
+        change = rand_augment_module._ALL[number]
+        return np.asarray(change(image, share, sign, (255, 0, 0)))
+
+    dark = ramp < 128
+    assert (after(2)[..., 0] == 255 - ramp).all(), "invert"
+    assert set(np.unique(after(4))) == {0, 128}, "one bit is left"
+    assert (after(5)[..., 0] == 255 - ramp).all(), "solarise above 0"
+    assert (after(6)[dark][:, 0] == ramp[dark] + 110).all(), "the dark is brightened"
+    assert (after(6)[~dark][:, 0] == ramp[~dark]).all()
+    assert (after(9, sign=-1)[..., 0] <= ramp * 0.1 + 1).all(), "brightness"
+    assert (after(7) == np.asarray(image)).all(), "grey has no colour to change"
+    shifted = after(13)  # 0.45 * 50 pixels come in from the right
+    assert (shifted[:, -22:] == (255, 0, 0)).all() and (shifted[:, :5, 0] > 100).all()
+    assert (after(14)[-9:] == (255, 0, 0)).all() and (after(14, sign=-1)[:9] == (255, 0, 0)).all()
+    assert (after(3, share=0.0) == np.asarray(image)).all()
+    for number in (3, 11, 12):
+        assert (after(number) == (255, 0, 0)).all(axis=2).any(), "corners come into view"
 
 
 def test_crops_have_the_asked_area_and_stay_inside():

@@ -91,6 +91,8 @@ wildcard_constraints:
     name=any_of([*CONFIG.models, *CONFIG.training]),
     variant=r"pretrained|seed\d+",
     seed=r"\d+",
+    task=any_of(CONFIG.tasks),
+    job=any_of(PLAN.adaptations.jobs),
 
 
 def code(script, *chosen):

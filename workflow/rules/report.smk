@@ -76,7 +76,7 @@ rule tabulate_evaluations:
     output:
         *[
             file
-            for evaluation in CONFIG.evaluation
+            for evaluation in PLAN.judged
             for file in table(
                 f"evaluation/{evaluation}",
                 category="Evaluation",
@@ -92,7 +92,7 @@ rule tabulate_evaluations:
     params:
         metrics={
             evaluation: [cell.metrics for cell in PLAN.cells(evaluation)]
-            for evaluation in CONFIG.evaluation
+            for evaluation in PLAN.judged
         },
         scale=CONFIG.scale,
         code=code("tabulate_evaluations.py"),

@@ -57,8 +57,7 @@ def names(tables, figures):
 def reported_tables():
     """Every table that the config asks for, and the figures of the papers."""
     return [
-        f"results/tables/evaluation/{evaluation}.html"
-        for evaluation in CONFIG.evaluation
+        f"results/tables/evaluation/{evaluation}.html" for evaluation in PLAN.judged
     ] + [file for one in TABLES.by_name.values() for file in one.outputs]
 
 

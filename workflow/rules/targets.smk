@@ -44,6 +44,12 @@ rule train:
     localrule: True
 
 
+rule adapt:
+    input:
+        expand(rules.adapt_model.output.manifest, job=PLAN.adaptations.jobs),
+    localrule: True
+
+
 rule evaluate:
     input:
         FINDINGS,

@@ -58,6 +58,16 @@ class ClassTexts:
         """C."""
         return len(self.class_names)
 
+    def to(self, device: torch.device) -> "ClassTexts":
+        """The same texts on ``device``."""
+        if self.features.device == device:
+            return self
+        return ClassTexts(self.class_names, self.features.to(device), self.owners.to(device))
+
+    def float(self) -> "ClassTexts":
+        """The same texts as float32."""
+        return ClassTexts(self.class_names, self.features.float(), self.owners)
+
     def counts(self) -> Tensor:
         """[C], int64: how many texts each class has."""
         return torch.bincount(self.owners, minlength=self.classes)

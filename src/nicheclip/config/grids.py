@@ -16,7 +16,7 @@ from typing import Any
 from nicheclip.runtime.errors import InputError
 
 #: sections whose entries may have a grid
-SECTIONS = ("captions", "training", "evaluation")
+SECTIONS = ("captions", "training", "evaluation", "tasks", "adaptation")
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,11 @@ def _resolve(values: dict[str, Any], members: dict[str, dict[str, list[str]]]) -
         if isinstance(texts, dict) and str(texts.get("captions")) in by_dataset:
             task["class_texts"] = {**texts, "captions": by_dataset[str(texts["captions"])]}
         values["evaluation"][name] = task
+    tasks = members.get("tasks", {})
+    for name, method in _mappings(values, "adaptation"):
+        if isinstance(named := method.get("tasks"), list):
+            found = [one for task in named for one in tasks.get(str(task), [task])]
+            values["adaptation"][name] = {**method, "tasks": found}
 
 
 def _by_dataset(grid: str, names: list[str], values: dict[str, Any]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Config of the papers' tables: which run fills which row."""
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,10 @@ class PaperConfig(ConfigModel):
     """The keys that name evaluations: one, or a list."""
     runs: ClassVar[tuple[str, ...]]
     """The keys that name training runs: one, or runs by label."""
+
+    def settings(self) -> dict[str, Any]:
+        """What tables may name, by key."""
+        return {key: getattr(self, key) for key in type(self).model_fields}
 
     def references(self) -> Iterator[tuple[str, str, str]]:
         """(key, name, section) of every name that must be in another section of the config."""
@@ -89,8 +93,44 @@ class BioclipConfig(PaperConfig):
         return self
 
 
+class FairConfig(PaperConfig):
+    """FAIR: adaptation without labels, beside the methods that it is compared with."""
+
+    title = "FAIR"
+    evaluations = ()
+    runs = ()
+    columns: ClassVar[tuple[str, ...]] = ("tasks", "transductive_tasks", "ablation_tasks")
+
+    methods: dict[str, str] = Field(min_length=1)
+    """Table 1: row label and the adaptation that fills it."""
+    tasks: list[str] = Field(min_length=1)
+    """The columns of table 1: inductive tasks."""
+    transductive: dict[str, str] = Field(default={})
+    """Table 4: row label and adaptation."""
+    transductive_tasks: list[str] = Field(default=[])
+    """Its columns: tasks that fit the images that they judge."""
+    ablations: dict[str, str] = Field(default={})
+    """Table 3: row label and adaptation."""
+    ablation_tasks: list[str] = Field(default=[])
+    """Its columns: inductive tasks."""
+
+    def settings(self) -> dict[str, Any]:
+        """With the tasks that tables take what all have in common from."""
+        firsts = {f"first_{key}": getattr(self, key)[:1] for key in self.columns}
+        return super().settings() | {key: found[0] for key, found in firsts.items() if found}
+
+    def references(self) -> Iterator[tuple[str, str, str]]:
+        """See ``PaperConfig``."""
+        for key in ("methods", "transductive", "ablations"):
+            for label, name in getattr(self, key).items():
+                yield f"{key}.{label}", name, "adaptation"
+        for key in self.columns:
+            yield from ((key, name, "tasks") for name in getattr(self, key))
+
+
 class PapersConfig(ConfigModel):
     """The papers to reproduce; a paper that is absent is not made."""
 
     fungalzsl: FungalzslConfig | None = None
     bioclip: BioclipConfig | None = None
+    fair: FairConfig | None = None

@@ -88,6 +88,19 @@ class OptimizerConfig(ConfigModel):
         return self
 
 
+class SgdConfig(ConfigModel):
+    """Stochastic gradient descent with momentum, for methods that were published with it."""
+
+    kind: Literal["sgd"]
+    lr: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Not of biases and norms."""
+    gradient_clip: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradient; null does not clip."""
+
+
 class ScheduleConfig(ConfigModel):
     """The learning rate over the run."""
 

@@ -13,6 +13,7 @@ from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
 from nicheclip.config.explain import explain, suggestion
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.papers import PapersConfig
+from nicheclip.config.tasks import AdaptationConfig, TaskConfig
 from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.config.yaml_file import read_yaml
@@ -43,6 +44,8 @@ class Config(ConfigModel):
     models: dict[Name, ModelConfig] = Field(default={})
     training: dict[Name, TrainingConfig] = Field(default={})
     evaluation: dict[Name, EvaluationConfig] = Field(default={})
+    tasks: dict[Name, TaskConfig] = Field(default={})
+    adaptation: dict[Name, AdaptationConfig] = Field(default={})
     encoding: EncodingConfig = EncodingConfig()
     papers: PapersConfig = PapersConfig()
     scratch: str | None = None
@@ -83,10 +86,39 @@ class Config(ConfigModel):
                     captions_name = task.class_texts.of(dataset_name)
                     if captions_name is not None:
                         yield f"evaluation.{name}.class_texts", captions_name, "captions"
+        yield from self._references_of_adaptation()
         for paper in type(self.papers).model_fields:
             if settings := getattr(self.papers, paper):
                 for key, name, section in settings.references():
                     yield f"papers.{paper}.{key}", name, section
+
+    def _references_of_adaptation(self) -> Iterator[tuple[str, str, str]]:
+        for name, task in self.tasks.items():
+            yield f"tasks.{name}.dataset", task.dataset, "datasets"
+            if task.seen_in:
+                yield f"tasks.{name}.seen_in", task.seen_in, "datasets"
+            for captions in task.caption_sets():
+                yield f"tasks.{name}.texts", captions, "captions"
+        for name, adaptation in self.adaptation.items():
+            yield from ((f"adaptation.{name}.tasks", task, "tasks") for task in adaptation.tasks)
+            if adaptation.run:
+                yield f"adaptation.{name}.run", adaptation.run, "training"
+            if adaptation.model:
+                yield f"adaptation.{name}.model", adaptation.model, "models"
+
+    @model_validator(mode="after")
+    def _tasks_are_of_their_own(self) -> "Config":
+        for name, task in self.tasks.items():
+            if name in self.evaluation:
+                raise ValueError(f"tasks.{name}: an evaluation has the same name; change one")
+            for captions in task.caption_sets():
+                described = self.captions[captions].dataset
+                if described != task.dataset:
+                    raise ValueError(
+                        f"tasks.{name}.texts: {captions!r} describes the data set {described!r}, "
+                        f"not {task.dataset!r}"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _evaluations_can_run(self) -> "Config":

@@ -1,11 +1,11 @@
-"""AdamW over the parameters that train, and its learning rate."""
+"""The optimiser over the parameters that train, and its learning rate."""
 
 import math
 from typing import Any
 
 import torch
 
-from nicheclip.config.training import OptimizerConfig, ScheduleConfig
+from nicheclip.config.training import OptimizerConfig, ScheduleConfig, SgdConfig
 from nicheclip.engine.objective import ParameterGroup
 from nicheclip.runtime.errors import InputError
 
@@ -13,7 +13,7 @@ from nicheclip.runtime.errors import InputError
 def parameter_groups(
     model: torch.nn.Module, new: ParameterGroup, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """AdamW groups of ``new``: parameters below two dimensions (biases, norms) never decay."""
+    """The optimiser's groups of ``new``: biases and norms, of one dimension, never decay."""
     parameters = dict(model.named_parameters())
     decayed = [name for name in new.names if new.decay and parameters[name].ndim >= 2]
     plain = [name for name in new.names if not new.decay or parameters[name].ndim < 2]
@@ -29,9 +29,17 @@ def parameter_groups(
 
 
 def make_optimizer(
-    config: OptimizerConfig, groups: list[dict[str, Any]], *, fused: bool
-) -> torch.optim.AdamW:
-    """AdamW over ``groups``."""
+    config: OptimizerConfig | SgdConfig, groups: list[dict[str, Any]], *, fused: bool
+) -> torch.optim.Optimizer:
+    """AdamW or SGD over ``groups``."""
+    if isinstance(config, SgdConfig):
+        return torch.optim.SGD(
+            groups,
+            lr=config.lr,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+            fused=fused or None,
+        )
     return torch.optim.AdamW(
         groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=fused or None
     )

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nicheclip.config.training import ComputeConfig, OptimizerConfig, Precision, ScheduleConfig
+from nicheclip.config.training import (
+    ComputeConfig,
+    OptimizerConfig,
+    Precision,
+    ScheduleConfig,
+    SgdConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -14,7 +20,7 @@ class RunSettings:
     batch_size: int
     """Samples of a step, over all processes."""
     seed: int
-    optimizer: OptimizerConfig
+    optimizer: OptimizerConfig | SgdConfig
     schedule: ScheduleConfig
     compute: ComputeConfig
     determines: dict[str, Any]

@@ -39,8 +39,8 @@ class Updates:
         self._module: Any = self._fabric.setup_module(objective.module)
         # The scaler of 16-mixed cannot unscale for clipping what a fused step unscales itself.
         fused = settings.precision != "16-mixed"
-        adamw = make_optimizer(settings.optimizer, groups, fused=fused)
-        optimizer = self._fabric.setup_optimizers(adamw)
+        plain = make_optimizer(settings.optimizer, groups, fused=fused)
+        optimizer = self._fabric.setup_optimizers(plain)
         assert isinstance(optimizer, _FabricOptimizer)
         self._optimizer = optimizer
         set_training_mode(objective.module)

@@ -22,6 +22,7 @@ from nicheclip.runtime.files import atomic_path
 
 TENSOR = "anchors"
 IDS = "class_ids"
+NAMES = "class_names"
 LOGIT_SCALE = "logit_scale"
 
 
@@ -35,6 +36,8 @@ class Classifier:
     """C ids, in the order of the rows."""
     logit_scale: float
     """The factor between dot product and logit."""
+    class_names: tuple[str, ...] = ()
+    """C names, in the same order, for people; empty: the ids serve."""
 
     def __post_init__(self) -> None:
         """Raise InputError if anchors and ids do not belong together, or a number is no number."""
@@ -45,6 +48,11 @@ class Classifier:
             )
         if len(set(self.class_ids)) != len(self.class_ids):
             raise InputError("classifier: class ids repeat.")
+        if self.class_names and len(self.class_names) != len(self.class_ids):
+            raise InputError(
+                f"classifier: {len(self.class_names)} names for {len(self.class_ids)} classes; "
+                "expected one for each, or none."
+            )
         if not (np.isfinite(self.anchors).all() and 0 < self.logit_scale < math.inf):
             raise InputError(
                 f"classifier: logit scale {self.logit_scale}, or an anchor, is not a finite number "
@@ -53,16 +61,18 @@ class Classifier:
 
 
 def write_classifier(path: Path, classifier: Classifier) -> None:
-    """Write ``anchors`` float32 [C, d], ``logit_scale`` float64 [1], ``class_ids`` as JSON bytes.
+    """Write ``anchors`` float32 [C, d], ``logit_scale`` float64 [1], as JSON bytes ``class_ids``
+    and ``class_names``, if there are any.
 
     Same classifier, same bytes: all are tensors, since safetensors does not order its metadata.
     """
-    ids = json.dumps(classifier.class_ids, ensure_ascii=False).encode()
     tensors: dict[str, npt.NDArray[Any]] = {
         TENSOR: np.ascontiguousarray(classifier.anchors, dtype=np.float32),
         LOGIT_SCALE: np.asarray([classifier.logit_scale], dtype=np.float64),
-        IDS: np.frombuffer(ids, dtype=np.uint8),
+        IDS: _json(classifier.class_ids),
     }
+    if classifier.class_names:
+        tensors[NAMES] = _json(classifier.class_names)
     with atomic_path(path) as temporary:
         safetensors.numpy.save_file(tensors, temporary)
 
@@ -80,5 +90,15 @@ def read_classifier(path: Path) -> Classifier:
     ):
         anchors = opened.get_tensor(TENSOR)
         logit_scale = opened.get_tensor(LOGIT_SCALE).item()
-        class_ids = json.loads(opened.get_tensor(IDS).tobytes())
-    return Classifier(anchors, tuple(class_ids), logit_scale)
+        class_ids, class_names = (_texts(opened, name) for name in (IDS, NAMES))
+    return Classifier(anchors, class_ids, logit_scale, class_names)
+
+
+def _json(texts: tuple[str, ...]) -> npt.NDArray[Any]:
+    return np.frombuffer(json.dumps(texts, ensure_ascii=False).encode(), dtype=np.uint8)
+
+
+def _texts(opened: Any, name: str) -> tuple[str, ...]:
+    if name == NAMES and name not in opened.keys():  # noqa: SIM118 - it is no mapping
+        return ()
+    return tuple(json.loads(opened.get_tensor(name).tobytes()))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nicheclip.models.deltas import is_delta, write_weights
 from nicheclip.models.openclip import load, save_tokenizer
+from nicheclip.models.visual_prompts import PROMPTS
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, write_bytes, write_json
 from nicheclip.subjects import CLASSIFIER_FILE, CONFIG_FILE, MODEL_FILES, WEIGHTS_FILE
@@ -22,12 +23,19 @@ def export(folder: Path, output: Path) -> list[Path]:
     The bytes are those that ``models.openclip.save`` would write. Class anchors go along.
 
     Raises:
-        InputError: as ``models.openclip.load``, or ``output`` holds a delta.
+        InputError: as ``models.openclip.load``, or ``output`` holds a delta, or the image tower has
+            prompts.
     """
     if is_delta(output):
         raise InputError(f"{output}: holds a delta; export to another folder.")
     clip = load(folder)
-    write_weights(output / WEIGHTS_FILE, clip.tensors())
+    tensors = clip.tensors()
+    if PROMPTS in tensors:
+        raise InputError(
+            f"{folder}: its image tower has prompts beside the patches (LaFTer), which open_clip "
+            "does not know. Read it with nicheclip.models.openclip.load."
+        )
+    write_weights(output / WEIGHTS_FILE, tensors)
     save_tokenizer(clip, output)
     write_json(output / CONFIG_FILE, read_json(folder / CONFIG_FILE))
     names = list(MODEL_FILES)

@@ -29,6 +29,7 @@ from nicheclip.models.deltas import (
     read_tensors,
     write_weights,
 )
+from nicheclip.models.visual_prompts import PROMPTS, add_prompts
 from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import read_json, write_json
 from nicheclip.runtime.paths import expand_path
@@ -217,6 +218,8 @@ def load(folder: Path | str) -> Clip:
         model = open_clip.create_model(
             f"{LOCAL}{folder}", load_weights=False, pretrained_text=False
         )
+    if PROMPTS in tensors:
+        add_prompts(model, tensors[PROMPTS])
     check_tensors_fit(tensors, model.state_dict(), folder)
     model.load_state_dict(tensors)
     model.eval()

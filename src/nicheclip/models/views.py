@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from torch import Tensor
+from torch.nn import functional
 
 from nicheclip.models.features import IMAGES_AGAIN
 from nicheclip.models.openclip import Clip, open_clip
+from nicheclip.models.rand_augment import rand_augment
 from nicheclip.runtime.errors import reading
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)
@@ -163,6 +165,55 @@ def many_crops(
     return np.stack(crops)
 
 
+def square_crops(
+    image: Image.Image,
+    settings: ViewSettings,
+    random: np.random.Generator,
+    *,
+    count: int,
+    side: tuple[float, float],
+) -> Pixels:
+    """[count, 3, h, w]: whole pixels of ``image``, resized, as WCA and FAIR cut (their equation 6).
+
+    The image becomes one tensor, of which every crop is a part; torch resizes uint8 as Pillow does,
+    up to the last bit of a pixel, without a step through an image for each crop.
+
+    Args:
+        image: RGB.
+        settings: of the model.
+        random: draws all sides, then all places.
+        count: how many.
+        side: range of a crop's side, as a share of the image's shorter side.
+    """
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    mode = "bilinear" if settings.resampling == Image.Resampling.BILINEAR else "bicubic"
+    return np.concatenate(
+        [
+            functional.interpolate(
+                pixels[:, :, top : top + edge, left : left + edge],
+                settings.size,
+                mode=mode,
+                antialias=True,
+            ).numpy()
+            for left, top, edge in square_boxes(image.size, random, count=count, side=side)
+        ]
+    )
+
+
+def square_boxes(
+    size: tuple[int, int], random: np.random.Generator, *, count: int, side: tuple[float, float]
+) -> list[tuple[int, int, int]]:
+    """Left, top and edge of ``count`` random squares within an image of width and height ``size``:
+    the edge is uniform in ``side`` of the shorter side, the place uniform among those inside.
+    """
+    width, height = size
+    edges = np.maximum(np.rint(min(size) * random.uniform(*side, count)), 1).astype(int)
+    places = random.random((count, 2))
+    lefts = (places[:, 0] * (width - edges + 1)).astype(int)
+    tops = (places[:, 1] * (height - edges + 1)).astype(int)
+    return list(zip(lefts.tolist(), tops.tolist(), edges.tolist(), strict=True))
+
+
 def strong_view(
     image: Image.Image,
     settings: ViewSettings,
@@ -185,6 +236,21 @@ def strong_view(
     if random.random() < 0.5:
         view = view.filter(ImageFilter.GaussianBlur(float(random.uniform(0.1, 2.0))))
     return _channels_first(view)
+
+
+def rand_augment_view(
+    image: Image.Image,
+    settings: ViewSettings,
+    random: np.random.Generator,
+    *,
+    scale: tuple[float, float] = (0.3, 1.0),
+) -> Pixels:
+    """A random resized crop, a flip and RandAugment; what comes into view has the mean colour."""
+    view = Image.fromarray(
+        random_view(image, settings, random, scale=scale, flip=True).transpose(1, 2, 0)
+    )
+    red, green, blue = (round(255 * value) for value in settings.mean)
+    return _channels_first(rand_augment(view, random, (red, green, blue)))
 
 
 def _hue_turned(image: Image.Image, share: float) -> Image.Image:

@@ -17,13 +17,20 @@ class Cell:
 
     @property
     def job(self) -> str:
-        """The folder of the job that judges it: all variants of a subject on one data set."""
+        """The folder of the job that judges it: all variants of a subject on one data set, or all
+        that was adapted to a task.
+        """
+        if self.subject.kind == "adapted":
+            return job_folder(self.dataset, self.split, "adapted", self.evaluation)
         return job_folder(self.dataset, self.split, self.subject.kind, self.subject.name)
 
     @property
     def folder(self) -> str:
         """Where its files lie."""
-        return f"{self.job}/{self.subject.variant}/{self.evaluation}/{self.protocol}"
+        job = self.job
+        if self.subject.kind == "adapted":
+            job += "/" + self.subject.name.removesuffix(f"/{self.evaluation}")
+        return f"{job}/{self.subject.variant}/{self.evaluation}/{self.protocol}"
 
     @property
     def metrics(self) -> str:
@@ -37,5 +44,5 @@ class Cell:
 
 
 def job_folder(dataset: str, split: str, kind: Kind, name: str) -> str:
-    """The folder with all cells of a subject's variants on one split of a data set."""
+    """The folder with all cells of a subject's variants (or of a task) on a split of a data set."""
     return f"results/evaluate/{dataset}/{split}/{kind}/{name}"

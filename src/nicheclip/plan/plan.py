@@ -5,9 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nicheclip.config.evaluation import TemplateTexts
+from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.config.workflow import Config
+from nicheclip.plan.adaptations import Adaptations
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
 from nicheclip.runtime.errors import InputError
@@ -141,6 +142,8 @@ class Plan:
             if isinstance(task.class_texts, TemplateTexts):
                 file = self.registry / "prompts" / f"{task.class_texts.templates}.yaml"
                 yield f"evaluation.{name}.class_texts", str(file)
+        for name in self.config.tasks:
+            yield f"tasks.{name}.texts.templates", self.adaptations.templates(name)
 
     # --- models ---
 
@@ -167,7 +170,18 @@ class Plan:
         seeds = self.config.training[run].seeds
         return [Subject(kind="trained", name=run, variant=f"seed{seed}") for seed in seeds]
 
+    @cached_property
+    def adaptations(self) -> Adaptations:
+        """What is adapted without labels."""
+        return Adaptations(self.config, self.registry, self)
+
     # --- the grid ---
+
+    @cached_property
+    def judged(self) -> dict[str, EvaluationConfig]:
+        """Whatever judges: evaluations, and the tasks of adaptation as evaluations."""
+        tasks = {name: task.evaluation() for name, task in self.config.tasks.items()}
+        return {**self.config.evaluation, **tasks}
 
     def runs(self, evaluation: str, dataset: str) -> list[str]:
         """The training runs that an evaluation judges on ``dataset``."""
@@ -187,8 +201,14 @@ class Plan:
         return unique([*judged, *(self.start(model, self.config.seed) for model in untrained)])
 
     def cells(self, evaluation: str) -> list[Cell]:
-        """Everything that an evaluation judges, baselines last."""
-        task = self.config.evaluation[evaluation]
+        """Everything that an evaluation, or a task, judges; baselines last."""
+        task = self.judged[evaluation]
+        if evaluation in self.config.tasks:
+            return [
+                Cell(subject, evaluation, str(task.dataset), task.split, task.protocols[0])
+                for subjects in self.adaptations.of_task(evaluation).values()
+                for subject in subjects
+            ]
         cells = []
         for dataset in task.datasets:
             cells += [
@@ -202,15 +222,16 @@ class Plan:
         return cells
 
     def all_cells(self) -> list[Cell]:
-        """The cells of every evaluation."""
-        return [cell for evaluation in self.config.evaluation for cell in self.cells(evaluation)]
+        """The cells of every evaluation and task."""
+        return [cell for evaluation in self.judged for cell in self.cells(evaluation)]
 
     @cached_property
     def subject_jobs(self) -> dict[str, SubjectJob]:
         """The jobs that judge, by their folder."""
         cells: dict[str, list[Cell]] = {}
-        for cell in self.all_cells():
-            cells.setdefault(cell.job, []).append(cell)
+        for evaluation in self.config.evaluation:
+            for cell in self.cells(evaluation):
+                cells.setdefault(cell.job, []).append(cell)
         return {
             folder: SubjectJob(
                 found[0].dataset,

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nicheclip.config.base import ConfigModel
 from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.explain import suggestion
+from nicheclip.config.papers import PaperConfig
 from nicheclip.config.tables import EACH, Axis, AxisValue
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.words import TEXT_TYPES, in_words
@@ -39,7 +39,7 @@ class Axes:
     def __init__(self, plan: Plan, paper: str, place: str) -> None:
         """Of ``papers.<paper>``; ``place``, the table's file, is named in errors."""
         self._plan = plan
-        self._paper: ConfigModel = getattr(plan.config.papers, paper)
+        self._paper: PaperConfig = getattr(plan.config.papers, paper)
         self._name = paper
         self._place = place
 
@@ -69,17 +69,17 @@ class Axes:
         if name.startswith("row."):
             name = name.removeprefix("row.")
             return self._found(value, name, setting.words)
-        return self._found(value, name, {k: getattr(self._paper, k) for k in self._paper_keys()})
+        return self._found(value, name, self._paper.settings())
 
     def paper_words(self) -> dict[str, str]:
         """The paper's single settings, as titles and notes may show them."""
-        settings = {key: getattr(self._paper, key) for key in self._paper_keys()}
-        return {key: in_words(key, one) for key, one in settings.items() if isinstance(one, str)}
+        settings = self._paper.settings().items()
+        return {key: in_words(key, one) for key, one in settings if isinstance(one, str)}
 
     def task(self, setting: Setting) -> EvaluationConfig:
         """The evaluation that judges."""
         name = self.resolved(setting.keys.get("evaluation"), setting)
-        tasks = self._plan.config.evaluation
+        tasks = self._plan.judged
         if name is None:
             raise self.error("entry.evaluation: none is given")
         if name not in tasks:
@@ -100,9 +100,6 @@ class Axes:
     def error(self, text: str) -> InputError:
         """An error of this table."""
         return InputError(f"{self._place}: {text}.")
-
-    def _paper_keys(self) -> list[str]:
-        return list(type(self._paper).model_fields)
 
     def _found(self, reference: str, name: str, known: Mapping[str, Any]) -> Any:
         if name not in known:

@@ -15,7 +15,7 @@ def check_planned(
     Raises:
         InputError: one is not; says which key of the config lacks what.
     """
-    task = plan.config.evaluation[selection.evaluation]
+    task = plan.judged[selection.evaluation]
     where, evaluation = (
         f"evaluation.{selection.evaluation}",
         f"the evaluation {selection.evaluation!r}",
@@ -49,7 +49,10 @@ def check_planned(
 
 
 def _why_not_judged(plan: Plan, selection: Selection) -> str:
-    task = plan.config.evaluation[selection.evaluation]
+    if selection.kind == "adapted":
+        adaptation = selection.name.split("/")[0]
+        return f"; add the task to adaptation.{adaptation}.tasks"
+    task = plan.judged[selection.evaluation]
     run = plan.config.training.get(selection.name)
     where = f"evaluation.{selection.evaluation}.runs"
     if task.runs is None and run and run.dataset != selection.dataset:
@@ -67,7 +70,7 @@ def check_agreement(plan: Plan, paper: str, spec: TableSpec, request: TableReque
         InputError: two evaluations differ, or a run is trained on other data.
     """
     found = list(dict.fromkeys(one.evaluation for one in request.selections))
-    tasks = plan.config.evaluation
+    tasks = plan.judged
     for key in spec.agree:
         # an evaluation without seen_in is of all classes, whichever were seen
         having = [name for name in found if getattr(tasks[name], key) is not None]
@@ -84,7 +87,7 @@ def check_agreement(plan: Plan, paper: str, spec: TableSpec, request: TableReque
 
 def _check_data(plan: Plan, paper: str, by_seen: bool, selection: Selection) -> None:
     evaluation, run = selection.evaluation, selection.name
-    data, seen = plan.config.training[run].dataset, plan.config.evaluation[evaluation].seen_in
+    data, seen = plan.config.training[run].dataset, plan.judged[evaluation].seen_in
     if by_seen and seen is not None and data != seen:
         raise InputError(
             f"config: papers.{paper}: the run {run!r} is trained on {data!r}, but the evaluation "

@@ -165,7 +165,7 @@ class PaperTable:
             return None
         self._check_names(rows)
         first = rows[0].entry
-        task = config.evaluation[first.evaluation]
+        task = self._plan.judged[first.evaluation]
         words = self._axes.paper_words() | {"confidence": f"{task.confidence:.0%}"}
         request = TableRequest(
             name=self.name,
@@ -263,7 +263,7 @@ class PaperTable:
     def _selection(self, setting: Setting) -> Selection:
         keys = {key: self._axes.resolved(value, setting) for key, value in setting.keys.items()}
         task, state = self._axes.task(setting), keys.get("state") or "trained"
-        subjects = self._subjects(state, keys.get("run"))
+        subjects = self._subjects(state, keys.get("run"), keys["evaluation"])
         if keys.get("seeds") == "first":
             subjects = subjects[:1]
         return Selection(
@@ -278,11 +278,15 @@ class PaperTable:
             facets={key: keys[key] for key in FACETS if keys.get(key) is not None},
         )
 
-    def _subjects(self, state: str, run: str | None) -> list[Subject]:
+    def _subjects(self, state: str, run: str | None, evaluation: str) -> list[Subject]:
         if state == "baseline":
             return [COLOUR_HISTOGRAM]
         if run is None:
             raise self._axes.error("entry.run: none is given, and no axis goes through runs")
+        if state == "adapted":
+            if run not in self._plan.config.adaptation:
+                raise self._axes.error(f"no adaptation is called {run!r}")
+            return self._plan.adaptations.subjects(run, evaluation)
         if run not in self._plan.config.training:
             raise self._axes.error(f"no training run is called {run!r}")
         return self._plan.trained(run) if state == "trained" else self._plan.starts(run)

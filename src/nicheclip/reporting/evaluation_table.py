@@ -86,8 +86,11 @@ def _where_predictions_are(frame: pl.DataFrame) -> list[str]:
     """A sentence, where a protocol writes predictions: few-shot does not."""
     judged = frame.filter(pl.col("protocol") != "few_shot")
     jobs = judged.select("dataset", "split", "evaluation").unique(maintain_order=True)
+    adapted = frame["kind"].eq("adapted").all()
     folders = [
-        f"results/evaluate/{dataset}/{split}/KIND/MODEL/SEED/{evaluation}/"
+        f"results/evaluate/{dataset}/{split}/"
+        + (f"adapted/{evaluation}/METHOD" if adapted else "KIND/MODEL")
+        + f"/SEED/{evaluation}/"
         for dataset, split, evaluation in jobs.iter_rows()
     ]
     if not folders:

@@ -1,0 +1,37 @@
+"""What an adapted model says of the judged images of its task."""
+
+from pathlib import Path
+
+import torch
+
+from nicheclip.data.image_set import ImageSet
+from nicheclip.models.class_scores import ClassScores
+from nicheclip.models.classifier import Classifier, read_classifier
+from nicheclip.models.encode import encode_images
+from nicheclip.models.features import Array
+from nicheclip.models.openclip import load
+from nicheclip.subjects import CLASSIFIER_FILE
+
+#: images that go through a model at once
+IMAGE_BATCH = 256
+
+
+def classify(
+    model: Path, images: ImageSet, *, device: str = "cpu", threads: int = 1
+) -> ClassScores:
+    """Scores of ``images`` by the model folder ``model`` and the classifier in it."""
+    features = encode_images(
+        load(model), images, batch_size=IMAGE_BATCH, device=device, threads=threads
+    )
+    classifier = read_classifier(model / CLASSIFIER_FILE)
+    return ClassScores(
+        features.image_ids,
+        list(classifier.class_ids),
+        _probabilities(features.features, classifier),
+    )
+
+
+def _probabilities(features: Array, classifier: Classifier) -> Array:
+    logits = torch.from_numpy(features @ classifier.anchors.T) * classifier.logit_scale
+    probabilities: Array = logits.softmax(dim=1).numpy()
+    return probabilities

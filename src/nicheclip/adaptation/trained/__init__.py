@@ -1,0 +1,1 @@
+"""Methods that train, as objectives of the engine."""

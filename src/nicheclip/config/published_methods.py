@@ -1,0 +1,69 @@
+"""Published hyperparameters by data set: `workflow/registry/methods/<method>.yaml`.
+
+A file names what differs from a method's defaults in `config/adaptation.py`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+
+from nicheclip.config.adaptation import Method, TrainedMethod
+from nicheclip.config.base import ConfigModel
+from nicheclip.runtime.errors import InputError
+
+
+class PublishedMethod(ConfigModel):
+    """One file."""
+
+    method: str
+    """The method's `kind`."""
+    source: str
+    """Where the numbers were read."""
+    datasets: dict[str, dict[str, Any]] = Field(min_length=1)
+    """For each data set the keys that differ; a mapping changes just the keys that it has."""
+
+
+def read_published(file: Path) -> PublishedMethod:
+    """The content of ``file``.
+
+    Raises:
+        InputError: it cannot be read, or a key is wrong.
+    """
+    try:
+        return PublishedMethod.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise InputError(f"{file}: no published hyperparameters: {error}") from error
+
+
+def published_options(registry: Path, kind: str, dataset: str) -> TrainedMethod | None:
+    """A method's options as published for ``dataset``; None where nothing is published for it.
+
+    Args:
+        registry: `workflow/registry`.
+        kind: of the method.
+        dataset: its name in the method's file.
+
+    Raises:
+        InputError: the file cannot be read, or an option in it is wrong.
+    """
+    file = registry / "methods" / f"{kind}.yaml"
+    if not file.is_file() or dataset not in (found := read_published(file)).datasets:
+        return None
+    method: TypeAdapter[Any] = TypeAdapter(Method)
+    defaults = method.validate_python({"kind": kind}).model_dump()
+    try:
+        options: TrainedMethod = method.validate_python(_over(defaults, found.datasets[dataset]))
+    except ValidationError as error:
+        raise InputError(f"{file}: {dataset}: {error}") from error
+    return options
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """``below`` with the values of ``above``, mapping by mapping."""
+    merged = dict(below)
+    for key, value in above.items():
+        nested = isinstance(value, dict) and isinstance(below.get(key), dict)
+        merged[key] = _over(below[key], value) if nested else value
+    return merged

@@ -1,0 +1,137 @@
+"""Config of adaptation without labels: tasks, and the methods that are tried on them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nicheclip.config.adaptation import Method, TrainedMethod
+from nicheclip.config.base import ConfigModel, GridModel, Seed
+from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
+from nicheclip.config.training import ComputeConfig
+from nicheclip.terms import TextType
+
+Choice = Literal["all", "seen", "unseen"]
+Split = Literal["train", "val", "test"]
+
+
+class ClassSample(ConfigModel):
+    """Some classes, drawn at random."""
+
+    sample: Annotated[int, Field(ge=2)]
+    """How many."""
+    seed: Seed = 0
+    of: Choice = "all"
+
+
+class CaptionSource(ConfigModel):
+    """The accepted captions of each class."""
+
+    captions: str
+    """By its name under `captions`."""
+    split: Literal["train", "val", "test", "all"] = "train"
+    """The captions that serve this split."""
+
+
+ClassTextSource = CaptionSource | list[TextType]
+"""Captions, or each class's texts of these types."""
+
+
+class TaskTextsConfig(ConfigModel):
+    """What a method knows of the classes."""
+
+    name: TextType = "com"
+    """The text type whose bare name is the class's; it goes into the templates."""
+    templates: str = "photo"
+    """Name of a file in `workflow/registry/prompts/`."""
+    descriptions: ClassTextSource | None = None
+    """Of CuPL, WCA, FAIR and others; null: the names in the templates."""
+    details: ClassTextSource | None = None
+    """Attributes and analogies, for CODER."""
+
+
+class TaskConfig(GridModel):
+    """Images without labels that a model is adapted to, and images that it is then judged on."""
+
+    dataset: str
+    """By its name under `datasets`."""
+    classes: Choice | ClassSample = "all"
+    """The classes to tell apart. Images of others are left out of both splits: which images are of
+    the task is known beforehand, which class each belongs to is not."""
+    seen_in: str | None = None
+    """The data set whose train split decides which classes are seen; see `evaluation`."""
+    fit: Split = "train"
+    """The split whose images are fitted."""
+    judge: Split = "test"
+    """The split that is judged; the same as `fit` makes the task transductive."""
+    texts: TaskTextsConfig = TaskTextsConfig()
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    """Resamplings of the images for the interval."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+    @property
+    def choice(self) -> Choice:
+        """The group of classes that are judged, or drawn from."""
+        return self.classes.of if isinstance(self.classes, ClassSample) else self.classes
+
+    def evaluation(self) -> EvaluationConfig:
+        """The same as the evaluation of one protocol, for tables and measures."""
+        return EvaluationConfig(
+            dataset=self.dataset,
+            split=self.judge,
+            runs=[],
+            classes=self.choice,
+            seen_in=self.seen_in,
+            class_texts=TemplateTexts(
+                kind="templates", templates=self.texts.templates, name=self.texts.name
+            ),
+            bootstrap=self.bootstrap,
+            confidence=self.confidence,
+            baseline=False,
+        )
+
+    def caption_sets(self) -> list[str]:
+        """The caption sets that its texts come from."""
+        sources = (self.texts.descriptions, self.texts.details)
+        return [one.captions for one in sources if isinstance(one, CaptionSource)]
+
+    @model_validator(mode="after")
+    def _seen_and_unseen_can_be_told(self) -> "TaskConfig":
+        if self.choice != "all" and self.seen_in is None:
+            raise ValueError(
+                f"classes: {self.choice} needs seen_in: the data set whose train split decides "
+                "which classes are seen"
+            )
+        return self
+
+
+class AdaptationConfig(GridModel):
+    """A method that adapts a model to tasks without labels."""
+
+    method: Method
+    tasks: list[str] = Field(min_length=1)
+    """By name under `tasks`, or grids of tasks. A method that trains does them in one job, one
+    after another; entries of a grid over `tasks` are jobs side by side."""
+    run: str | None = None
+    """The training run whose first seed it starts from."""
+    model: str | None = None
+    """Or the start model, by name under `models`."""
+    seeds: list[Seed] = Field(default=[0], min_length=1)
+    """Of order, views and new weights; the start is the same for all."""
+    compute: ComputeConfig = ComputeConfig()
+    """Of a method that trains. A change here is no reason to adapt again."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether the method trains; the others share a job."""
+        return isinstance(self.method, TrainedMethod)
+
+    @model_validator(mode="after")
+    def _lists_are_sets_and_there_is_one_start(self) -> "AdaptationConfig":
+        if (self.run is None) == (self.model is None):
+            raise ValueError(
+                "expected one of run (a training run to start from) and model (a start model)"
+            )
+        for name, values in (("tasks", self.tasks), ("seeds", self.seeds)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} repeat: {values}")
+        return self

@@ -1,0 +1,120 @@
+"""Judge what was adapted to a task: the scores that a method gave each image, against the labels.
+
+Whoever adapted saw no label; whoever judges sees no method.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nicheclip.config.tasks import TaskConfig
+from nicheclip.evaluation.accuracy import accuracy_measures
+from nicheclip.evaluation.cell_files import write_cell
+from nicheclip.evaluation.measures import measure_cost
+from nicheclip.evaluation.predictions import (
+    TOP,
+    Predictions,
+    make_predictions,
+    read_classes,
+    read_labels,
+    read_names,
+)
+from nicheclip.evaluation.ranking import order_by_score
+from nicheclip.evaluation.task import Judged
+from nicheclip.evaluation.trained_images import measure_trained
+from nicheclip.models.class_scores import SCORES_FILE, ClassScores, read_scores
+from nicheclip.runtime.errors import InputError
+from nicheclip.subjects import Subject
+
+PROTOCOL = "zero_shot"
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What one entry of the config made for a task."""
+
+    name: str
+    """Of the entry."""
+    subjects: Sequence[Subject]
+    """Seed by seed."""
+
+
+def judge_adapted(
+    adapted: Sequence[Adapted],
+    task: TaskConfig,
+    *,
+    name: str,
+    models: Path,
+    catalog: Path,
+    classes: Path,
+    trained_on: Sequence[Path],
+    seed: int,
+    job: Path,
+) -> None:
+    """Judge all subjects of a task; writes the cells into ``job``.
+
+    Args:
+        adapted: who is judged.
+        task: what on.
+        name: of the task.
+        models: ``results/models``.
+        catalog: schema ``CATALOG``, for labels and file names.
+        classes: schema ``CLASSES``.
+        trained_on: catalogs of other data sets that a start model was trained on.
+        seed: of the bootstrap.
+        job: the folder of the job.
+
+    Raises:
+        InputError: scores are missing, or are of other images than the task's.
+    """
+    labels, table = read_labels(catalog, task.judge), read_classes(classes)
+    shown = read_names(catalog, classes, task.judge)
+    options = task.evaluation()
+    trained = [one for path in trained_on for one in measure_trained(catalog, task.judge, path)]
+    for one in adapted:
+        for subject in one.subjects:
+            start = time.monotonic()
+            scores = read_scores(models / str(subject) / SCORES_FILE)
+            predictions = scores_as_predictions(scores, labels)
+            count = len(scores.class_ids)
+            judged = Judged(
+                n=len(scores.image_ids),
+                classes=count,
+                measures=[*accuracy_measures(predictions, count, table, options, seed), *trained],
+                predictions=predictions,
+                counts={"images_of_other_classes": len(labels) - len(scores.image_ids)},
+            )
+            write_cell(
+                job / one.name,
+                subject,
+                name,
+                PROTOCOL,
+                judged,
+                measure_cost(time.monotonic() - start),
+                shown,
+                dataset=task.dataset,
+                split=task.judge,
+            )
+
+
+def scores_as_predictions(scores: ClassScores, labels: Mapping[str, str]) -> Predictions:
+    """The best classes of each image, beside its label.
+
+    Raises:
+        InputError: an image has no label, or one that is no class of the scores.
+    """
+    known = set(scores.class_ids)
+    wrong = [image for image in scores.image_ids if labels.get(image) not in known]
+    if wrong:
+        raise InputError(
+            f"scores: {len(wrong)} of {len(scores.image_ids)} images, the first {wrong[0]}, are "
+            "not of the task. Add --forcerun draw_task to the same command."
+        )
+    return make_predictions(
+        scores.image_ids,
+        [labels[image] for image in scores.image_ids],
+        scores.class_ids,
+        order_by_score(scores.probabilities, scores.image_ids, TOP),
+        scores.probabilities,
+    )

@@ -1,0 +1,63 @@
+"""``scores.safetensors``: what an adapted model says of each image, for whoever judges it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
+from safetensors import SafetensorError, safe_open
+
+from nicheclip.models.features import Array
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.files import atomic_path
+
+#: in the folder of an adapted subject
+SCORES_FILE = "scores.safetensors"
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Probabilities of C classes for n images."""
+
+    image_ids: list[str]
+    class_ids: list[str]
+    probabilities: Array
+    """[n, C], float32."""
+
+
+def write_scores(path: Path, scores: ClassScores) -> None:
+    """Write ``probabilities`` and, as JSON bytes, both lists of ids. Same scores, same bytes."""
+    tensors: dict[str, npt.NDArray[Any]] = {
+        "probabilities": np.ascontiguousarray(scores.probabilities, dtype=np.float32),
+        "image_ids": np.frombuffer(json.dumps(scores.image_ids).encode(), dtype=np.uint8),
+        "class_ids": np.frombuffer(json.dumps(scores.class_ids).encode(), dtype=np.uint8),
+    }
+    with atomic_path(path) as temporary:
+        safetensors.numpy.save_file(tensors, temporary)
+
+
+def read_scores(path: Path) -> ClassScores:
+    """The file that ``write_scores`` wrote.
+
+    Raises:
+        InputError: no such file, or scores and ids do not belong together.
+    """
+    try:
+        with safe_open(path, framework="np") as opened:
+            names = ("probabilities", "image_ids", "class_ids")
+            found, images, classes = (opened.get_tensor(name) for name in names)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path}: no scores ({error!r}). Add --forcerun adapt to the same command."
+        ) from error
+    scores = ClassScores(json.loads(images.tobytes()), json.loads(classes.tobytes()), found)
+    expected = (len(scores.image_ids), len(scores.class_ids))
+    if found.shape != expected or not np.isfinite(found).all():
+        raise InputError(
+            f"{path}: scores {found.shape}, some maybe no numbers, for {expected[0]} images and "
+            f"{expected[1]} classes. Lower the method's learning rate, or adapt again."
+        )
+    return scores

@@ -1,0 +1,133 @@
+"""Adaptation without labels: tasks, subjects, and the jobs, one for each method that trains and one
+for all others that have the same start.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from nicheclip.config.base import in_order
+from nicheclip.config.tasks import AdaptationConfig
+from nicheclip.config.training import ComputeConfig
+from nicheclip.config.workflow import Config
+from nicheclip.subjects import Subject
+
+#: the name of the job of all methods without training begins so; no entry of the config does
+TRAINING_FREE = "_training-free-"
+
+#: of the library
+TRAINED, FEATURES = "nicheclip.adaptation.trained", "nicheclip.adaptation.feature_methods"
+
+
+@dataclass(frozen=True)
+class AdaptationJob:
+    """Entries of `adaptation` that one job works through, all with the same start."""
+
+    name: str
+    start: Subject
+    entries: Mapping[str, AdaptationConfig]
+
+    @property
+    def manifest(self) -> str:
+        """What it made; scores and models lie in the folders of its subjects."""
+        return f"results/models/adapted/{self.name}/manifest.json"
+
+    @property
+    def tasks(self) -> list[str]:
+        """All that its entries are tried on."""
+        return list(dict.fromkeys(task for one in self.entries.values() for task in one.tasks))
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules of the library that it finds by the names of its methods."""
+        kinds = [one.method.kind for one in self.entries.values() if one.trains]
+        return [f"{TRAINED}.{kind}" for kind in kinds] or [FEATURES]
+
+    @property
+    def methods(self) -> list[dict[str, Any]]:
+        """What its params say of each entry."""
+        return [
+            {
+                "name": name,
+                "method": in_order(one.method.model_dump(mode="json")),
+                "tasks": one.tasks,
+                "seeds": one.seeds,
+            }
+            for name, one in self.entries.items()
+        ]
+
+    @property
+    def compute(self) -> ComputeConfig:
+        """With what: its entries share it, for they are one or train nothing."""
+        return next(iter(self.entries.values())).compute
+
+
+class Starts(Protocol):
+    """Knows the models that an adaptation may start from."""
+
+    def start(self, model: str, seed: int) -> Subject:
+        """A start model of the config."""
+
+    def trained(self, run: str) -> list[Subject]:
+        """The results of a training run, seed by seed."""
+
+
+class Adaptations:
+    """The tasks, methods and jobs of a config."""
+
+    def __init__(self, config: Config, registry: Path, models: Starts) -> None:
+        self._config, self._registry, self._models = config, registry, models
+
+    def templates(self, task: str) -> str:
+        """The file of a task's templates."""
+        name = self._config.tasks[task].texts.templates
+        return str(self._registry / "prompts" / f"{name}.yaml")
+
+    def captions(self, task: str) -> list[str]:
+        """The captions that a task's texts come from."""
+        names = dict.fromkeys(self._config.tasks[task].caption_sets())
+        return [f"results/captions/{name}/captions.parquet" for name in names]
+
+    def start(self, adaptation: str) -> Subject:
+        """The model that an adaptation starts from."""
+        entry = self._config.adaptation[adaptation]
+        if entry.run:
+            return self._models.trained(entry.run)[0]
+        return self._models.start(str(entry.model), self._config.seed)
+
+    @cached_property
+    def jobs(self) -> dict[str, AdaptationJob]:
+        """The jobs that adapt, by name."""
+        entries: dict[str, dict[str, AdaptationConfig]] = {}
+        for name, one in self._config.adaptation.items():
+            job = name if one.trains else f"{TRAINING_FREE}{one.run or one.model}"
+            entries.setdefault(job, {})[name] = one
+        return {
+            job: AdaptationJob(job, self.start(next(iter(of))), of) for job, of in entries.items()
+        }
+
+    def subjects(self, adaptation: str, task: str) -> list[Subject]:
+        """What an adaptation makes of its start for ``task``, seed by seed."""
+        return [
+            Subject(kind="adapted", name=f"{adaptation}/{task}", variant=f"seed{seed}")
+            for seed in self._config.adaptation[adaptation].seeds
+        ]
+
+    def of_task(self, task: str) -> dict[str, list[Subject]]:
+        """What is judged on ``task``, by adaptation."""
+        entries = self._config.adaptation.items()
+        return {name: self.subjects(name, task) for name, one in entries if task in one.tasks}
+
+    def manifests(self, task: str) -> list[str]:
+        """Of the jobs that adapt to ``task``."""
+        return [job.manifest for job in self.jobs.values() if task in job.tasks]
+
+    def starts_trained_on(self, task: str) -> list[str]:
+        """The catalogs of other data sets that the starts of a task's methods were trained on."""
+        config = self._config
+        runs = [one.run for one in config.adaptation.values() if task in one.tasks]
+        datasets = dict.fromkeys(config.training[run].dataset for run in runs if run)
+        judged = config.tasks[task].dataset
+        return [f"results/acquire/{one}/catalog.parquet" for one in datasets if one != judged]

@@ -1,0 +1,126 @@
+"""Adaptation without labels, from the config to FAIR's tables."""
+
+import shutil
+
+import polars as pl
+import pytest
+
+from nicheclip.data.image_set import ImageSet
+from nicheclip.data.labels import Labels
+from nicheclip.evaluation.measures import read_metrics
+from nicheclip.models.classifier import read_classifier
+from nicheclip.runtime.files import sha256_file
+from workflow_run import ROOT, clone, planned_jobs, snakemake
+
+CONFIG = ROOT / "tests/configs/adapt.yaml"
+ADAPTED = "results/models/adapted"
+CELLS = "results/evaluate/arbor/test/adapted"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A clone in which everything has been made, the labels deleted before the fits."""
+    folder = clone(tmp_path_factory.mktemp("adapt") / "clone")
+    tasks = [f"results/tasks/{task}/texts.json" for task in ("few", "few-test")]
+    snakemake(folder, "--cores", 2, *tasks, config=CONFIG, root=folder)
+    labels = folder / "results/acquire/arbor/train/labels.arrow"
+    kept = labels.with_suffix(".kept")
+    labels.rename(kept)
+    labels.mkdir()  # whoever reads it gets an error
+    jobs = [f"{ADAPTED}/{job}/manifest.json" for job in ("fair", "upl", "_training-free-tiny")]
+    only = ("--rerun-triggers", "mtime", "--allowed-rules", "create_model", "adapt_model")
+    snakemake(folder, "--cores", 2, *jobs, *only, config=CONFIG, root=folder)
+    labels.rmdir()
+    kept.rename(labels)
+    snakemake(folder, "--cores", 2, "fair", config=CONFIG, root=folder)
+    return folder
+
+
+def results(folder):
+    """Digests of scores, anchors and changed weights."""
+    files = (folder / ADAPTED).rglob("*.safetensors")
+    return {str(file.relative_to(folder)): sha256_file(file) for file in files}
+
+
+def test_a_task_is_images_of_its_classes_without_labels(finished):
+    folder = finished / "results/tasks/few"
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == {
+        "images.arrow",
+        "texts.json",
+    }
+    fit, acquired = ImageSet(folder / "fit"), finished / "results/acquire/arbor/train"
+    classes = read_classifier(finished / ADAPTED / "fair/few/seed0/classifier.safetensors")
+    labels = Labels(acquired).class_ids
+    expected = [
+        image_id
+        for image_id, label in zip(ImageSet(acquired).image_ids, labels, strict=True)
+        if label in classes.class_ids
+    ]
+    assert fit.image_ids == expected and 0 < len(expected) < len(labels)
+    assert [one.image_id for one in fit.read_many(range(len(fit)))] == expected
+
+
+def test_every_method_is_judged_on_the_images_of_its_task(finished):
+    judged = ImageSet(finished / "results/tasks/few/judge").image_ids
+    for name, seeds in (
+        ("free-clip", [0]),
+        ("free-transclip", [0]),
+        ("upl", [0]),
+        ("fair", [0, 1]),
+    ):
+        for seed in seeds:
+            cell = finished / CELLS / f"few/{name}/seed{seed}/few/zero_shot"
+            metrics = read_metrics(cell / "metrics.json")
+            assert (metrics.n, metrics.classes) == (len(judged), 3)
+            assert str(metrics.subject) == f"adapted/{name}/few/seed{seed}"
+            found = pl.read_parquet(cell / "predictions.parquet")
+            assert found["image_id"].to_list() == sorted(judged)
+            right = found["label"] == found["classes"].list.first()
+            assert metrics.find("top1").value == pytest.approx(right.mean())
+
+
+def test_the_tables_show_every_method_on_every_task(finished):
+    table = pl.read_csv(finished / "results/tables/fair_1.csv")
+    measured = table.drop_nulls("few")
+    assert measured["method"].to_list() == ["CLIP", "UPL", "FAIR"]
+    assert measured["seeds"].to_list() == [1, 1, 2]
+    assert measured["published"].to_list() == [64.95, 64.71, 76.40]
+    assert set(table["scale"]) == {"demo"}
+    transductive = pl.read_csv(finished / "results/tables/fair_4.csv").drop_nulls("few-test")
+    assert transductive["method"].to_list() == ["TransCLIP-ZS", "FAIR"]
+    assert (finished / "results/tables/fair_3.csv").exists() is False, "it has no rows"
+
+
+def test_a_second_fit_gives_the_same_bytes(finished):
+    before = results(finished)
+    shutil.rmtree(finished / ADAPTED / "upl")
+    shutil.rmtree(finished / ADAPTED / "_training-free-tiny")
+    shutil.rmtree(finished / ADAPTED / "free-clip")
+    jobs = [f"{ADAPTED}/{job}/manifest.json" for job in ("upl", "_training-free-tiny")]
+    snakemake(finished, "--cores", 2, *jobs, config=CONFIG, root=finished)
+    assert results(finished) == before
+    snakemake(finished, "--cores", 2, "fair", config=CONFIG, root=finished)
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        (
+            "adaptation/trained/upl.py",
+            {"adapt_model": 1, "judge_adapted": 1, "make_table_alone": 1},
+        ),
+        ("adaptation/stata.py", {"adapt_model": 1, "judge_adapted": 2, "make_table_alone": 2}),
+        ("adaptation/trained/must.py", {}),
+        ("evaluation/adapted.py", {"judge_adapted": 2, "make_table_alone": 2}),
+        ("evaluation/protocols/zero_shot.py", {}),
+    ],
+)
+def test_an_edit_of_a_method_adapts_by_this_method_alone(finished, module, jobs):
+    file = finished / "src/nicheclip" / module
+    before = file.read_text()
+    file.write_text(before + "\nEDITED = True\n")
+    try:
+        planned = planned_jobs(finished, "fair", config=CONFIG, root=finished)
+    finally:
+        file.write_text(before)
+    assert planned == (jobs | {"fair": 1} if jobs else {})

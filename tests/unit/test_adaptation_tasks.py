@@ -1,0 +1,91 @@
+"""Tasks of adaptation in the config and the plan, and the scores that are judged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from nicheclip.config.tasks import TaskConfig
+from nicheclip.config.workflow import parse_config
+from nicheclip.evaluation.adaptation_tasks import task_classes
+from nicheclip.evaluation.adapted import scores_as_predictions
+from nicheclip.models.class_scores import ClassScores, read_scores, write_scores
+from nicheclip.plan.plan import Plan
+from nicheclip.runtime.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+CONFIG = yaml.safe_load((ROOT / "tests/configs/adapt.yaml").read_text())
+GROUPS = {"all": ["ant", "bee", "cat", "dog", "eel"], "seen": ["ant", "bee", "cat"]}
+
+
+def changed(section, name, **values):
+    config = yaml.safe_load(yaml.safe_dump(CONFIG))
+    config[section][name] = {**config[section][name], **values}
+    return config
+
+
+def test_methods_without_training_share_a_job_and_each_that_trains_has_its_own():
+    plan = Plan(parse_config(CONFIG), ROOT / "workflow/registry")
+    jobs = plan.adaptations.jobs
+    assert {name: list(job.entries) for name, job in jobs.items()} == {
+        "_training-free-tiny": ["free-clip", "free-transclip"],
+        "fair": ["fair"],
+        "upl": ["upl"],
+    }
+    assert jobs["fair"].modules == ["nicheclip.adaptation.trained.fair"]
+    cell = plan.cells("few")[-1]
+    assert cell.metrics == (
+        "results/evaluate/arbor/test/adapted/few/upl/seed0/few/zero_shot/metrics.json"
+    )
+    assert cell.subject.folder == "results/models/adapted/upl/few/seed0"
+    assert not any(job.kind == "adapted" for job in plan.subject_jobs.values())
+
+
+def test_a_grid_of_tasks_is_named_by_its_name():
+    config = changed("adaptation", "upl", tasks=["several"])
+    config["tasks"]["several"] = {"dataset": "arbor", "grid": {"fit": ["train", "test"]}}
+    assert parse_config(config).adaptation["upl"].tasks == ["several-train", "several-test"]
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "values", "message"),
+    [
+        ("adaptation", "upl", {"run": "fish"}, "expected one of run"),
+        ("adaptation", "upl", {"model": "tin"}, "did you mean 'tiny'"),
+        ("adaptation", "upl", {"tasks": ["fww"]}, "adaptation.upl.tasks: no 'tasks' entry"),
+        ("tasks", "few", {"seen_in": None}, "classes: seen needs seen_in"),
+        ("tasks", "few", {"texts": {"descriptions": {"captions": "x"}}}, "tasks.few.texts"),
+    ],
+)
+def test_what_does_not_fit_is_said(section, name, values, message):
+    with pytest.raises(InputError, match=message):
+        parse_config(changed(section, name, **values))
+
+
+def test_classes_are_drawn_by_their_seed():
+    def drawn(count, seed=0):
+        classes = {"sample": count, "seed": seed, "of": "seen"}
+        return task_classes(TaskConfig(dataset="x", classes=classes, seen_in="y"), GROUPS)
+
+    assert drawn(3) == GROUPS["seen"] and drawn(2) == drawn(2) == sorted(drawn(2))
+    assert len({tuple(drawn(2, seed)) for seed in range(9)}) == 3
+    with pytest.raises(InputError, match="sample: 4, but there are 3 classes"):
+        drawn(4)
+
+
+def test_scores_are_kept_and_become_predictions(tmp_path):
+    numbers = np.asarray([[0.2, 0.7, 0.1], [0.5, 0.1, 0.4]], dtype=np.float32)
+    write_scores(tmp_path / "s", ClassScores(["i1", "i2"], ["ant", "bee", "cat"], numbers))
+    found = scores_as_predictions(read_scores(tmp_path / "s"), {"i1": "bee", "i2": "cat"})
+    assert found.classes == [["bee", "ant", "cat"], ["ant", "cat", "bee"]]
+    assert found.correct().tolist() == [1, 0] and found.correct(2).tolist() == [1, 1]
+    with pytest.raises(InputError, match="1 of 2 images, the first i2, are not of the task"):
+        scores_as_predictions(read_scores(tmp_path / "s"), {"i1": "bee", "i2": "dog"})
+
+
+def test_scores_that_are_no_numbers_are_refused(tmp_path):
+    numbers = np.asarray([[np.nan, 1.0]], dtype=np.float32)
+    write_scores(tmp_path / "s", ClassScores(["i"], ["ant", "bee"], numbers))
+    with pytest.raises(InputError, match="Lower the method's learning rate"):
+        read_scores(tmp_path / "s")

@@ -1,0 +1,119 @@
+"""Adapt: images without labels and texts of classes become an adapted model, and are judged.
+
+Inputs:  start or trained models, results/acquire/<dataset>, class texts, captions
+Outputs: results/tasks/<task>/{fit,judge}/images.arrow and texts.json: what a method is given;
+         results/models/adapted/<job>/manifest.json and, beside it, for each result
+         results/models/adapted/<adaptation>/<task>/seed<n>/: scores.safetensors, and for methods
+         with a vector for each class a model folder with classifier.safetensors;
+         results/evaluate/<dataset>/<split>/adapted/<task>/<adaptation>/seed<n>/...
+Labels decide in `draw_task` which images are of a task, and in `judge_adapted` who was right. `adapt`
+has none among its inputs. It is one job for each method that trains, with all its tasks and seeds,
+and one for all methods without training that have the same start.
+Checkpoints (results/models/adapted/<job>/run/) are no output: Snakemake would delete them.
+"""
+
+
+rule draw_task:
+    input:
+        splits=lambda w: PLAN.split_files(
+            CONFIG.tasks[w.task].dataset,
+            dict.fromkeys([CONFIG.tasks[w.task].fit, CONFIG.tasks[w.task].judge]),
+        ),
+        classes=lambda w: f"results/acquire/{CONFIG.tasks[w.task].dataset}/classes.parquet",
+        seen_catalogs=lambda w: PLAN.seen_files(
+            [settings(CONFIG.tasks[w.task])], "catalog.parquet"
+        ),
+        seen_classes=lambda w: PLAN.seen_files(
+            [settings(CONFIG.tasks[w.task])], "classes.parquet"
+        ),
+        texts=lambda w: f"results/taxonomy/{CONFIG.tasks[w.task].dataset}/texts.parquet",
+        templates=lambda w: PLAN.adaptations.templates(w.task),
+        captions=lambda w: PLAN.adaptations.captions(w.task),
+    output:
+        fit="results/tasks/{task}/fit/images.arrow",
+        judge="results/tasks/{task}/judge/images.arrow",
+        texts="results/tasks/{task}/texts.json",
+    log:
+        "results/logs/tasks/{task}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=memory(1000, 4),
+        runtime=minutes(15),
+    params:
+        task=lambda w: settings(CONFIG.tasks[w.task]),
+        code=code("draw_task.py"),
+    message:
+        "Drawing the task {wildcards.task}"
+    script:
+        "../../scripts/draw_task.py"
+
+
+rule adapt_model:
+    input:
+        start=lambda w: PLAN.adaptations.jobs[w.job].start.files(),
+        fit=lambda w: expand(
+            rules.draw_task.output.fit, task=PLAN.adaptations.jobs[w.job].tasks
+        ),
+        judge=lambda w: expand(
+            rules.draw_task.output.judge, task=PLAN.adaptations.jobs[w.job].tasks
+        ),
+        texts=lambda w: expand(
+            rules.draw_task.output.texts, task=PLAN.adaptations.jobs[w.job].tasks
+        ),
+    output:
+        manifest="results/models/adapted/{job}/manifest.json",
+    log:
+        "results/logs/models/adapted/{job}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: lambda w: PLAN.adaptations.jobs[w.job].compute.node_cores
+    resources:
+        mem_mb=lambda w, input, attempt: training_memory(
+            PLAN.adaptations.jobs[w.job].compute, input.start, attempt
+        ),
+        runtime=lambda w: PLAN.adaptations.jobs[w.job].compute.minutes,
+        gpu=lambda w: PLAN.adaptations.jobs[w.job].compute.gpus,
+        nodes=lambda w: PLAN.adaptations.jobs[w.job].compute.nodes,
+        # These three only for a job on several nodes.
+        mpi=lambda w: "srun" if PLAN.adaptations.jobs[w.job].compute.nodes > 1 else None,
+        tasks=lambda w: PLAN.adaptations.jobs[w.job].compute.node_tasks,
+        tasks_per_gpu=lambda w: (
+            0 if PLAN.adaptations.jobs[w.job].compute.nodes > 1 else None
+        ),
+    params:
+        methods=lambda w: PLAN.adaptations.jobs[w.job].methods,
+        code=lambda w: code("adapt.py", *PLAN.adaptations.jobs[w.job].modules),
+    message:
+        "Adapting without labels: {wildcards.job}"
+    script:
+        "../../scripts/adapt.py"
+
+
+rule judge_adapted:
+    input:
+        adapted=lambda w: PLAN.adaptations.manifests(w.task),
+        catalog="results/acquire/{dataset}/catalog.parquet",
+        classes="results/acquire/{dataset}/classes.parquet",
+        trained_on=lambda w: PLAN.adaptations.starts_trained_on(w.task),
+    output:
+        directory("results/evaluate/{dataset}/{split}/adapted/{task}"),
+    log:
+        "results/logs/evaluate/{dataset}/{split}/adapted/{task}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=memory(2000, 2),
+        runtime=minutes(60),
+    params:
+        task=lambda w: settings(CONFIG.tasks[w.task]),
+        adapted=lambda w: {
+            name: [subject.variant for subject in subjects]
+            for name, subjects in PLAN.adaptations.of_task(w.task).items()
+        },
+        seed=CONFIG.seed,
+        code=code("judge_adapted.py"),
+    message:
+        "Judging what was adapted to {wildcards.task}"
+    script:
+        "../../scripts/judge_adapted.py"
