@@ -180,6 +180,11 @@ README_COMMANDS = [
 @pytest.mark.parametrize("line", README_COMMANDS)
 def test_the_readmes_commands_resolve(tmp_path, line):
     repository = clone(tmp_path / "clone")
+    (tmp_path / "pests/ant").mkdir(parents=True)
+    own = (
+        (ROOT / "workflow/config/own.yaml").read_text().replace("~/pests", str(tmp_path / "pests"))
+    )
+    (repository / "my.yaml").write_text(own)  # as a person who follows the README has it
     arguments = [command()[0], *line.split()[1:], "--dry-run"]
     done = subprocess.run(
         arguments, cwd=repository, env=environment(), capture_output=True, text=True, check=False
