@@ -26,6 +26,7 @@ TINY = {
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16},
     "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
 }
+TINY_SIGLIP = TINY | {"init_logit_scale": 2.3, "init_logit_bias": -10.0}
 TINY_RESNET = TINY | {
     "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
 }
@@ -36,6 +37,7 @@ def registry(folder: Path) -> Path:
     write_json(folder / "tiny.json", TINY)
     write_json(folder / "tiny-custom-text.json", TINY | {"custom_text": True})
     write_json(folder / "tiny-resnet.json", TINY_RESNET)
+    write_json(folder / "tiny-bias.json", TINY_SIGLIP)
     return folder
 
 

@@ -52,6 +52,7 @@ def test_a_rule_that_asks_for_gpus_counts_them(rule):
     """Its script, or for training each of its processes; a captioning job's server does its own."""
     script = ROOT / "scripts" / workflow_rules()[rule]["script"]
     counted = {
+        "adapt_model": script,
         "encode": script,
         "train_model": ROOT / "src/nicheclip/engine/processes.py",
         "generate_captions": None,

@@ -6,11 +6,14 @@ import torch
 from torch.nn.functional import normalize
 
 from nicheclip.models.openclip import open_clip
+from nicheclip.runtime.errors import InputError
 from nicheclip.training.losses import (
+    Logits,
     Pairs,
     contrastive_share,
     multi_positive_loss,
     multi_positive_share,
+    sigmoid_share,
 )
 
 
@@ -107,3 +110,29 @@ def test_shares_of_unequal_slices_add_up_to_the_loss_of_the_batch(cuts):
     assert multi == pytest.approx(loss(whole.images, whole.texts, whole.labels, 9.0).item())
     peer = open_clip.ClipLoss()(whole.images, whole.texts, scale)
     assert single == pytest.approx(peer.item())
+
+
+def test_siglips_loss_against_loops_and_open_clip():
+    images, texts, scale, bias = features(5), features(5, seed=1), 7.0, -2.0
+    pairs = Pairs(images, texts, torch.arange(5))
+    slow = 0.0
+    for i in range(5):
+        for j in range(5):
+            logit = (1 if i == j else -1) * (scale * float(images[i] @ texts[j]) + bias)
+            slow += math.log1p(math.exp(-logit)) / 5
+    logits = Logits(torch.tensor(scale), torch.tensor(bias))
+    assert sigmoid_share(pairs, pairs, logits, 0).item() == pytest.approx(slow, abs=1e-9)
+    peer = open_clip.loss.SigLipLoss()(images, texts, logits.scale, logits.bias)
+    assert peer.item() == pytest.approx(slow, abs=1e-6)
+    slices = [(0, 2), (2, 5)]
+    shares = [
+        sigmoid_share(Pairs(images[a:b], texts[a:b], torch.arange(a, b)), pairs, logits, a)
+        for a, b in slices
+    ]
+    assert sum(shares).item() == pytest.approx(slow, abs=1e-9)
+
+
+def test_siglips_loss_needs_a_bias():
+    pairs = Pairs(features(2), features(2), torch.arange(2))
+    with pytest.raises(InputError, match=r"has none\. Start from a SigLIP, or .*init_logit_bias"):
+        sigmoid_share(pairs, pairs, Logits(torch.tensor(1.0)), 0)

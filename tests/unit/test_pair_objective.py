@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
+from nicheclip.models.openclip import load
 from nicheclip.training.objectives.multi_positive import MultiPositive
-from small_training import data_of, start_model, training_config, write_squares
+from nicheclip.training.run import TrainingRun, train
+from small_training import data_of, start_model, texts_of, training_config, write_squares
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +58,25 @@ def plans():
     from nicheclip.engine.sampling import Sampling
 
     return Sampling((5, 4), 4, 0).plans(0, 1)
+
+
+def test_siglip_trains_its_bias_with_its_own_loss(tmp_path):
+    """At the start all logits are near -10, so the loss is near 10, as in its paper."""
+    squares = write_squares(tmp_path / "squares", train=12, val=6)
+    config = training_config(recipe={"kind": "siglip"}, epochs=2)
+    run = TrainingRun(
+        config=config,
+        start=start_model(tmp_path, "tiny-bias"),
+        seed=0,
+        output=tmp_path / "model",
+        **texts_of(squares),
+    )
+    train(run, images=squares, run_folder=tmp_path / "run")
+    history = (tmp_path / "model/history.csv").read_text().splitlines()
+    first = dict(zip(history[0].split(","), history[1].split(","), strict=True))
+    assert 5 < float(first["loss"]) < 15
+    biases = [
+        load(tmp_path / name).model.get_parameter("logit_bias").item()
+        for name in ("start", "model")
+    ]
+    assert biases[0] == pytest.approx(-10) and biases[1] != biases[0]

@@ -49,6 +49,13 @@ class ContrastiveRecipe(ConfigModel):
     kind: Literal["contrastive"]
 
 
+class SigLipRecipe(ConfigModel):
+    """SigLIP's sigmoid loss, for models with a bias: SigLIP's own, or an architecture with
+    `init_logit_bias`."""
+
+    kind: Literal["siglip"]
+
+
 class MultiPositiveRecipe(ConfigModel):
     """FungalZSL, equations 7 to 9: every text of the image's class is a positive."""
 
@@ -201,7 +208,9 @@ class TrainingConfig(GridModel):
     """By its name under `datasets`."""
     model: str
     """By its name under `models`."""
-    recipe: Annotated[ContrastiveRecipe | MultiPositiveRecipe, Field(discriminator="kind")]
+    recipe: Annotated[
+        ContrastiveRecipe | SigLipRecipe | MultiPositiveRecipe, Field(discriminator="kind")
+    ]
     texts: TextConfig = TextConfig()
     epochs: Annotated[int, Field(ge=1)]
     min_steps: Annotated[int, Field(ge=0)] = 0

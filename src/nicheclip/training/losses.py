@@ -6,10 +6,13 @@ divided by the size of the whole batch. Shares of all processes add up to the lo
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from nicheclip.runtime.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,15 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+class Logits(NamedTuple):
+    """How similarities become logits."""
+
+    scale: Tensor
+    """Scalar, the inverse temperature."""
+    bias: Tensor | None = None
+    """Scalar, of models that have one (SigLIP)."""
 
 
 def multi_positive_loss(
@@ -88,6 +100,30 @@ def contrastive_share(own: Pairs, batch: Pairs, logit_scale: Tensor, offset: int
         logit_scale * own.texts @ batch.images.T, partners, reduction="sum"
     )
     return total / (2 * len(batch))
+
+
+def sigmoid_share(own: Pairs, batch: Pairs, logits: Logits, offset: int) -> Tensor:
+    """The share of ``own`` in SigLIP's loss of ``batch`` (arXiv 2303.15343, section 3.2).
+
+    Every image with every text is a question of its own: -1/n sum_ij log sigmoid(z_ij (t x_i . y_j
+    + b)), where z_ij is 1 for the pairs and -1 for all others, t the scale and b the bias.
+
+    Args:
+        own: rows ``offset`` to ``offset + len(own)`` of ``batch``.
+        batch: all n pairs.
+        logits: with a bias.
+        offset: where ``own`` begins.
+    """
+    if logits.bias is None:
+        raise InputError(
+            "training: SigLIP's loss needs a model with a bias, and this one has none. Start from "
+            "a SigLIP, or give the architecture `init_logit_bias: -10` and `init_logit_scale: 2.3`."
+        )
+    similarities = logits.scale * own.images @ batch.texts.T + logits.bias
+    signs = -torch.ones_like(similarities)
+    rows = torch.arange(len(own), device=signs.device)
+    signs[rows, rows + offset] = 1
+    return -functional.logsigmoid(signs * similarities).sum() / len(batch)
 
 
 def _multi_positive_terms(

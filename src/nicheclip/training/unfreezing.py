@@ -12,8 +12,8 @@ from nicheclip.models.openclip import open_clip
 from nicheclip.runtime.errors import InputError
 
 TEMPERATURE = "logit_scale"
-#: shifts all logits alike, which no softmax sees
-WITHOUT_EFFECT = "logit_bias"
+#: of a loss that has one; it shifts all logits alike, so a softmax does not see it
+BIAS = "logit_bias"
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,13 @@ class Unfreezing:
     trains. Without a config everything trains from the start.
     """
 
-    def __init__(self, model: torch.nn.Module, config: UnfreezingConfig | None) -> None:
+    def __init__(
+        self, model: torch.nn.Module, config: UnfreezingConfig | None, *, bias: bool = False
+    ) -> None:
+        """Look at the model; its ``bias`` trains with the temperature if the loss has one."""
         self._config = config
         self._towers = [] if config is None else towers(model, config.resnet)
-        self._names = [name for name, _ in model.named_parameters() if name != WITHOUT_EFFECT]
+        self._names = [name for name, _ in model.named_parameters() if bias or name != BIAS]
 
     def thawed(self, epoch: int) -> list[str]:
         """The names of the parameters that begin to train in ``epoch``."""
@@ -160,7 +163,7 @@ class Unfreezing:
         if self._config is None:
             return [""]
         count = self._config.first_blocks + epoch // self._config.epochs_per_block
-        due = [TEMPERATURE]
+        due = [TEMPERATURE, BIAS]
         for tower in self._towers:
             due += [name for block in tower.blocks[:count] for name in block]
             if self._config.projections:

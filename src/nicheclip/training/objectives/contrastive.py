@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from nicheclip.training.losses import Pairs, contrastive_share
+from nicheclip.training.losses import Logits, Pairs, contrastive_share
 from nicheclip.training.objectives.pairs import PairObjective
 
 
@@ -13,9 +13,9 @@ class Contrastive(PairObjective):
 
     version: ClassVar[int] = 1
 
-    def share(self, own: Pairs, batch: Pairs, logit_scale: Tensor, offset: int) -> Tensor:
+    def share(self, own: Pairs, batch: Pairs, logits: Logits, offset: int) -> Tensor:
         """See ``PairObjective``."""
-        return contrastive_share(own, batch, logit_scale, offset)
+        return contrastive_share(own, batch, logits.scale, offset)
 
 
 OBJECTIVE = Contrastive

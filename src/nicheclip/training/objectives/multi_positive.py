@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from nicheclip.training.losses import Pairs, multi_positive_share
+from nicheclip.training.losses import Logits, Pairs, multi_positive_share
 from nicheclip.training.objectives.pairs import PairObjective
 
 
@@ -13,10 +13,10 @@ class MultiPositive(PairObjective):
 
     version: ClassVar[int] = 1
 
-    def share(self, own: Pairs, batch: Pairs, logit_scale: Tensor, offset: int) -> Tensor:
+    def share(self, own: Pairs, batch: Pairs, logits: Logits, offset: int) -> Tensor:
         """See ``PairObjective``."""
         del offset
-        return multi_positive_share(own, batch, logit_scale)
+        return multi_positive_share(own, batch, logits.scale)
 
 
 OBJECTIVE = MultiPositive

@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import stable_hash
 from nicheclip.training.data import PairSplit, TrainingData
-from nicheclip.training.losses import Pairs
+from nicheclip.training.losses import Logits, Pairs
 from nicheclip.training.pair_reader import PairReader
 from nicheclip.training.unfreezing import Unfreezing
 from nicheclip.training.validation import Validation, class_mean_accuracy, joined
@@ -41,10 +41,12 @@ class PairModule(nn.Module):
         self.normalise = Normalise(ViewSettings.of(clip))
 
     def forward(self, batch: Batch) -> Outputs:
-        """``images`` and ``texts`` [n, d] of length 1, and the scalar ``logit_scale``."""
+        """``images`` and ``texts`` [n, d] of length 1, the scalar ``logit_scale``, and the scalar
+        ``logit_bias`` of a model that has one.
+        """
         images = self.normalise(batch["images"])
-        image_features, text_features, logit_scale = self.clip(images, batch["tokens"])[:3]
-        return {"images": image_features, "texts": text_features, "logit_scale": logit_scale}
+        names = ("images", "texts", "logit_scale", "logit_bias")
+        return dict(zip(names, self.clip(images, batch["tokens"]), strict=False))
 
 
 class PairObjective(Objective):
@@ -53,6 +55,9 @@ class PairObjective(Objective):
     Raises:
         InputError: ``start`` or ``data`` cannot be read, or the model has no blocks to thaw.
     """
+
+    has_bias: ClassVar[bool] = False
+    """Whether the loss has a bias beside the temperature, which then trains."""
 
     def __init__(
         self, config: TrainingConfig, *, start: Path, data: TrainingData, seed: int
@@ -64,16 +69,16 @@ class PairObjective(Objective):
         if config.gradient_checkpointing:
             self._clip.model.set_grad_checkpointing()
         self.module = PairModule(self._clip)
-        self._unfreezing = Unfreezing(self._clip.model, config.unfreezing)
+        self._unfreezing = Unfreezing(self._clip.model, config.unfreezing, bias=self.has_bias)
 
     @abstractmethod
-    def share(self, own: Pairs, batch: Pairs, logit_scale: Tensor, offset: int) -> Tensor:
+    def share(self, own: Pairs, batch: Pairs, logits: Logits, offset: int) -> Tensor:
         """What this process adds to the loss of the batch.
 
         Args:
             own: this process's pairs: rows ``offset`` to ``offset + len(own)`` of ``batch``.
             batch: the pairs of all processes, with gradient.
-            logit_scale: scalar, the inverse temperature.
+            logits: inverse temperature, and bias if the model has one.
             offset: where ``own`` begins.
         """
 
@@ -116,7 +121,8 @@ class PairObjective(Objective):
             rows = (own.images, own.texts, own.labels)
             everyone = Pairs(*(processes.gather(tensor, sizes) for tensor in rows))
         offset = sum(sizes[: processes.rank])
-        return self.share(own, everyone, outputs["logit_scale"], offset), everyone
+        logits = Logits(outputs["logit_scale"], outputs.get("logit_bias"))
+        return self.share(own, everyone, logits, offset), everyone
 
     @torch.no_grad()
     def after_step(self, step: Step) -> None:
