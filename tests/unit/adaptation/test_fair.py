@@ -373,6 +373,18 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, task, adapted, at_ste
     assert [one[name] for name in names] == [other[name] for name in names]
 
 
+def test_in_bfloat16_scores_and_logits_stay_float32(task):
+    objective = objective_of(task, relevance="feature")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = objective.module(first_batch(objective))
+    exact = objective.module(first_batch(objective))
+    for name, values in found.items():
+        assert values.dtype == torch.float32
+        torch.testing.assert_close(values, exact[name], rtol=0, atol=0.3)
+    bfloat16 = found["scores"].detach().bfloat16().float()
+    assert not bfloat16.equal(found["scores"]), "they were rounded"
+
+
 def test_pieces_give_the_loss_of_the_whole(tmp_path, task, adapted):
     report = adapt(task, tmp_path, fair(accumulation=2))
     assert report.final["loss"] == pytest.approx(adapted[1].final["loss"], abs=1e-4)

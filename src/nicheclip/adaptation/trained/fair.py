@@ -104,8 +104,13 @@ class FairModule(nn.Module):
         with self.tower.evaluating():
             scores = self.scores(batch)
         features = self.tower(batch["strong"]).features
-        logits = self.logit_scale * features @ normalize(self.anchors, dim=1).T
+        with self._in_full():
+            logits = self.logit_scale * features @ normalize(self.anchors, dim=1).T
         return {"logits": logits, "scores": scores}
+
+    def _in_full(self) -> torch.autocast:
+        """float32: in half precision, cosines of two near classes become the same."""
+        return torch.autocast(self.anchors.device.type, enabled=False)
 
     def scores(self, batch: Batch) -> Tensor:
         """[n, C]: what a label is the largest of."""
@@ -113,11 +118,12 @@ class FairModule(nn.Module):
         if self._options.labels == "crops":
             return self._crop_scores(batch["plain"], batch["crops"], classes)
         features = self.tower(batch["weak"]).features
-        if self._coder_texts is None:
-            return torch.matmul(features, classes.T)
-        names, details = (texts.to(features.device) for texts in self._coder_texts)
-        found: Tensor = coder.scores(features, names, details)
-        return found
+        with self._in_full():
+            if self._coder_texts is None:
+                return torch.matmul(features, classes.T)
+            names, details = (texts.to(features.device) for texts in self._coder_texts)
+            found: Tensor = coder.scores(features, names, details)
+            return found
 
     def _crop_scores(self, plain: Tensor, crops: Tensor, classes: Tensor) -> Tensor:
         """From views [n, 3, h, w] and [n, N, 3, h, w], which go through the tower together."""
@@ -125,11 +131,13 @@ class FairModule(nn.Module):
         found = self.tower(views.flatten(end_dim=1))
         features = found.features.unflatten(0, views.shape[:2])
         cls = found.cls.unflatten(0, views.shape[:2])
-        if self._options.relevance == "cls":
-            weights = relevance(cls[:, 0], cls[:, 1:])
-        else:
-            weights = wca.crop_weights(features[:, 0], features[:, 1:], PAPER.image_scale)
-        return alignment_scores(weights, features[:, 1:], classes, self._options.top_crops)
+        images, parts = features[:, 0], features[:, 1:]
+        with self._in_full():
+            if self._options.relevance == "cls":
+                weights = relevance(cls[:, 0], cls[:, 1:])
+            else:
+                weights = wca.crop_weights(images, parts, PAPER.image_scale)
+            return alignment_scores(weights, parts, classes, self._options.top_crops)
 
 
 class Fair(AdaptationObjective[FairMethod]):
