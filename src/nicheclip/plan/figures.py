@@ -67,6 +67,8 @@ def confusion_figures(plan: Plan) -> list[ConfusionFigure]:
 def _is_shown(plan: Plan, cell: Cell) -> bool:
     """Whether a figure shows the cell's mistakes: of one seed, and of no model that trains on."""
     subject = cell.subject
+    if subject.kind == "adapted":
+        return False  # the tables of adaptation have many small tasks
     if subject.kind == "trained":
         return subject == plan.trained(subject.name)[0]
     runs = plan.runs(cell.evaluation, cell.dataset)
