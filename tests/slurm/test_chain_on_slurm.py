@@ -56,7 +56,8 @@ def run_on(cluster, folder, *targets):
 
 
 def made(folder):
-    return {path.name for path in Path(folder, "results").iterdir()} - {"logs", "README.md"}
+    kept = {"logs", "README.md", "last_run.json"}
+    return {path.name for path in Path(folder, "results").iterdir()} - kept
 
 
 @pytest.mark.slow
