@@ -469,3 +469,24 @@ def test_splits_of_the_source_that_are_drawn_anew_are_noted(tmp_path, photograph
     report, _ = run(tmp_path / "drawn", source, split={"method": "stratified", "test": 0.5})
     assert [one.key for one in report.noted] == ["set"]
     assert "`split: {method: given}` keeps its own" in report.noted[0].reason
+
+
+def test_validation_images_can_be_taken_from_a_given_train_split(tmp_path, photographs):
+    rows = [
+        {"path": path.relative_to(photographs).as_posix(), "label": path.parent.name}
+        | {"split": "test" if path.name < "010" else "train"}
+        for path in photographs.rglob("*.*")
+    ]
+    source = write_table(photographs / "t.csv", rows)
+    split = {"method": "given", "val_from_train": 0.2}
+    report, outputs = run(tmp_path / "out", source, split=split)
+    assert {name: report.counts[name] for name in ("train", "val", "test")} == {
+        "train": 48,
+        "val": 12,
+        "test": 20,
+    }
+    test = catalog(outputs).filter(split="test")["key"]
+    assert all(key.rpartition("/")[2] < "010" for key in test)
+    rows[0]["split"] = "val"  # a source that has its own keeps them
+    report, _ = run(tmp_path / "own", write_table(photographs / "t.csv", rows), split=split)
+    assert report.counts["val"] == 1

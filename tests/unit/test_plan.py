@@ -146,7 +146,11 @@ def test_what_makes_a_data_set_stale_and_who_reads_it(plan):
 
 def test_shares_of_a_split_that_nobody_draws_change_nothing(plan):
     spores, fish = (plan.config.datasets[name] for name in ("spores", "fish"))
-    assert spores.determines_splits() == {"method": "given", "near_duplicate_bits": 4}
+    assert spores.determines_splits() == {
+        "method": "given",
+        "near_duplicate_bits": 4,
+        "val_from_train": 0,
+    }
     assert set(spores.determines_images()) == {"source", "image", "names", "parts", "shards"}
     assert fish.determines_splits() == fish.split.model_dump(mode="json")
 

@@ -34,6 +34,9 @@ class SplitConfig(ConfigModel):
     the data set."""
     val: Fraction = 0.1
     test: Fraction = 0.1
+    val_from_train: Fraction = 0
+    """With `given` and a source without validation images: the share of each class's training
+    images that validates instead, drawn as by `stratified`. Test images stay as they are."""
     keep_together: list[Literal["near_duplicates", "group"]] = Field(default=[])
     """What never stands in two splits, unless the source says so: versions of one photograph, or
     images of one `group` (a slide, an animal, a day), which is a column of the source or is read
@@ -118,5 +121,8 @@ class DatasetConfig(ConfigModel):
     def determines_splits(self) -> dict[str, Any]:
         """What of it can change the catalog of given images, as plain values."""
         if self.split.method == "given":  # shares that are drawn by nobody
-            return self.split.model_dump(mode="json", include={"method", "near_duplicate_bits"})
+            wanted = {"method", "near_duplicate_bits", "val_from_train"}
+            if self.split.val_from_train:  # then groups decide as well
+                wanted |= {"keep_together", "group_pattern"}
+            return self.split.model_dump(mode="json", include=wanted)
         return self.split.model_dump(mode="json")

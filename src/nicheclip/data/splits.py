@@ -64,12 +64,20 @@ def choose_splits(
         InputError: the method is ``given``, and the source names no split for an image.
     """
     if config.method == "given":
-        return _given(rows, kept)
+        splits = _given(rows, kept)
+        if not config.val_from_train or (splits == VAL).any():
+            return splits
     places, classes = np.zeros(len(rows)), np.zeros(len(rows), np.int32)
     numbers: dict[str, int] = {}
     for where, frame in rows.batches(["sha256", "class_id"]):
         places[where] = [unit_interval(seed, "split", one) for one in frame["sha256"]]
         classes[where] = [numbers.setdefault(one, len(numbers)) for one in frame["class_id"]]
+    if config.method == "given":
+        drawn = config.model_copy(update={"val": config.val_from_train, "test": 0.0})
+        train = splits == TRAIN
+        of_train = None if groups is None else groups[train[kept]]
+        splits[train] = by_shares(places[train], classes[train], drawn, of_train)
+        return splits
     splits = np.full(len(rows), NONE, np.int8)
     method = by_hash if config.method == "hash" else by_shares
     splits[kept] = method(places[kept], classes[kept], config, groups)
