@@ -7,7 +7,9 @@ from types import SimpleNamespace
 from workflow_rules import loaded_workflow
 
 # Enough for the functions of all rules.
-WILDCARDS = SimpleNamespace(dataset="fungi", captions="visual", run="fungi-tiny", model="tiny")
+WILDCARDS = SimpleNamespace(
+    dataset="fungi", captions="visual", run="fungi-tiny", model="tiny", task="few", job="upl"
+)
 
 
 def values(rule, *, attempt, megabytes=1000):

@@ -104,7 +104,7 @@ rule judge_adapted:
         "../../envs/evaluate.yaml"
     resources:
         mem_mb=memory(2000, 2),
-        runtime=minutes(60),
+        runtime=minutes(60, 0.1),
     params:
         task=lambda w: settings(CONFIG.tasks[w.task]),
         adapted=lambda w: {
