@@ -24,7 +24,7 @@ from nicheclip.models.openclip import load, open_clip
 from nicheclip.reporting.figures import CURVES
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, sha256_file, write_json
-from nicheclip.training.losses import Pairs
+from nicheclip.training.losses import Logits, Pairs
 from nicheclip.training.objectives.contrastive import Contrastive
 from nicheclip.training.objectives.multi_positive import MultiPositive
 from nicheclip.training.run import TrainingRun, train
@@ -351,7 +351,7 @@ def gradients(fabric: Fabric, folder: str) -> None:
         own = Pairs(*features.chunk(2), labels[part])
         rows = (own.images, own.texts, own.labels)
         everyone = Pairs(*(Processes(fabric).gather(tensor, sizes) for tensor in rows))
-        share = objective.share(None, own, everyone, scale, offset)
+        share = objective.share(None, own, everyone, Logits(scale), offset)
         fabric.backward(share * fabric.world_size)
         if fabric.is_global_zero:
             name = f"{objective.__name__}-{fabric.world_size}.pt"
