@@ -457,12 +457,17 @@ def test_classes_that_differ_in_their_writing_alone_are_noted(tmp_path, caplog):
     assert "several classes are called so: 'Rose', 'rose'" in caplog.text
 
 
-def test_splits_of_the_source_that_are_drawn_anew_are_noted(tmp_path, photographs):
-    rows = [
+def rows_with_splits(photographs):
+    """Of a table; the first ten of each class are for test."""
+    return [
         {"path": path.relative_to(photographs).as_posix(), "label": path.parent.name}
         | {"split": "test" if path.name < "010" else "train"}
         for path in photographs.rglob("*.*")
     ]
+
+
+def test_splits_of_the_source_that_are_drawn_anew_are_noted(tmp_path, photographs):
+    rows = rows_with_splits(photographs)
     source = write_table(photographs / "t.csv", rows)
     report, _ = run(tmp_path / "given", source, split={"method": "given"})
     assert report.noted == [] and report.counts["test"] == 20
@@ -472,11 +477,7 @@ def test_splits_of_the_source_that_are_drawn_anew_are_noted(tmp_path, photograph
 
 
 def test_validation_images_can_be_taken_from_a_given_train_split(tmp_path, photographs):
-    rows = [
-        {"path": path.relative_to(photographs).as_posix(), "label": path.parent.name}
-        | {"split": "test" if path.name < "010" else "train"}
-        for path in photographs.rglob("*.*")
-    ]
+    rows = rows_with_splits(photographs)
     source = write_table(photographs / "t.csv", rows)
     split = {"method": "given", "val_from_train": 0.2}
     report, outputs = run(tmp_path / "out", source, split=split)

@@ -6,11 +6,11 @@ A file names what differs from a method's defaults in `config/adaptation.py`.
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from nicheclip.config.adaptation import Method, TrainedMethod
 from nicheclip.config.base import ConfigModel
+from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 
 
@@ -32,8 +32,8 @@ def read_published(file: Path) -> PublishedMethod:
         InputError: it cannot be read, or a key is wrong.
     """
     try:
-        return PublishedMethod.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        return PublishedMethod.model_validate(read_yaml(file))
+    except ValidationError as error:
         raise InputError(f"{file}: no published hyperparameters: {error}") from error
 
 

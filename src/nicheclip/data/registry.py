@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.sources import ArchiveSource, HubSource, ManualSource
+from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 
 SplitName = Literal["train", "val", "test", "all"]
@@ -59,8 +59,8 @@ def load_entry(registry: Path | str, name: str) -> RegistryEntry:
             + f" Known: {', '.join(known) or 'none'}."
         )
     try:
-        entry = RegistryEntry.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        entry = RegistryEntry.model_validate(read_yaml(path))
+    except ValidationError as error:
         raise InputError(f"{path}: not a valid registry entry: {error}") from error
     if entry.name != name:
         raise InputError(f"{path}: 'name' is {entry.name!r}, but the file is called {name!r}.")

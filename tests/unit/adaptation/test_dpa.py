@@ -11,7 +11,6 @@ from nicheclip.engine.objective import Epoch
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.classifier import read_classifier
 from small_trained import (
-    Task,
     check_resumes,
     count,
     method,
@@ -22,11 +21,6 @@ from small_trained import (
     trained_names,
     unit,
 )
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    return Task(tmp_path_factory.mktemp("task"))
 
 
 def softmax(values):

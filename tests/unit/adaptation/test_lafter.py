@@ -13,7 +13,6 @@ from nicheclip.models.openclip import load
 from nicheclip.runtime.errors import InputError
 from small_features import texts_of
 from small_trained import (
-    Task,
     check_resumes,
     classifier,
     count,
@@ -26,11 +25,6 @@ from small_trained import (
 )
 
 LAFTER = {"prompt_tokens": 3, "text_steps": 20}
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    return Task(tmp_path_factory.mktemp("task"))
 
 
 def literal_smoothed(logits, label, smoothing):

@@ -13,7 +13,6 @@ from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.openclip import load
 from nicheclip.runtime.errors import InputError
 from small_trained import (
-    Task,
     check_resumes,
     method,
     on_vit_b_32,
@@ -22,11 +21,6 @@ from small_trained import (
     reached,
     trained_names,
 )
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    return Task(tmp_path_factory.mktemp("task"))
 
 
 def batch_of(objective, size=4, epoch=0):

@@ -10,7 +10,6 @@ from nicheclip.adaptation.trained.pouf import negative_information, transport_co
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.runtime.errors import InputError
 from small_trained import (
-    Task,
     check_resumes,
     classifier,
     count,
@@ -20,11 +19,6 @@ from small_trained import (
     reached,
     unit,
 )
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    return Task(tmp_path_factory.mktemp("task"))
 
 
 def softmax(values):

@@ -13,7 +13,6 @@ from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.openclip import load
 from nicheclip.runtime.errors import InputError
 from small_trained import (
-    Task,
     check_resumes,
     classifier,
     count,
@@ -27,11 +26,6 @@ from small_trained import (
 )
 
 RECLIP = {"neighbours": 3}
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    return Task(tmp_path_factory.mktemp("task"))
 
 
 def begun(task, epochs=1, **changes):

@@ -14,7 +14,7 @@ import torch
 from nicheclip.models.deltas import DELTA_FILE
 from nicheclip.models.openclip import load
 from nicheclip.runtime.errors import InputError
-from small_trained import Task, classifier
+from small_trained import classifier
 from small_training import start_model
 
 TESTS = Path(__file__).parents[2]
@@ -27,11 +27,6 @@ METHODS = {
     "dpa": {"optimizer": STEADY},
     "must": {"optimizer": STEADY, "threshold": 0.4},
 }
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    return Task(tmp_path_factory.mktemp("task"))
 
 
 @pytest.mark.parametrize("kind", [*METHODS, "lafter"])

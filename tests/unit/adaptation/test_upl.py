@@ -13,7 +13,6 @@ from nicheclip.models.encode import encode_images, encode_texts
 from nicheclip.models.openclip import load
 from nicheclip.runtime.errors import InputError
 from small_trained import (
-    Task,
     check_resumes,
     classifier,
     count,
@@ -25,11 +24,6 @@ from small_trained import (
 )
 
 UPL = {"context_tokens": 2, "images_per_class": 3}
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    return Task(tmp_path_factory.mktemp("task"))
 
 
 def literal_choice(logits, per_class, value):
