@@ -119,6 +119,9 @@ class AdaptationConfig(GridModel):
     """Of order, views and new weights; the start is the same for all."""
     compute: ComputeConfig = ComputeConfig()
     """Of a method that trains. A change here is no reason to adapt again."""
+    same_job_as: str | None = None
+    """Another entry that trains from the same start: its job does this one too, with its `compute`.
+    For small entries, where a job's start (seconds) costs more than the work."""
 
     @property
     def trains(self) -> bool:

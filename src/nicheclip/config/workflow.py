@@ -105,6 +105,8 @@ class Config(ConfigModel):
                 yield f"adaptation.{name}.run", adaptation.run, "training"
             if adaptation.model:
                 yield f"adaptation.{name}.model", adaptation.model, "models"
+            if adaptation.same_job_as:
+                yield f"adaptation.{name}.same_job_as", adaptation.same_job_as, "adaptation"
 
     @model_validator(mode="after")
     def _tasks_are_of_their_own(self) -> "Config":
@@ -118,6 +120,25 @@ class Config(ConfigModel):
                         f"tasks.{name}.texts: {captions!r} describes the data set {described!r}, "
                         f"not {task.dataset!r}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _jobs_are_of_one_start(self) -> "Config":
+        for name, one in self.adaptation.items():
+            if one.same_job_as is None:
+                continue
+            where, other = f"adaptation.{name}.same_job_as", self.adaptation[one.same_job_as]
+            if not (one.trains and other.trains):
+                raise ValueError(
+                    f"{where}: both must be methods that train; the others share a job as it is"
+                )
+            if (one.run, one.model) != (other.run, other.model):
+                raise ValueError(f"{where}: {one.same_job_as!r} starts from another model")
+            if other.same_job_as is not None:
+                raise ValueError(
+                    f"{where}: {one.same_job_as!r} is itself done in the job of "
+                    f"{other.same_job_as!r}; name that one"
+                )
         return self
 
     @model_validator(mode="after")

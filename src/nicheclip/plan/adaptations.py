@@ -1,5 +1,5 @@
-"""Adaptation without labels: tasks, subjects, and the jobs, one for each method that trains and one
-for all others that have the same start.
+"""Adaptation without labels: tasks, subjects, and the jobs, one for each method that trains (and
+for those that the config puts beside it) and one for all others that have the same start.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class AdaptationJob:
     @property
     def modules(self) -> list[str]:
         """The modules of the library that it finds by the names of its methods."""
-        kinds = [one.method.kind for one in self.entries.values() if one.trains]
+        kinds = sorted({one.method.kind for one in self.entries.values() if one.trains})
         return [f"{TRAINED}.{kind}" for kind in kinds] or [FEATURES]
 
     @property
@@ -60,8 +60,8 @@ class AdaptationJob:
 
     @property
     def compute(self) -> ComputeConfig:
-        """With what: its entries share it, for they are one or train nothing."""
-        return next(iter(self.entries.values())).compute
+        """With what: the entry that it is named after says so; methods that do not train do not."""
+        return self.entries.get(self.name, next(iter(self.entries.values()))).compute
 
 
 class Starts(Protocol):
@@ -102,7 +102,9 @@ class Adaptations:
         """The jobs that adapt, by name."""
         entries: dict[str, dict[str, AdaptationConfig]] = {}
         for name, one in self._config.adaptation.items():
-            job = name if one.trains else f"{TRAINING_FREE}{one.run or one.model}"
+            job = f"{TRAINING_FREE}{one.run or one.model}"
+            if one.trains:
+                job = one.same_job_as or name
             entries.setdefault(job, {})[name] = one
         return {
             job: AdaptationJob(job, self.start(next(iter(of))), of) for job, of in entries.items()
