@@ -100,7 +100,7 @@ def test_rows_follow_the_contract(tmp_path, photographs):
         "near duplicates of train in test": 0,
         "converted: format": 20,
     }
-    assert report.dropped == report.noted == []
+    assert report.dropped.examples == report.noted == []
 
 
 def test_classes_count_their_images(tmp_path, photographs):
@@ -121,7 +121,7 @@ def test_the_same_bytes_in_every_run_and_for_any_number_of_workers(tmp_path, pho
     second, two = run(tmp_path / "two", folder(photographs), shards=2, workers=workers)
     assert [sha256_file(path) for path in one] == [sha256_file(path) for path in two]
     assert first == second
-    assert len(first.dropped) == 3
+    assert len(first.dropped.examples) == 3
 
 
 def test_bad_and_repeated_images_are_dropped_with_a_reason(tmp_path, photographs):
@@ -137,7 +137,7 @@ def test_bad_and_repeated_images_are_dropped_with_a_reason(tmp_path, photographs
         },
     )
     report, outputs = run(tmp_path / "out", folder(photographs))
-    assert {dropped.key: dropped.reason for dropped in report.dropped} == {
+    assert {dropped.key: dropped.reason for dropped in report.dropped.examples} == {
         "a/cut.jpg": "truncated",
         "a/empty.jpg": "zero bytes",
         "a/text.jpg": "not an image, or of a format that is not read",
@@ -227,7 +227,7 @@ def test_a_key_that_stands_twice_is_read_once(tmp_path):
     fill(tmp_path, {"0.jpg": jpeg(0), "1.jpg": jpeg(1)})
     rows = [{"path": path, "label": path} for path in ("0.jpg", "1.jpg", "0.jpg")]
     report, _ = run(tmp_path / "out", write_table(tmp_path / "t.csv", rows))
-    assert [(one.key, one.reason) for one in report.dropped] == [
+    assert [(one.key, one.reason) for one in report.dropped.examples] == [
         ("0.jpg = 0.jpg", "duplicate of another image")
     ]
 
