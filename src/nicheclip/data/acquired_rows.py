@@ -12,7 +12,7 @@ from nicheclip.data.acquire import PartFiles
 from nicheclip.schemas import ACQUIRED, DROPPED, reading_parquet
 
 #: rows that are in memory
-ROWS_AT_ONCE = 1 << 15
+ROWS_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)

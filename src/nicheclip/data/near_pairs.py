@@ -13,7 +13,7 @@ from nicheclip.data.buckets import Buckets
 #: bits of a perceptual hash
 BITS = 64
 #: hashes that are compared in memory
-HASHES_OF_A_BUCKET = 1 << 19
+HASHES_OF_A_BUCKET = 1 << 18
 #: hashes that may share the compared pieces by chance, as a power of two
 BY_CHANCE = 2
 #: a hash as a record on disk
