@@ -35,7 +35,7 @@ from nicheclip.config.adaptation import FairMethod
 from nicheclip.config.training import ComputeConfig, ModelConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.image_tars import ImageTars
-from nicheclip.data.split_files import write_split
+from nicheclip.data.split_files import SplitWriter, placed_images
 from nicheclip.engine.loading import Batch
 from nicheclip.engine.objective import Epoch, Step
 from nicheclip.engine.processes import join_processes
@@ -58,14 +58,15 @@ def write_images(folder: Path, count: int, edge: int) -> ImageSet:
             noise = Image.fromarray(coarse).resize((edge, edge), Image.Resampling.BICUBIC)
             noise.save(encoded, "JPEG")
             images.add(f"{number:016x}", encoded.getvalue())
-            rows.append({"image_id": f"{number:016x}", "class_id": "a", "split": "train"})
+            rows.append({"image_id": f"{number:016x}", "class_id": "a"})
         places = images.finish()
     frame = pl.DataFrame(rows).with_columns(
         tar=pl.lit(0, pl.Int32),
         offset=pl.Series(places.offset, dtype=pl.Int64),
         size=pl.Series(places.size, dtype=pl.Int32),
     )
-    write_split(folder / "train", frame, classes=["a"], tars=["../00000.tar"])
+    with SplitWriter(folder / "train", classes=["a"], tars=["../00000.tar"]) as writer:
+        writer.add(placed_images(frame.sort("offset"), pl.Enum(["a"]), 0))
     return ImageSet(folder / "train")
 
 

@@ -7,8 +7,9 @@ some minutes and 4 GB of disk in the temporary folder.
 it made: ``open`` maps the train split, ``plan`` is every batch of one epoch, ``read`` looks up the
 places of 10,000 images. Each figure comes from a process of its own. Memory is what only this
 process has (its private pages), over what it had after importing: a mapped file is shared and can
-be dropped, so it does not count. For ``curate`` it is the most at any time, libraries included. The
-plain way holds, for each image, its id, class and place in the tar as Python objects.
+be dropped, so it does not count. For ``curate`` it is the most at any time, libraries included, and
+the seconds of the processor stand beside those of the clock: others may use the machine. The plain
+way holds, for each image, its id, class and place in the tar as Python objects.
 """
 
 import hashlib
@@ -54,13 +55,16 @@ def make_part(folder: Path, part: range) -> None:
             count = len(numbers)
             ids = [digest(-1 - int(n))[:16] for n in numbers]
             columns = {name: pa.array([""] * count) for name in ACQUIRED.names}
+            columns |= {name: pa.nulls(count, pa.string()) for name in ("split", "group")}
+            labels = pa.array([f"class {n % CLASSES:03d}" for n in numbers])
             columns |= {
                 "position": pa.array(numbers),
                 "image_id": pa.array(ids),
                 "key": pa.array([f"class/{n}.jpg" for n in numbers]),
                 "sha256": pa.array([digest(int(n - (n % 50 == 49))) for n in numbers]),
                 "phash": pa.array([int(i, 16) for i in ids], pa.uint64()),
-                "class_id": pa.array([f"class {n % CLASSES}" for n in numbers]),
+                "class_id": labels,
+                "name": labels,
                 "converted": pa.array([[]] * count, pa.list_(pa.string())),
                 "tar": pa.array([start // IMAGES_OF_A_TAR] * count, pa.int32()),
                 "offset": pa.array((numbers - start) * 60_000 + 512),
@@ -87,9 +91,9 @@ def private_bytes() -> int:
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
 
 
-def measure(what: str, folder: Path) -> tuple[float, int]:
-    """Seconds and bytes of one step, in this process."""
-    before, start = private_bytes(), time.perf_counter()
+def measure(what: str, folder: Path) -> tuple[float, float, int]:
+    """Seconds, those of the processor, and bytes of one step, in this process."""
+    before, start, used = private_bytes(), time.perf_counter(), time.process_time()
     train = folder / "out/train"
     if what == "curate":
         curate("scale", SplitConfig(), seed=0, parts=parts_of(folder), folder=folder / "out")
@@ -107,18 +111,19 @@ def measure(what: str, folder: Path) -> tuple[float, int]:
         wanted = ["image_id", "class_id", "tar", "offset", "size"]
         tables = [pq.read_table(part.rows, columns=wanted) for part in parts_of(folder)]
         held = [tuple(row.values()) for table in tables for row in table.to_pylist()]
-    seconds = time.perf_counter() - start
+    seconds, used = time.perf_counter() - start, time.process_time() - used
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if what == "curate" else 0
-    return seconds, max(peak, private_bytes()) - before
+    return seconds, used, max(peak, private_bytes()) - before
 
 
-def in_a_process(what: str, folder: Path) -> tuple[float, int]:
-    """``measure`` in a process of its own."""
+def in_a_process(what: str, folder: Path) -> str:
+    """``measure`` in a process of its own, as a cell of the table."""
     done = subprocess.run(
         [sys.executable, __file__, what, str(folder)], capture_output=True, text=True, check=True
     )
-    seconds, size = json.loads(done.stdout)
-    return seconds, size
+    seconds, used, size = json.loads(done.stdout)
+    processor = f" ({used:.2f} s of the processor)" if what == "curate" else ""
+    return f"{seconds:.2f} s{processor}, {size / MIB:.0f} MiB"
 
 
 def main() -> None:
@@ -133,10 +138,8 @@ def main() -> None:
             for number, start in enumerate(range(0, 10**power, IMAGES_OF_A_PART)):
                 part = range(start, min(start + IMAGES_OF_A_PART, 10**power))
                 make_part(folder / f"part-{number:03d}", part)
-            cells = []
-            for step in ("curate", "open", "plan", "read", "lists"):
-                seconds, size = in_a_process(step, folder)
-                cells.append(f"{seconds:.2f} s, {size / MIB:.0f} MiB")
+            steps = ("curate", "open", "plan", "read", "lists")
+            cells = [in_a_process(step, folder) for step in steps]
         print(f"| 10^{power} | {' | '.join(cells)} |", flush=True)
 
 

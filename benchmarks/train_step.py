@@ -14,7 +14,6 @@ import statistics
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.data.image_tars import ImageTars
 from nicheclip.data.mapped import write_mapped
 from nicheclip.data.sample_texts import captions_file
-from nicheclip.data.split_files import by_tar, write_split
+from nicheclip.data.split_files import SplitWriter, placed_images
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.sampling import Sampling
 from nicheclip.models.openclip import create, load, save
@@ -57,8 +56,9 @@ def make_images(folder: Path, images: int = IMAGES_IN_ALL, edge: int = 80) -> Tr
         places = tars.finish()
     classes = ["abc"[i % 3] for i in range(images)]
     columns = {"image_id": ids, "class_id": classes} | places._asdict()
-    pieces = partial(by_tar, pl.DataFrame(columns), range(1))
-    write_split(folder / "train", pieces, classes="abc", tars=["../0.tar"])
+    frame = pl.DataFrame(columns).sort("offset")
+    with SplitWriter(folder / "train", classes="abc", tars=["../0.tar"]) as writer:
+        writer.add(placed_images(frame, pl.Enum("abc"), 0))
     texts = [{"class_id": name} for name in "abc"]
     class_texts = folder / "class_texts.arrow"
     write_mapped(class_texts, CLASS_TEXTS, [pa.Table.from_pylist(texts, schema=CLASS_TEXTS)])

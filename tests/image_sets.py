@@ -1,6 +1,5 @@
 """Splits of a few images with labels and texts, as the workflow's stages write them."""
 
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +10,7 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.data.image_tars import ImageTars
 from nicheclip.data.mapped import write_mapped
 from nicheclip.data.sample_texts import captions_file
-from nicheclip.data.split_files import by_tar, write_split
+from nicheclip.data.split_files import SplitWriter, placed_images
 from nicheclip.schemas import ASSIGNED, CLASS_TEXTS
 from nicheclip.terms import SPLITS
 
@@ -43,8 +42,10 @@ def write_images(folder: Path, rows: list[dict], *, tars: int = 1) -> Path:
     names = [f"../tars/{number:05d}.tar" for number in range(tars)]
     for split in SPLITS:
         images = frame.filter(pl.col("split") == split)
-        pieces = partial(by_tar, images, range(tars))
-        write_split(folder / split, pieces, classes=classes, tars=names)
+        with SplitWriter(folder / split, classes=classes, tars=names) as writer:
+            for tar in range(tars):
+                mine = images.filter(pl.col("tar") == tar).sort("offset")
+                writer.add(placed_images(mine, pl.Enum(classes), 0))
     return folder
 
 

@@ -1,6 +1,6 @@
 """An objective of the engine that is no CLIP: a student of two modules follows a moving average.
 
-``python toy_objective.py FOLDER ARGUMENTS`` runs it and, at a step, sends itself a signal.
+``python toy_objective.py FOLDER ARGUMENTS`` calls ``run_disturbed`` with the arguments in JSON.
 """
 
 import json
@@ -152,21 +152,20 @@ class Toy(Objective):
         torch.save(content, folder / "toy.pt")
 
 
-def main():
-    folder, arguments = Path(sys.argv[1]), json.loads(sys.argv[2])
+def run_disturbed(folder, *, at_step=None, signal=None, every_step=True, choose=False, nodes=1):
+    """Train in this process, which sends itself a signal after a step."""
 
     def disturb(step):
-        if step + 1 == arguments.get("at_step"):
-            os.kill(os.getpid(), arguments["signal"])
+        if step + 1 == at_step:
+            os.kill(os.getpid(), signal)
 
-    every_step = arguments.get("every_step", True) and "at_step" in arguments
     run(
-        settings(1e-9 if every_step else 600.0, arguments.get("nodes", 1)),
-        lambda: Toy(choose=arguments.get("choose", False), disturb=disturb),
+        settings(1e-9 if every_step and at_step else 600.0, nodes),
+        lambda: Toy(choose=choose, disturb=disturb),
         run_folder=folder / "run",
         output=folder / "out",
     )
 
 
 if __name__ == "__main__":
-    main()
+    run_disturbed(Path(sys.argv[1]), **json.loads(sys.argv[2]))

@@ -12,7 +12,18 @@ from source_files import jpeg, png
 
 from acquired_files import acquire_and_curate, acquire_parts
 from nicheclip.config.data import DatasetConfig, SplitConfig
-from nicheclip.data import acquired, acquired_rows, catalog_writer, image_tars, repeated_images
+from nicheclip.data import (
+    acquired,
+    acquired_rows,
+    catalog_writer,
+    draw,
+    image_tars,
+    left_out,
+    near_duplicates,
+    near_pairs,
+    repeated_images,
+    split_files,
+)
 from nicheclip.data.acquired_rows import AcquiredPart
 from nicheclip.data.curate import curate
 from nicheclip.data.image_set import ImageSet
@@ -100,7 +111,7 @@ def test_rows_follow_the_contract(tmp_path, photographs):
         "near duplicates of train in test": 0,
         "converted: format": 20,
     }
-    assert report.dropped == report.noted == []
+    assert report.dropped.examples == report.noted == []
 
 
 def test_classes_count_their_images(tmp_path, photographs):
@@ -121,7 +132,7 @@ def test_the_same_bytes_in_every_run_and_for_any_number_of_workers(tmp_path, pho
     second, two = run(tmp_path / "two", folder(photographs), shards=2, workers=workers)
     assert [sha256_file(path) for path in one] == [sha256_file(path) for path in two]
     assert first == second
-    assert len(first.dropped) == 3
+    assert len(first.dropped.examples) == 3
 
 
 def test_bad_and_repeated_images_are_dropped_with_a_reason(tmp_path, photographs):
@@ -137,7 +148,7 @@ def test_bad_and_repeated_images_are_dropped_with_a_reason(tmp_path, photographs
         },
     )
     report, outputs = run(tmp_path / "out", folder(photographs))
-    assert {dropped.key: dropped.reason for dropped in report.dropped} == {
+    assert {dropped.key: dropped.reason for dropped in report.dropped.examples} == {
         "a/cut.jpg": "truncated",
         "a/empty.jpg": "zero bytes",
         "a/text.jpg": "not an image, or of a format that is not read",
@@ -227,7 +238,7 @@ def test_a_key_that_stands_twice_is_read_once(tmp_path):
     fill(tmp_path, {"0.jpg": jpeg(0), "1.jpg": jpeg(1)})
     rows = [{"path": path, "label": path} for path in ("0.jpg", "1.jpg", "0.jpg")]
     report, _ = run(tmp_path / "out", write_table(tmp_path / "t.csv", rows))
-    assert [(one.key, one.reason) for one in report.dropped] == [
+    assert [(one.key, one.reason) for one in report.dropped.examples] == [
         ("0.jpg = 0.jpg", "duplicate of another image")
     ]
 
@@ -318,18 +329,43 @@ def test_another_split_reads_no_image_again(tmp_path, photographs):
 
 
 def test_rows_leave_memory_in_groups(tmp_path, photographs, monkeypatch):
-    _, expected = run(tmp_path / "plain", folder(photographs))
+    _, expected = run(tmp_path / "plain", folder(photographs), shards=3)
     monkeypatch.setattr(acquired, "ROWS_AT_ONCE", 32)
     monkeypatch.setattr(acquired_rows, "ROWS_AT_ONCE", 16)
     monkeypatch.setattr(repeated_images, "ROWS_OF_A_BUCKET", 10)
     monkeypatch.setattr(catalog_writer, "ROWS_OF_A_BUCKET", 10)
-    _, outputs = run(tmp_path / "out", folder(photographs))
+    monkeypatch.setattr(draw, "IMAGES_OF_A_BUCKET", 10)
+    monkeypatch.setattr(split_files, "ROWS_OF_A_BUCKET", 10)
+    monkeypatch.setattr(near_duplicates, "HASHES_OF_A_BUCKET", 10)
+    monkeypatch.setattr(near_pairs, "HASHES_OF_A_BUCKET", 10)
+    _, outputs = run(tmp_path / "out", folder(photographs), shards=3)
     rows = tmp_path / "out/parts/00000/rows.parquet"
     assert pq.read_metadata(rows).num_row_groups == 3  # 80 images
     assert pl.read_parquet(rows)["position"].to_list() == list(range(80))
     assert pq.read_metadata(outputs[0]).num_row_groups == 8
     assert catalog(outputs).equals(catalog(expected))
     assert sha256_file(outputs[1]) == sha256_file(expected[1])
+    for name in ("train/images", "train/labels", "val/images", "test/labels"):
+        one, other = (tmp_path / f"{out}/{name}.arrow" for out in ("plain", "out"))
+        assert sha256_file(one) == sha256_file(other)
+
+
+def test_of_many_left_out_images_the_first_are_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr(left_out, "LISTED", 3)
+    monkeypatch.setattr(repeated_images, "LISTED", 3)
+    files = {f"{'ab'[i % 2]}/{i}.jpg": jpeg(i) for i in range(6)}
+    files |= {f"{'ab'[i % 2]}/again-{i}.jpg": jpeg(i) for i in range(5)} | {"a/!.jpg": b"none"}
+    fill(tmp_path / "d", files)
+    report, _ = run(tmp_path / "out", folder(tmp_path / "d"))
+    assert report.counts["images"] == 6 and report.dropped.counts == {
+        "duplicate of another image": 5,
+        "not an image, or of a format that is not read": 1,
+    }
+    assert [one.key for one in report.dropped.examples] == [
+        "a/!.jpg",
+        "a/again-0.jpg = a/0.jpg",
+        "a/again-2.jpg = a/2.jpg",
+    ]
 
 
 def test_what_a_killed_job_left_goes_with_the_next(tmp_path, photographs):

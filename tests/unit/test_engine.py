@@ -1,24 +1,20 @@
 """The engine with a toy objective: two modules, a teacher, state of its own, no text, no image."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from fork_server import start
 from nicheclip.engine.engine import run
 from nicheclip.engine.interruption import EXIT_STATUS
 from nicheclip.engine.records import RunLog
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, sha256_file
-from toy_objective import SAMPLES, Toy, settings
+from toy_objective import SAMPLES, Toy, run_disturbed, settings
 
-TESTS = Path(__file__).parents[1]
 #: 25 samples in batches of 4: six steps an epoch, the last of five samples
 STEPS = 18
 
@@ -42,17 +38,13 @@ def unbroken(tmp_path_factory):
     return folder
 
 
-def process(folder, **arguments):
-    """A run in a process of its own, disturbed as ``arguments`` say; its status and errors."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(TESTS)])}
-    done = subprocess.run(
-        [sys.executable, str(TESTS / "toy_objective.py"), str(folder), json.dumps(arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stderr
+def process(folder, **disturbance):
+    """A run in a process of its own, disturbed as ``run_disturbed`` says; its status and errors."""
+    folder.mkdir(exist_ok=True)
+    errors = folder / "errors.txt"
+    started = start(run_disturbed, folder, errors=errors, **disturbance)
+    started.join(timeout=300)
+    return started.exitcode, errors.read_text()
 
 
 def test_it_learns_and_its_report_says_what_was_done(unbroken):
@@ -121,19 +113,25 @@ def test_chosen_samples_are_the_same_after_a_kill_within_an_epoch(tmp_path):
 
 def test_two_processes_train_like_one(tmp_path, unbroken):
     """Slices of two and two, and of three and two in the last step of an epoch."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([*sys.path, str(TESTS)]),
+    environment = {
         "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(29000 + os.getpid() % 1000),
-        "GROUP_RANK": "0",
     }
-    program = [sys.executable, str(TESTS / "toy_objective.py"), str(tmp_path), '{"nodes": 2}']
     ranks = [
-        subprocess.Popen(program, env=environment | {"RANK": r, "LOCAL_RANK": "0", "GROUP_RANK": r})
-        for r in "01"
+        start(
+            run_disturbed,
+            tmp_path,
+            nodes=2,
+            errors=tmp_path / f"errors-{rank}.txt",
+            environment=environment | {"RANK": rank, "GROUP_RANK": rank},
+        )
+        for rank in "01"
     ]
-    assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
+    for rank in ranks:
+        rank.join(timeout=300)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
     one, two = state(unbroken), state(tmp_path)
     for part in ("module", "teacher"):
         for name, values in one[part].items():

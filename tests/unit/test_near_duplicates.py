@@ -1,8 +1,23 @@
 import numpy as np
 import pytest
 
-from nicheclip.data.near_duplicates import near_groups
-from nicheclip.data.near_pairs import near_pairs
+from nicheclip.data import near_duplicates, near_pairs
+
+
+def pairs_of(hashes, bits, spool):
+    found = near_pairs.near_pairs(lambda: [hashes[:9], hashes[9:]], len(hashes), bits, spool)
+    return found.tolist()
+
+
+def groups_of(hashes, bits, spool):
+    """The number of each image's group, or None where it stands alone."""
+    hashes = np.array(hashes, np.uint64)
+    rows = np.arange(len(hashes))
+    pieces = [(rows[:3], hashes[:3]), (rows[3:], hashes[3:])]
+    groups = near_duplicates.near_groups(lambda: pieces, len(hashes), bits, spool)
+    numbers = dict(zip(groups.rows.tolist(), groups.numbers.tolist(), strict=True))
+    assert set(numbers.values()) == set(range(groups.count))
+    return [numbers.get(row) for row in range(len(hashes))]
 
 
 def hashes_with_twins(n, flips, seed=0):
@@ -16,30 +31,33 @@ def hashes_with_twins(n, flips, seed=0):
     return np.concatenate([plain, twins])
 
 
+@pytest.mark.parametrize("size", [near_pairs.HASHES_OF_A_BUCKET, 10])
 @pytest.mark.parametrize("bits", [0, 1, 4, 7])
-def test_pairs_are_those_of_comparing_all(bits):
+def test_pairs_are_those_of_comparing_all(bits, size, tmp_path, monkeypatch):
+    monkeypatch.setattr(near_pairs, "HASHES_OF_A_BUCKET", size)
     flips = np.arange(40) % 10
     hashes = np.unique(hashes_with_twins(40, flips))
     slow = [
-        (i, j)
-        for i in range(len(hashes))
-        for j in range(i + 1, len(hashes))
-        if (int(hashes[i]) ^ int(hashes[j])).bit_count() <= bits
+        [int(one), int(other)]
+        for i, one in enumerate(hashes)
+        for other in hashes[i + 1 :]
+        if (int(one) ^ int(other)).bit_count() <= bits
     ]
-    assert near_pairs(hashes, bits).tolist() == [list(pair) for pair in slow]
+    shuffled = np.random.default_rng(1).permutation(hashes)
+    assert pairs_of(shuffled, bits, tmp_path) == slow
     assert len(slow) == ((flips > 0) & (flips <= bits)).sum()
 
 
-def test_groups_are_linked_by_pairs_and_equal_hashes_are_one():
+def test_groups_are_linked_by_pairs_and_equal_hashes_are_one(tmp_path):
     base = 0b1111_0000
     chain = [base, base ^ 0b11, base ^ 0b1111, 1 << 60, base]  # each link two bits
-    groups = near_groups(np.array([*chain, 1 << 60], np.uint64), bits=2)
+    groups = groups_of([*chain, 1 << 60, 0b111 << 40], 2, tmp_path)
     assert groups[0] == groups[1] == groups[2] == groups[4]
     assert groups[3] == groups[5] != groups[0]
-    apart = near_groups(np.array(chain, np.uint64), bits=1)
-    assert len(set(apart.tolist())) == 4
+    assert groups[6] is None
+    assert groups_of(chain, 1, tmp_path) == [0, None, None, None, 0]
 
 
-def test_no_image_and_one():
-    assert near_groups(np.zeros(0, np.uint64), 4).tolist() == []
-    assert near_groups(np.array([7], np.uint64), 4).tolist() == [0]
+def test_no_image_and_one(tmp_path):
+    assert groups_of([], 4, tmp_path) == []
+    assert groups_of([7], 4, tmp_path) == [None]

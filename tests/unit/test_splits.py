@@ -1,4 +1,6 @@
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nicheclip.config.data import SplitConfig
-from nicheclip.data.splits import by_hash, by_shares, normalise_split
+from nicheclip.data import draw as draw_module
+from nicheclip.data.draw import DRAWN, TEST, TRAIN, VAL, draw
+from nicheclip.data.near_duplicates import Groups
+from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import unit_interval
 from nicheclip.terms import SPLITS
@@ -18,16 +23,25 @@ def places_of(ids, labels, seed):
     return places, np.array([numbers[label] for label in labels], np.int32)
 
 
+def drawn(places, classes, config, groups=None):
+    """The numbers of the splits of images with these places and classes."""
+    images = np.zeros(len(places), DRAWN)
+    images["row"], images["place"], images["class"] = np.arange(len(places)), places, classes
+    splits = np.full(len(places), -1, np.int8)
+    with tempfile.TemporaryDirectory() as spool:
+        draw([images[:7], images[7:]], splits, config, groups, Path(spool))
+    return splits
+
+
 def hash_splits(ids, labels, config, *, seed):
-    return [SPLITS[n] for n in by_hash(*places_of(ids, labels, seed), config)]
+    config = config.model_copy(update={"method": "hash"})
+    return [SPLITS[n] for n in drawn(*places_of(ids, labels, seed), config)]
 
 
 def shares(sizes, seed=0, **config):
     """How many images of classes of these sizes are in each split."""
     labels = [str(label) for label, size in enumerate(sizes) for _ in range(size)]
-    splits = by_shares(
-        *places_of(map(str, range(len(labels))), labels, seed), SplitConfig(**config)
-    )
+    splits = drawn(*places_of(map(str, range(len(labels))), labels, seed), SplitConfig(**config))
     counts = Counter(zip(labels, splits.tolist(), strict=True))
     return [tuple(counts[str(label), n] for n in range(3)) for label in range(len(sizes))]
 
@@ -135,7 +149,40 @@ def test_every_class_trains_and_none_is_far_from_its_shares(sizes, val, test, se
 def test_shares_go_by_the_place_and_not_by_the_order_of_rows():
     ids, labels = [str(i) for i in range(50)], ["ab"[i % 2] for i in range(50)]
     config = SplitConfig(val=0.2, test=0.2)
-    found = dict(zip(ids, by_shares(*places_of(ids, labels, 1), config).tolist(), strict=True))
-    back = by_shares(*places_of(ids[::-1], labels[::-1], 1), config).tolist()
+    found = dict(zip(ids, drawn(*places_of(ids, labels, 1), config).tolist(), strict=True))
+    back = drawn(*places_of(ids[::-1], labels[::-1], 1), config).tolist()
     assert dict(zip(ids[::-1], back, strict=True)) == found
-    assert by_shares(*places_of(ids, labels, 2), config).tolist() != list(found.values())
+    assert drawn(*places_of(ids, labels, 2), config).tolist() != list(found.values())
+
+
+@pytest.mark.parametrize("method", ["stratified", "hash"])
+def test_buckets_on_disk_change_no_split(monkeypatch, method):
+    ids, labels = [str(i) for i in range(500)], ["abc"[i % 7 % 3] for i in range(500)]
+    config = SplitConfig(val=0.2, test=0.2, method=method)
+    places, classes = places_of(ids, labels, 1)
+    grouped = np.arange(0, 500, 5)
+    groups = Groups(grouped, grouped // 50, 10)
+    for group in range(10):
+        mine = grouped[groups.numbers == group]
+        places[mine] = places[mine].min()
+    whole = drawn(places, classes, config, groups)
+    monkeypatch.setattr(draw_module, "IMAGES_OF_A_BUCKET", 16)
+    assert drawn(places, classes, config, groups).tolist() == whole.tolist()
+
+
+def test_a_class_that_a_group_took_from_training_gets_a_group_or_an_image_back():
+    """By the places, class 0 trains with row 3 alone, whose group votes for the test."""
+    config = SplitConfig(val=0, test=0.7)
+    places = np.array([0.1, 0.2, 0.3, 0.15, 0.15, 0.15, 0.9])
+    places[3] = 0.9
+    classes = np.array([0, 0, 0, 0, 1, 1, 1])
+    assert drawn(places, classes, config).tolist() == [TEST] * 3 + [TRAIN] + [TEST] * 2 + [TRAIN]
+    group = Groups(np.array([3, 4, 5]), np.array([0, 0, 0]), 1)
+    splits = drawn(places, classes, config, group)
+    # the group is tested by two votes to one; the first image of class 0 trains in its stead
+    assert splits.tolist() == [TRAIN, TEST, TEST, TEST, TEST, TEST, TRAIN]
+    both = Groups(np.array([1, 2, 3, 4, 5]), np.array([1, 1, 0, 0, 0]), 2)
+    assert drawn(places, classes, config, both).tolist() == [
+        *(TEST, TRAIN, TRAIN, TEST, TEST, TEST, TRAIN)
+    ]
+    assert VAL not in splits

@@ -9,11 +9,10 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from nicheclip.data.acquire import PartFiles
-from nicheclip.runtime.manifest import Dropped
-from nicheclip.schemas import ACQUIRED, DROPPED, read_table
+from nicheclip.schemas import ACQUIRED, DROPPED, reading_parquet
 
 #: rows that are in memory
-ROWS_AT_ONCE = 1 << 16
+ROWS_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,6 @@ class AcquiredRows:
     def __len__(self) -> int:
         return sum(self._sizes)
 
-    def part(self, number: int) -> range:
-        """The numbers of the rows of a part."""
-        start = sum(self._sizes[:number])
-        return range(start, start + self._sizes[number])
-
     def batches(
         self, columns: Sequence[str] = tuple(ACQUIRED.names)
     ) -> Iterator[tuple[slice, pl.DataFrame]]:
@@ -65,11 +59,9 @@ class AcquiredRows:
         scanned = pl.scan_parquet([part.rows for part in self.parts])
         return scanned.filter(condition).collect().sort("position")
 
-    def dropped(self) -> pl.DataFrame:
-        """What acquiring left out (schema ``DROPPED``)."""
-        return pl.concat([pl.DataFrame(read_table(p.dropped, DROPPED)) for p in self.parts])
-
-
-def listed(dropped: pl.DataFrame) -> list[Dropped]:
-    """Rows of schema ``DROPPED`` in the order of the source."""
-    return [Dropped(key=key, reason=reason) for _, key, reason in dropped.sort("position").rows()]
+    def dropped(self) -> Iterator[pl.DataFrame]:
+        """What acquiring left out (schema ``DROPPED``), piece by piece."""
+        for part in self.parts:
+            with reading_parquet(part.dropped), pq.ParquetFile(part.dropped) as file:
+                for batch in file.iter_batches(ROWS_AT_ONCE, columns=DROPPED.names):
+                    yield pl.DataFrame(batch)

@@ -6,8 +6,8 @@ from nicheclip.runtime.manifest import Dropped
 from nicheclip.schemas import CLASSES
 from nicheclip.terms import RANKS
 
-#: rows of unfinished pieces, a row for each class and piece, that wait to be joined
-WAITING = 1 << 18
+#: rows of unfinished pieces, a row for each class and piece, that may always wait to be joined
+WAITING = 1 << 13
 
 
 class ClassTally:
@@ -33,7 +33,9 @@ class ClassTally:
             images=pl.lit(1, pl.Int64),
         )
         self._pieces.append(_joined(own))
-        if sum(piece.height for piece in self._pieces) > WAITING:
+        # as many wait as are joined already: joining stays a constant share of the work
+        waiting = sum(piece.height for piece in self._pieces[1:])
+        if waiting > max(WAITING, self._pieces[0].height):
             self._pieces = [_joined(pl.concat(self._pieces))]
 
     def doubts(self) -> list[Dropped]:

@@ -2,7 +2,7 @@
 
 The rows of all parts are streamed, once for each decision: which repeat others, which split each is
 in, and at last into the catalog, the classes and the indexes of the splits. What is held for each
-row is the decisions: a few bytes.
+row is the decisions: a few bytes. What has to be compared or sorted lies in buckets on disk.
 """
 
 import logging
@@ -20,16 +20,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from nicheclip.config.data import SplitConfig
-from nicheclip.data.acquired_rows import AcquiredPart, AcquiredRows, listed
+from nicheclip.data.acquired_rows import AcquiredPart, AcquiredRows
 from nicheclip.data.catalog_writer import CatalogWriter
 from nicheclip.data.class_tally import ClassTally
+from nicheclip.data.draw import TEST, TRAIN
 from nicheclip.data.image_groups import kept_together, near_duplicates
+from nicheclip.data.left_out import LeftOut
+from nicheclip.data.near_duplicates import Groups
 from nicheclip.data.repeated_images import describe, find_repeats
 from nicheclip.data.split_files import write_splits
-from nicheclip.data.splits import TEST, TRAIN, choose_splits, split_names
+from nicheclip.data.splits import choose_splits, split_names
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path
-from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.manifest import Dropped, Tally
 from nicheclip.schemas import CLASSES
 from nicheclip.terms import SPLITS
 
@@ -43,8 +46,9 @@ class CurateReport:
     counts: dict[str, int]
     """Images, classes, images of each split, near duplicates, and converted images by what was
     changed."""
-    dropped: list[Dropped]
-    """While acquiring and here, in the order of the source."""
+    dropped: Tally
+    """While acquiring and here, in the order of the source; all are counted, and the first listed
+    (``left_out``)."""
     noted: list[Dropped]
     """What is doubtful about the data set."""
 
@@ -81,44 +85,45 @@ def curate(
     with ExitStack() as files:
         spool = Path(files.enter_context(tempfile.TemporaryDirectory(prefix=".", dir=folder)))
         repeats = find_repeats(rows, spool)
-        left_out = listed(pl.concat([rows.dropped(), describe(repeats, rows)]))
-        photographs = near_duplicates(rows, repeats.kept, split.near_duplicate_bits)
-        groups = kept_together(rows, repeats.kept, photographs, split)
-        splits = choose_splits(rows, repeats.kept, split, groups=groups, seed=seed)
-        images = int(repeats.kept.sum())
+        left_out = LeftOut()
+        for dropped in rows.dropped():
+            left_out.add(dropped)
+        describe(repeats, rows, left_out)
+        kept, images = repeats.kept, int(repeats.kept.sum())
+        photographs = near_duplicates(rows, kept, split.near_duplicate_bits, spool)
+        groups = kept_together(rows, kept, photographs, split)
+        splits = choose_splits(rows, kept, split, groups=groups, seed=seed, spool=spool)
         catalog, tally = CatalogWriter(name, spool, images), ClassTally()
         noted = _Notes()
         _stream(rows, splits, catalog, tally, noted)
         classes = tally.table()
         if classes.height < 2:
-            raise InputError(_too_few(name, images, classes["class_id"].to_list(), left_out))
+            raise InputError(_too_few(name, images, classes["class_id"].to_list(), left_out.counts))
         catalog_path = files.enter_context(atomic_path(folder / "catalog.parquet"))
         classes_path = files.enter_context(atomic_path(folder / "classes.parquet"))
         catalog.finish(catalog_path, rows)
         pq.write_table(classes.to_arrow().cast(CLASSES), classes_path, compression="zstd")
-        write_splits(folder, rows, splits, classes["class_id"].to_list())
+        write_splits(folder, rows, splits, classes["class_id"].to_list(), spool)
     counts = {"images": images, "classes": classes.height}
     counts |= {one: int((splits == number).sum()) for number, one in enumerate(SPLITS)}
-    counts |= _twins(name, photographs, splits[repeats.kept])
+    counts |= _twins(name, photographs, splits)
     found = [*_unexpected(name, noted.given, expected), *tally.doubts()]
     if split.method != "given" and noted.given.keys() - {"all"}:
         reason = f"the source names splits, and others were drawn (split.method: {split.method}); "
         found.append(Dropped(key=name, reason=f"{reason}`split: {{method: given}}` keeps its own"))
     for one in found:
         log.warning("%s: %s: %s", name, one.key, one.reason)
-    return CurateReport(counts | noted.conversions(), left_out, found)
+    return CurateReport(counts | noted.conversions(), left_out.tally(), found)
 
 
-def _twins(
-    name: str, photographs: NDArray[np.int64] | None, splits: NDArray[np.int8]
-) -> dict[str, int]:
+def _twins(name: str, photographs: Groups | None, splits: NDArray[np.int8]) -> dict[str, int]:
     """Images that are versions of others, and those for test of which a version trains."""
     if photographs is None:
         return {}
-    versions = np.bincount(photographs)[photographs]
-    trains = np.zeros(int(photographs.max(initial=-1)) + 1, bool)
-    trains[photographs[splits == TRAIN]] = True
-    judged = int((trains[photographs] & (splits == TEST)).sum())
+    mine = splits[photographs.rows]
+    trains = np.zeros(photographs.count, bool)
+    trains[photographs.numbers[mine == TRAIN]] = True
+    judged = int((trains[photographs.numbers] & (mine == TEST)).sum())
     if judged:
         log.warning(
             "%s: of %d images for test, %d have a near duplicate that trains. To keep versions of "
@@ -128,7 +133,7 @@ def _twins(
             judged,
         )
     return {
-        "near duplicates": int((versions > 1).sum()),
+        "near duplicates": len(photographs.rows),
         "near duplicates of train in test": judged,
     }
 
@@ -147,7 +152,7 @@ class _Notes:
 
     def add(self, rows: pl.DataFrame, kept: pl.DataFrame) -> None:
         """Count acquired rows, and those that are kept."""
-        self.given.update(rows["split"].fill_null("all").to_list())
+        self.given.update(dict(rows["split"].fill_null("all").value_counts().iter_rows()))
         self._converted.update(kept["converted"].explode().drop_nulls().to_list())
 
 
@@ -177,8 +182,7 @@ def _unexpected(name: str, found: Counter[str], expected: Mapping[str, int]) -> 
     return [Dropped(key=name, reason=reason)]
 
 
-def _too_few(name: str, kept: int, classes: Sequence[str], dropped: Sequence[Dropped]) -> str:
-    reasons = Counter(one.reason for one in dropped)
+def _too_few(name: str, kept: int, classes: Sequence[str], reasons: Counter[str]) -> str:
     summary = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
     return (
         f"{name}: {kept} images are left, of {', '.join(classes) or 'no class'}; at least two "

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,26 +12,31 @@ from scipy.sparse.csgraph import connected_components
 
 from nicheclip.config.data import SplitConfig
 from nicheclip.data.acquired_rows import AcquiredRows
-from nicheclip.data.near_duplicates import near_groups
+from nicheclip.data.near_duplicates import Groups, HashedRows, near_groups
 
 
 def near_duplicates(
-    rows: AcquiredRows, kept: NDArray[np.bool_], bits: int | None
-) -> NDArray[np.int64] | None:
-    """The number of each kept row's photograph [kept]; None where ``bits`` is None."""
+    rows: AcquiredRows, kept: NDArray[np.bool_], bits: int | None, spool: Path
+) -> Groups | None:
+    """The kept rows of which there are versions, by photograph; None where ``bits`` is None."""
     if bits is None:
         return None
-    phashes = [frame["phash"].to_numpy()[kept[where]] for where, frame in rows.batches(["phash"])]
-    return near_groups(np.concatenate([np.zeros(0, np.uint64), *phashes]), bits)
+
+    def images() -> HashedRows:
+        for where, frame in rows.batches(["phash"]):
+            mine = np.flatnonzero(kept[where])
+            yield where.start + mine, frame["phash"].to_numpy()[mine]
+
+    return near_groups(images, len(rows), bits, spool)
 
 
 def kept_together(
     rows: AcquiredRows,
     kept: NDArray[np.bool_],
-    photographs: NDArray[np.int64] | None,
+    photographs: Groups | None,
     config: SplitConfig,
-) -> NDArray[np.int64] | None:
-    """The number of each kept row's group [kept]; None where every image stands alone.
+) -> Groups | None:
+    """The groups of the kept rows; None where every image stands alone.
 
     Args:
         rows: of the data set.
@@ -46,12 +52,10 @@ def kept_together(
     return _joined(relations) if relations else None
 
 
-def _named_groups(
-    rows: AcquiredRows, kept: NDArray[np.bool_], pattern: str | None
-) -> NDArray[np.int64]:
+def _named_groups(rows: AcquiredRows, kept: NDArray[np.bool_], pattern: str | None) -> Groups:
     """By the source's column, or where it is silent by the key; without a name each by itself."""
     numbers: dict[str, int] = {}
-    found = [np.zeros(0, np.int64)]
+    places, found = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     expression = re.compile(pattern) if pattern else None
     for where, frame in rows.batches(["group", "key"]):
         mine = frame.filter(pl.Series(kept[where]))
@@ -59,13 +63,10 @@ def _named_groups(
             name or _group_in(key, expression)
             for name, key in zip(mine["group"], mine["key"], strict=True)
         ]
-        found.append(
-            np.array([numbers.setdefault(n, len(numbers)) if n else -1 for n in names], np.int64)
-        )
-    groups = np.concatenate(found)
-    alone = groups < 0
-    groups[alone] = len(numbers) + np.arange(alone.sum())
-    return groups
+        named = np.array([bool(name) for name in names], bool)
+        places.append(where.start + np.flatnonzero(kept[where])[named])
+        found.append(np.array([numbers.setdefault(n, len(numbers)) for n in names if n], np.int64))
+    return Groups(np.concatenate(places), np.concatenate(found), len(numbers))
 
 
 def _group_in(key: str, expression: re.Pattern[str] | None) -> str | None:
@@ -73,16 +74,17 @@ def _group_in(key: str, expression: re.Pattern[str] | None) -> str | None:
     return (match[1] if match.re.groups else match[0]) if match else None
 
 
-def _joined(relations: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Images that any relation puts together, directly or through others, share a number."""
+def _joined(relations: Sequence[Groups]) -> Groups:
+    """Images that any relation puts together, directly or through others, are one group."""
     if len(relations) == 1:
         return relations[0]
-    images = np.arange(len(relations[0]))
-    nodes, first = [], len(images)
-    for groups in relations:
-        nodes.append(first + groups)
-        first += int(groups.max(initial=-1)) + 1
-    edges = (np.tile(images, len(relations)), np.concatenate(nodes))
+    images = np.unique(np.concatenate([one.rows for one in relations]))
+    ends, nodes, first = [], [], len(images)
+    for one in relations:
+        ends.append(np.searchsorted(images, one.rows))
+        nodes.append(first + one.numbers)
+        first += one.count
+    edges = (np.concatenate(ends), np.concatenate(nodes))
     graph = coo_array((np.ones(len(edges[0]), bool), edges), shape=(first, first))
-    found: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
-    return found[: len(images)]
+    count, numbers = connected_components(graph, directed=False)
+    return Groups(images, numbers[: len(images)].astype(np.int64), int(count))

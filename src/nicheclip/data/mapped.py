@@ -6,7 +6,9 @@ all processes that look into it.
 
 import json
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -19,27 +21,50 @@ from nicheclip.runtime.files import atomic_path
 FACTS = b"nicheclip"
 
 
+class MappedWriter:
+    """Writes a file for ``MappedTable``, under its name when all is there."""
+
+    def __init__(self, target: Path, schema: pa.Schema, *, facts: Any = None) -> None:
+        """Say what is written.
+
+        Args:
+            target: written.
+            schema: of the rows. Columns with dictionaries have the same one in all batches.
+            facts: kept beside the rows, as JSON.
+        """
+        self._target, self._schema = target, schema
+        self._described = schema.with_metadata({FACTS: json.dumps(facts)})
+
+    def add(self, table: pa.Table) -> None:
+        """Add a record batch."""
+        one = table.select(self._schema.names).combine_chunks()
+        columns = [_one_chunk(one[field.name], field.type) for field in self._schema]
+        self._writer.write_batch(pa.record_batch(columns, schema=self._described))
+
+    def __enter__(self) -> "MappedWriter":
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self._target))
+            stream = stack.enter_context(pa.OSFile(str(temporary), "wb"))
+            self._writer = stack.enter_context(pa.ipc.new_file(stream, self._described))
+            self._files = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._files.__exit__(kind, error, traceback)
+
+
 def write_mapped(
     target: Path, schema: pa.Schema, batches: Iterable[pa.Table], *, facts: Any = None
 ) -> None:
-    """Write a file for ``MappedTable``; one of ``batches`` is in memory at a time.
-
-    Args:
-        target: written.
-        schema: of the rows. Columns with dictionaries have the same one in all batches.
-        batches: each becomes one record batch.
-        facts: kept beside the rows, as JSON.
-    """
-    described = schema.with_metadata({FACTS: json.dumps(facts)})
-    with (
-        atomic_path(target) as temporary,
-        pa.OSFile(str(temporary), "wb") as stream,
-        pa.ipc.new_file(stream, described) as writer,
-    ):
+    """Write a file for ``MappedTable``; one of ``batches``, each a record batch, is in memory."""
+    with MappedWriter(target, schema, facts=facts) as writer:
         for table in batches:
-            one = table.select(schema.names).combine_chunks()
-            columns = [_one_chunk(one[field.name], field.type) for field in schema]
-            writer.write_batch(pa.record_batch(columns, schema=described))
+            writer.add(table)
 
 
 def _one_chunk(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:

@@ -8,13 +8,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nicheclip.data.acquired_rows import AcquiredRows
-from nicheclip.schemas import DROPPED
+from nicheclip.data.buckets import Buckets
+from nicheclip.data.class_numbers import ClassNumbers
+from nicheclip.data.left_out import LISTED, LeftOut
 
 #: rows that are compared together
-ROWS_OF_A_BUCKET = 1 << 20
+ROWS_OF_A_BUCKET = 1 << 18
 #: what of a row is needed. 128 bits of sha256 tell images apart: two of 10^9 different ones agree
 #: with a chance of 10^-21
-RECORD = np.dtype([("row", "<i8"), ("position", "<i8"), ("high", "<u8"), ("low", "<u8")])
+RECORD = np.dtype(
+    [("row", "<i8"), ("position", "<i8"), ("high", "<u8"), ("low", "<u8"), ("class", "<i4")]
+)
+#: of an image that repeats the one at ``first``
+AGAIN = np.dtype([("position", "<i8"), ("first", "<i8"), ("same_class", "?")])
 
 
 class Repeats(NamedTuple):
@@ -22,8 +28,8 @@ class Repeats(NamedTuple):
 
     kept: NDArray[np.bool_]
     """[rows]: whether a row is the first in the source with its bytes."""
-    again: NDArray[np.int64]
-    """[m, 2]: positions of the others, each with that of the first."""
+    again: NDArray[Any]
+    """The others, as ``AGAIN``."""
 
 
 def find_repeats(rows: AcquiredRows, spool: Path) -> Repeats:
@@ -36,59 +42,58 @@ def find_repeats(rows: AcquiredRows, spool: Path) -> Repeats:
         rows: of the data set.
         spool: a folder for the buckets.
     """
-    buckets = -(-max(len(rows), 1) // ROWS_OF_A_BUCKET)
-    paths = [spool / f"bytes-{number}" for number in range(buckets)]
-    files = [path.open("wb") for path in paths]
-    for place, frame in rows.batches(["position", "sha256"]):
-        records = _records(place, frame)
-        # the upper 20 bits, as a share of all buckets
-        numbers = (records["high"] >> np.uint64(44)).astype(np.int64) * buckets >> 20
-        for number in np.unique(numbers):
-            files[number].write(records[numbers == number].tobytes())
-    for file in files:
-        file.close()
-    kept, again = np.zeros(len(rows), bool), [np.zeros((0, 2), np.int64)]
-    for path in paths:
-        bucket = np.fromfile(path, RECORD)
+    buckets = Buckets(spool, RECORD, records=len(rows), size=ROWS_OF_A_BUCKET)
+    numbers = ClassNumbers()
+    for place, frame in rows.batches(["position", "sha256", "class_id"]):
+        records = _records(place, frame, numbers)
+        buckets.add(records, buckets.mixed(records["high"]))
+    kept, again = np.zeros(len(rows), bool), [np.zeros(0, AGAIN)]
+    for bucket in buckets:
         bucket = bucket[np.lexsort((bucket["position"], bucket["low"], bucket["high"]))]
         first = np.ones(len(bucket), bool)
         first[1:] = (np.diff(bucket["high"]) != 0) | (np.diff(bucket["low"]) != 0)
         kept[bucket["row"][first]] = True
-        firsts = np.maximum.accumulate(np.where(first, np.arange(len(bucket)), 0))
-        pairs = bucket["position"][~first], bucket["position"][firsts[~first]]
-        again.append(np.stack(pairs, axis=1))
-        path.unlink()
+        firsts = bucket[np.maximum.accumulate(np.where(first, np.arange(len(bucket)), 0))[~first]]
+        found = np.empty(len(firsts), AGAIN)
+        found["position"], found["first"] = bucket["position"][~first], firsts["position"]
+        found["same_class"] = bucket["class"][~first] == firsts["class"]
+        again.append(found)
     return Repeats(kept, np.concatenate(again))
 
 
-def describe(repeats: Repeats, rows: AcquiredRows) -> pl.DataFrame:
-    """What is left out because it repeats another image, as rows of schema ``DROPPED``."""
-    pairs = pl.DataFrame({"position": repeats.again[:, 0], "first": repeats.again[:, 1]})
-    if pairs.is_empty():
-        return pl.DataFrame(DROPPED.empty_table())
-    wanted = pl.col("position").is_in(np.unique(repeats.again))
-    named = rows.where(wanted).select("position", "key", "class_id")
+def describe(repeats: Repeats, rows: AcquiredRows, left_out: LeftOut) -> None:
+    """Add to ``left_out`` what repeats another image; the first ``LISTED`` by their names."""
+    again = np.sort(repeats.again, order="position")
+    reason = pl.when("same_class").then(pl.lit("duplicate of another image"))
+    reason = reason.otherwise(pl.lit("duplicate with another label")).alias("reason")
+    for start in range(0, len(again), LISTED):
+        pairs = pl.DataFrame(again[start : start + LISTED]).with_columns(reason)
+        if start:
+            left_out.count(pairs["reason"])
+        else:
+            left_out.add(_with_names(pairs, rows))
+
+
+def _with_names(pairs: pl.DataFrame, rows: AcquiredRows) -> pl.DataFrame:
+    """``AGAIN`` with its reasons, as rows of schema ``DROPPED``."""
+    wanted = pl.concat([pairs["position"], pairs["first"]]).unique().implode()
+    named = pl.concat(
+        frame.filter(pl.col("position").is_in(wanted))
+        for _, frame in rows.batches(["position", "key", "class_id"])
+    )
     first = named.select(first="position", first_key="key", first_label="class_id")
-    same = pl.col("class_id") == pl.col("first_label")
     plain = pl.format("{} = {}", "key", "first_key")
     labelled = pl.format("{} ({}) = {} ({})", "key", "class_id", "first_key", "first_label")
-    return (
-        pairs.join(named, on="position")
-        .join(first, on="first")
-        .select(
-            "position",
-            key=pl.when(same).then(plain).otherwise(labelled),
-            reason=pl.when(same)
-            .then(pl.lit("duplicate of another image"))
-            .otherwise(pl.lit("duplicate with another label")),
-        )
-    )
+    key = pl.when("same_class").then(plain).otherwise(labelled)
+    joined = pairs.join(named, on="position").join(first, on="first")
+    return joined.select("position", key=key, reason="reason")
 
 
-def _records(place: slice, frame: pl.DataFrame) -> NDArray[Any]:
+def _records(place: slice, frame: pl.DataFrame, numbers: ClassNumbers) -> NDArray[Any]:
     records = np.empty(frame.height, RECORD)
     records["row"] = np.arange(place.start, place.stop)
     records["position"] = frame["position"].to_numpy()
+    records["class"] = numbers.of(frame["class_id"])
     for name, start in (("high", 0), ("low", 16)):
         half = frame["sha256"].str.slice(start, 16).str.to_integer(base=16, dtype=pl.UInt64)
         records[name] = half.to_numpy()

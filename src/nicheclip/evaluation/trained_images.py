@@ -1,6 +1,7 @@
 """Judged images that a model was trained on: what is measured on them says nothing of new ones."""
 
 import logging
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,8 @@ def _near(mine: pl.Series, theirs: pl.Series) -> pl.Series:
     """The hashes of ``mine`` that are near one of ``theirs``, or equal to it."""
     ours, others = mine.unique().to_numpy(), theirs.unique().to_numpy()
     hashes = np.unique(np.concatenate([ours, others]))
-    pairs = near_pairs(hashes, BITS)
-    other = np.isin(hashes, others)
-    linked = [hashes[pairs[:, a][other[pairs[:, b]]]] for a, b in ((0, 1), (1, 0))]
-    return pl.Series(np.concatenate([hashes[other], *linked]), dtype=pl.UInt64)
+    with tempfile.TemporaryDirectory() as spool:
+        pairs = near_pairs(lambda: [hashes], len(hashes), BITS, Path(spool))
+    other = np.isin(pairs, others)
+    linked = [pairs[other[:, b], a] for a, b in ((0, 1), (1, 0))]
+    return pl.Series(np.concatenate([others, *linked]), dtype=pl.UInt64)
