@@ -46,7 +46,7 @@ class Server:
     """path -> the whole answer, as bytes, in place of a sensible one."""
     faults: list = field(default_factory=list)
     """Used up one by one, one for each generation: a status code, "drop", "cut", "error", "slow",
-    "crawl", "drip" or "flood"."""
+    "crawl", "drip" or "flood"; "endless version" stays, and is that."""
     delay: float = 0.0
     requests: list = field(default_factory=list)
     """Bodies of the generations."""
@@ -86,6 +86,8 @@ class Handler(BaseHTTPRequestHandler):
         self.state.users.append(self.headers["Authorization"])
         if self.path in self.state.answers:
             self._raw(self.state.answers[self.path])
+        elif self.path == "/api/version" and "endless version" in self.state.faults:
+            self._endless("flood")
         elif self.path == "/api/version":
             self._json({"version": self.state.version})
         elif self.path == "/api/tags":

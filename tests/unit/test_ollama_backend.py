@@ -109,6 +109,15 @@ def test_a_reply_without_an_end_is_given_up_before_it_fills_the_memory():
         ollama.generate(REQUEST)
 
 
+def test_a_version_without_an_end_is_given_up():
+    with (
+        ollama_server.running(faults=["endless version"]) as server,
+        pytest.raises(BackendUnavailable, match=r"the answer does not end"),
+        backend(server.url, timeout_seconds=60),
+    ):
+        pass
+
+
 def test_user_and_password_of_the_host_are_sent_with_every_question():
     with ollama_server.running() as server:
         host = server.url.replace("://", "://ada:p%40ss@")

@@ -252,12 +252,12 @@ class _BoundedStream(httpx.SyncByteStream):
         deadline = time.monotonic() + self._seconds
         answered = 0
         for piece in self._stream:
+            if answered and time.monotonic() > deadline:
+                raise httpx.ReadTimeout(f"no end after {self._seconds:g} s")
             answered += len(piece)
             if answered > MOST_ANSWERED:
                 raise httpx.ReadError(f"an answer of more than {MOST_ANSWERED >> 20} MiB")
             yield piece
-            if time.monotonic() > deadline:
-                raise httpx.ReadTimeout(f"no end after {self._seconds:g} s")
 
     def close(self) -> None:
         self._stream.close()
