@@ -45,11 +45,13 @@ class Server:
     answers: dict = field(default_factory=dict)
     """path -> the whole answer, as bytes, in place of a sensible one."""
     faults: list = field(default_factory=list)
-    """Used up one by one, one for each generation: a status code, "drop", "cut", "error", "slow"
-    or "crawl"."""
+    """Used up one by one, one for each generation: a status code, "drop", "cut", "error", "slow",
+    "crawl", "drip" or "flood"; "endless version" stays, and is that."""
     delay: float = 0.0
     requests: list = field(default_factory=list)
     """Bodies of the generations."""
+    users: list = field(default_factory=list)
+    """The header Authorization of every question; None without one."""
     url: str = ""
     active: int = 0
     most_active: int = 0
@@ -81,8 +83,11 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        self.state.users.append(self.headers["Authorization"])
         if self.path in self.state.answers:
             self._raw(self.state.answers[self.path])
+        elif self.path == "/api/version" and "endless version" in self.state.faults:
+            self._endless("flood")
         elif self.path == "/api/version":
             self._json({"version": self.state.version})
         elif self.path == "/api/tags":
@@ -92,6 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             self._json({"error": "not found"}, 404)
 
     def do_POST(self):
+        self.state.users.append(self.headers["Authorization"])
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path in self.state.answers:
             self._raw(self.state.answers[self.path])
@@ -116,7 +122,20 @@ class Handler(BaseHTTPRequestHandler):
             return
         if fault == "slow":
             time.sleep(1.0)
+        if fault in ("drip", "flood"):
+            self._endless(fault)
+            return
         self._stream(body, fault)
+
+    def _endless(self, fault):
+        """A reply that never ends its first line: a letter at a time, or as fast as it is read."""
+        self.close_connection = True
+        self.send_response(200)
+        self.end_headers()
+        piece, pause = (b"a", 0.05) if fault == "drip" else (b"a" * (1 << 20), 0.0)
+        while True:  # until the client hangs up
+            self.wfile.write(piece)
+            time.sleep(pause)
 
     def _stream(self, body, fault):
         self.send_response(200)

@@ -1,5 +1,6 @@
 """The report's first page: mistakes counted by hand, advice from numbers, no name that is HTML."""
 
+import json
 import re
 
 import polars as pl
@@ -9,7 +10,9 @@ from nicheclip.evaluation.predictions import write_predictions
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
 from nicheclip.reporting.first_page import confused_pairs, first_page, surest_mistakes
-from nicheclip.runtime.files import write_json, write_text
+from nicheclip.reporting.near_duplicates import closest_pairs
+from nicheclip.runtime.files import write_json, write_parquet, write_text
+from nicheclip.schemas import CATALOG
 from small_evaluation import predictions_of, small_image_sets, write_classes
 
 PAIRS = [("a", "b"), ("b", "b"), ("c", "a"), ("a", "b"), ("b", "c"), ("c", "c"), ("a", "a")]
@@ -79,6 +82,9 @@ def plan(tmp_path):
                 name="squares",
                 manifest=str(tmp_path / "manifest.json"),
                 findings=str(tmp_path / "findings.json"),
+                catalog=str(tmp_path / "catalog.parquet"),
+                images=str(tmp_path),
+                near_duplicate_bits=4,
             )
         ],
         evaluations=[
@@ -122,6 +128,53 @@ def test_a_model_without_mistakes_is_said_to_have_none(plan, tmp_path):
     right = predictions_of([(label, label) for label, _ in PAIRS])
     write_predictions(tmp_path / "predictions.parquet", right)
     assert "No mistakes." in first_page(plan)
+
+
+def with_near_duplicates(tmp_path):
+    """Images 0, 1, 2 train; 5 and 9 of test are near 2, 7 and 8 have one hash, the others none."""
+    hashes = {2: 0b0, 5: 0b111, 9: 0b1, 7: 0xFF << 8, 8: 0xFF << 8}
+    catalog = pl.read_parquet(tmp_path / "catalog.parquet")
+    far = [hashes.get(number, 0xABCD << (4 * number + 16)) for number in range(10)]
+    rows = catalog.with_columns(
+        phash=pl.Series([one % 2**64 for one in far], dtype=pl.UInt64),
+        key=pl.Series([f"<i>{number}.jpg" for number in range(10)]),
+    )
+    write_parquet(tmp_path / "catalog.parquet", rows.to_arrow().cast(CATALOG))
+
+
+def test_near_duplicates_of_two_splits_come_first_and_each_image_once(plan, tmp_path):
+    with_near_duplicates(tmp_path)
+    pairs = closest_pairs(tmp_path / "catalog.parquet", bits=4)
+    # 2 is near 9 by one bit, and near 5 by three; 5 and 9 differ in two
+    numbers = [(int(p.first["image_id"], 16), int(p.second["image_id"], 16)) for p in pairs]
+    assert (numbers, [p.bits for p in pairs]) == ([(2, 9), (7, 8)], [1, 0])
+    assert [p.across for p in pairs] == [True, False]
+    assert [p.bits for p in closest_pairs(tmp_path / "catalog.parquet", bits=4, most=1)] == [1]
+
+
+def test_near_duplicates_are_shown_with_split_class_and_file(plan, tmp_path):
+    assert "Near duplicates" not in first_page(plan)  # none is counted
+    with_near_duplicates(tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["counts"] |= {"near duplicates": 5, "near duplicates of train in test": 2}
+    write_json(tmp_path / "manifest.json", manifest)
+    shown = re.search(r"<h2>Near duplicates in squares.*?<h2>", first_page(plan), re.DOTALL)[0]
+    assert "5 images look like versions of others; of 2 test images a version trains" in shown
+    assert shown.count("data:image/jpeg;base64,") == 4
+    assert re.findall(r"<b>(\w+)</b>: (\w)<br>(.*?)</fig", shown) == [
+        ("train", "c", "&lt;i&gt;2.jpg"),
+        ("test", "a", "&lt;i&gt;9.jpg"),
+        ("test", "b", "&lt;i&gt;7.jpg"),
+        ("test", "c", "&lt;i&gt;8.jpg"),
+    ]
+
+
+def test_tables_of_papers_stand_before_those_of_evaluations(plan, tmp_path):
+    write_text(tmp_path / "paper.html", "<body><table><caption>P</caption></table></body>")
+    page = first_page(plan.model_copy(update={"papers": [str(tmp_path / "paper.html")]}))
+    assert page.index("<caption>P") < page.index("<details><summary>All that") < page.index(">T<")
+    assert page.count("<details><summary>All that") == 1
+    assert "<details><summary>All that" not in first_page(plan)
 
 
 @pytest.mark.parametrize(

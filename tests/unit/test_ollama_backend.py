@@ -1,5 +1,6 @@
 """The ollama backend against a server that speaks the protocol and misbehaves to order."""
 
+import base64
 import json
 import os
 import signal
@@ -88,15 +89,43 @@ def test_trouble_is_tried_again_with_another_seed(fault):
         assert [r["options"]["seed"] for r in server.requests] == [103, 103 + SEED_STRIDE, seed]
 
 
-@pytest.mark.parametrize("fault", ["slow", "crawl"])
+@pytest.mark.parametrize("fault", ["slow", "crawl", "drip"])
 def test_a_slow_reply_is_given_up(fault):
-    """Silence, and words that keep coming: both end at the time-out."""
+    """Silence, words that keep coming, a line that never ends: all end at the time-out."""
     with (
         ollama_server.running(faults=[fault]) as server,
         backend(server.url, timeout_seconds=0.4, attempts=1) as ollama,
         pytest.raises(BackendUnavailable, match=r"did not finish within 0\.4 s"),
     ):
         ollama.generate(REQUEST)
+
+
+def test_a_reply_without_an_end_is_given_up_before_it_fills_the_memory():
+    with (
+        ollama_server.running(faults=["flood"]) as server,
+        backend(server.url, timeout_seconds=60, attempts=1) as ollama,
+        pytest.raises(BackendUnavailable, match=r"an answer of more than 32 MiB"),
+    ):
+        ollama.generate(REQUEST)
+
+
+def test_a_version_without_an_end_is_given_up():
+    with (
+        ollama_server.running(faults=["endless version"]) as server,
+        pytest.raises(BackendUnavailable, match=r"the answer does not end"),
+        backend(server.url, timeout_seconds=60),
+    ):
+        pass
+
+
+def test_user_and_password_of_the_host_are_sent_with_every_question():
+    with ollama_server.running() as server:
+        host = server.url.replace("://", "://ada:p%40ss@")
+        with backend(host) as ollama:
+            ollama.generate(REQUEST)
+        sent = "Basic " + base64.b64encode(b"ada:p@ss").decode()
+        assert len(server.users) == 4  # version, models, abilities, reply
+        assert set(server.users) == {sent}
 
 
 def test_trouble_without_end_says_what_the_server_said():

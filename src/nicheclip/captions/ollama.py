@@ -4,8 +4,9 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import ollama
@@ -32,6 +33,9 @@ BUSY = 429
 
 MOST_SAID = 200
 """Characters of what a server says that are repeated in an error."""
+
+MOST_ANSWERED = 32 << 20
+"""Bytes of one answer: a stream without a line end is held in memory until its end."""
 
 #: what httpx and ollama raise where there is no answer
 NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
@@ -86,7 +90,14 @@ class OllamaBackend:
             timeout = self._config.timeout_seconds
             try:
                 # A proxy from the environment must not stand between the job and its own server.
-                self._client = ollama.Client(self._url, timeout=timeout, trust_env=not own)
+                self._client = ollama.Client(
+                    self._url,
+                    timeout=timeout,
+                    trust_env=not own,
+                    auth=_user(self._url),
+                    headers={"Accept-Encoding": "identity"},
+                    event_hooks={"response": [self._bound]},
+                )
                 opening.callback(self._client.close)
                 version = server_version(self._url, timeout=timeout, trust_env=not own)
                 self._identity = Identity(self._config.model, self._digest(), storable(version))
@@ -139,11 +150,8 @@ class OllamaBackend:
         raise self._unavailable(failure, tries=attempt + 1) from failure
 
     def _ask(self, request: Request, attempt: int) -> Reply:
-        """Stream one reply: an error in mid-stream is then seen, and so is the time that it takes.
-
-        The server answers 200 before a stream fails, and the client's time-out is one of silence.
-        """
-        deadline = time.monotonic() + self._config.timeout_seconds
+        """Stream one reply: an error in mid-stream is then seen, since the server answers 200
+        before a stream fails."""
         options = self._options(request, attempt)
         pieces: list[str] = []
         thought = 0
@@ -169,9 +177,19 @@ class OllamaBackend:
                         options=json.dumps(options, sort_keys=True),
                         thought=thought,
                     )
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout(f"no end after {self._config.timeout_seconds:g} s")
         raise httpx.RemoteProtocolError("the reply broke off")
+
+    def _bound(self, answer: httpx.Response) -> None:
+        """Before the body of an answer is read: bounds of its time and size.
+
+        Raises:
+            httpx.DecodingError: it is compressed, so that few bytes may stand for many.
+        """
+        encoding = answer.headers.get("Content-Encoding", "identity")
+        if encoding != "identity":
+            raise httpx.DecodingError(f"compressed ({encoding}), which was not asked for")
+        assert isinstance(answer.stream, httpx.SyncByteStream)
+        answer.stream = _BoundedStream(answer.stream, self._config.timeout_seconds)
 
     def _options(self, request: Request, attempt: int) -> dict[str, Any]:
         options = self._config.options.model_dump()
@@ -221,6 +239,36 @@ class OllamaBackend:
             "backend.host, or set it to null to start one for the job; captions that are finished "
             "are kept."
         )
+
+
+class _BoundedStream(httpx.SyncByteStream):
+    """A body that ends in time, whatever comes; the client's own time-out is one of silence."""
+
+    def __init__(self, stream: httpx.SyncByteStream, seconds: float) -> None:
+        self._stream = stream
+        self._seconds = seconds
+
+    def __iter__(self) -> Iterator[bytes]:
+        deadline = time.monotonic() + self._seconds
+        answered = 0
+        for piece in self._stream:
+            if answered and time.monotonic() > deadline:
+                raise httpx.ReadTimeout(f"no end after {self._seconds:g} s")
+            answered += len(piece)
+            if answered > MOST_ANSWERED:
+                raise httpx.ReadError(f"an answer of more than {MOST_ANSWERED >> 20} MiB")
+            yield piece
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _user(url: str) -> httpx.BasicAuth | None:
+    """User and password of ``url``, which ollama's client would drop."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    return httpx.BasicAuth(unquote(parts.username), unquote(parts.password or ""))
 
 
 def _url(host: str) -> str:

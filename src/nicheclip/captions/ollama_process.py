@@ -1,6 +1,7 @@
 """An ollama server of the job's own, on a free port, ended with the job."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,8 @@ from nicheclip.captions.backend import BackendUnavailable
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 LOG_LINES = 10
+MOST_ANSWERED = 1 << 16
+"""Bytes in which a version must be said."""
 
 
 @contextlib.contextmanager
@@ -68,10 +71,19 @@ def start_server(*, parallel: int, start_seconds: float = START_SECONDS) -> Iter
 
 def server_version(url: str, *, timeout: float, trust_env: bool = True) -> str:
     """The version that the server at ``url`` reports; raises httpx.HTTPError where it does not."""
-    answer = httpx.get(f"{url}/api/version", timeout=timeout, trust_env=trust_env)
-    answer.raise_for_status()
+    deadline, body = time.monotonic() + timeout, b""
+    headers = {"Accept-Encoding": "identity"}
+    address = f"{url}/api/version"
+    with httpx.stream(
+        "GET", address, timeout=timeout, trust_env=trust_env, headers=headers
+    ) as answer:
+        answer.raise_for_status()
+        for piece in answer.iter_raw():
+            if len(body) > MOST_ANSWERED or (body and time.monotonic() > deadline):
+                raise httpx.DecodingError(f"{address}: the answer does not end")
+            body += piece
     try:
-        version = answer.json()["version"]
+        version = json.loads(body)["version"]
         if not isinstance(version, str):
             raise TypeError(version)
         return version

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nicheclip.data.image_tars import TAR_BLOCK, member_name
@@ -106,6 +108,12 @@ class ImageSet:
         """Of all images; made anew at each call, for splits that are judged."""
         ids: list[str] = self._index.column("image_id").to_pylist()
         return ids
+
+    def rows_of(self, image_ids: Sequence[str]) -> dict[str, int]:
+        """The numbers of those of ``image_ids`` that are in the set."""
+        ids = self._index.column("image_id")
+        rows = pc.indices_nonzero(pc.is_in(ids, value_set=pa.array(image_ids, pa.string())))
+        return dict(zip(ids.take(rows).to_pylist(), rows.to_pylist(), strict=True))
 
     @property
     def jpg_sizes(self) -> NDArray[np.int32]:

@@ -24,8 +24,11 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
                 name=name,
                 manifest=f"results/acquire/{name}/manifest.json",
                 findings=f"results/findings/{name}.json",
+                catalog=f"results/acquire/{name}/catalog.parquet",
+                images=f"results/acquire/{name}",
+                near_duplicate_bits=dataset.split.near_duplicate_bits,
             )
-            for name in config.datasets
+            for name, dataset in config.datasets.items()
         ],
         evaluations=[
             EvaluationPart(

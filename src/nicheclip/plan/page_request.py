@@ -15,6 +15,11 @@ class DatasetPart(_Part):
     """Of curate."""
     findings: str
     """What cannot be judged or trained on it: see ``plan.findings``."""
+    catalog: str
+    images: str
+    """The folder of the folders of its splits."""
+    near_duplicate_bits: int | None
+    """Versions of a photograph differ in at most so many; None where they are not looked for."""
 
 
 class WrongPart(_Part):
@@ -60,7 +65,9 @@ class PagePlan(_Part):
 
     def inputs(self) -> list[str]:
         """The files that are read; those of cells are in their jobs' folders, which rules name."""
-        files = [file for one in self.datasets for file in (one.manifest, one.findings)]
+        files = [
+            file for one in self.datasets for file in (one.manifest, one.findings, one.catalog)
+        ]
         for evaluation in self.evaluations:
             files.append(evaluation.table)
             for part in evaluation.wrong:

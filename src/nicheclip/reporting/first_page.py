@@ -15,6 +15,7 @@ from nicheclip.evaluation.frame import read_cells
 from nicheclip.evaluation.predictions import Predictions, read_class_names, read_predictions
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
+from nicheclip.reporting.near_duplicates import closest_pairs
 from nicheclip.runtime.files import read_json
 from nicheclip.schemas import CATALOG, read_table
 
@@ -37,6 +38,9 @@ th:first-child,td:first-child{text-align:left;white-space:nowrap}
 .wide{overflow-x:auto} .figure{max-width:100%;max-height:44em}
 .gallery{display:flex;flex-wrap:wrap;gap:1em;padding:0} .gallery figure{margin:0;width:168px}
 .gallery img{border:3px solid #c0392b;display:block;max-width:160px}
+.pairs{display:flex;flex-wrap:wrap;gap:1em} .pairs figure{margin:0;display:flex;gap:4px}
+.pairs figure{border-left:3px solid #9ca3af;padding-left:6px} .pairs div{width:160px}
+.pairs img{display:block;max-width:160px} .pairs .across{border-color:#c0392b}
 figcaption{font-size:.85em;overflow-wrap:anywhere} .wrong{color:#c0392b;font-weight:600}
 .next{background:#f3f4f6;padding:.6em 1.5em 0.6em 2.5em;border-radius:.5em}
 summary{cursor:pointer;font-weight:600}
@@ -52,12 +56,13 @@ def first_page(plan: PagePlan) -> str:
         f"<h1>{html.escape(plan.title)}</h1>",
         *(_dataset(one) for one in plan.datasets),
         "<h2>Results</h2>",
-        *(_table(one.table) for one in plan.evaluations),
-        _papers(plan.papers),
+        *map(_table, plan.papers),
+        _evaluations(plan),
         '<h2 id="next">What to do next</h2>',
         _listed(next_steps(plan, frames), "next"),
         "<h2>Mistakes</h2>" if any(one.wrong for one in plan.evaluations) else "",
         *(_mistakes(one) for one in plan.evaluations),
+        *(_near_duplicates(one) for one in plan.datasets),
         _curves(plan.training),
         "<h2>More</h2>",
         f'<p><a href="{html.escape(plan.details)}">{html.escape(plan.details)}</a> holds every '
@@ -94,12 +99,13 @@ def _table(path: str) -> str:
     return f'<div class="wide">{body[1] if body else ""}</div>'
 
 
-def _papers(tables: Sequence[str]) -> str:
-    if not tables:
-        return ""
-    return "\n".join(
-        ["<details><summary>Tables of the papers</summary>", *map(_table, tables), "</details>"]
-    )
+def _evaluations(plan: PagePlan) -> str:
+    """The tables of the evaluations, folded where those of papers stand before them."""
+    tables = "\n".join(_table(one.table) for one in plan.evaluations)
+    if not plan.papers or not tables:
+        return tables
+    summary = "All that the evaluations measured"
+    return f"<details><summary>{summary}</summary>\n{tables}</details>"
 
 
 def _listed(sentences: Sequence[str], name: str) -> str:
@@ -157,7 +163,7 @@ def _gallery(
     part: WrongPart, predictions: Predictions, shown: Sequence[int], names: Mapping[str, str]
 ) -> str:
     images = ImageSet(Path(part.images))
-    place = {image_id: row for row, image_id in enumerate(images.image_ids)}
+    place = images.rows_of([predictions.image_ids[row] for row in shown])
     catalog = read_table(part.catalog, CATALOG)
     files = dict(zip(catalog["image_id"].to_pylist(), catalog["key"].to_pylist(), strict=True))
     figures = []
@@ -171,6 +177,42 @@ def _gallery(
             f"</span><br>is {html.escape(names.get(label, label))}<br>{file}</figcaption></figure>"
         )
     return f'<div class="gallery">{"".join(figures)}</div>'
+
+
+def _near_duplicates(part: DatasetPart) -> str:
+    """Versions of one photograph, side by side."""
+    counts = read_json(part.manifest)["counts"]
+    if part.near_duplicate_bits is None or not counts.get("near duplicates"):
+        return ""
+    pairs = closest_pairs(Path(part.catalog), part.near_duplicate_bits)
+    leaked = counts["near duplicates of train in test"]
+    figures = [
+        f'<figure class="{"across" if pair.across else "within"}">'
+        f"{_version(part, pair.first)}{_version(part, pair.second)}</figure>"
+        for pair in pairs
+    ]
+    return "\n".join(
+        [
+            f"<h2>Near duplicates in {html.escape(part.name)}</h2>",
+            f"<p>{counts['near duplicates']} images look like versions of others; of {leaked} test "
+            "images a version trains, so a model has seen the answer. Remove one of the two, or "
+            "where splits are drawn set <code>split: {keep_together: [near_duplicates]}</code>; "
+            "two classes for one photograph are a wrong label. "
+            f"{len(pairs)} pairs, those in two splits (red) first:</p>",
+            f'<div class="pairs">{"".join(figures)}</div>',
+        ]
+    )
+
+
+def _version(part: DatasetPart, row: Mapping[str, str]) -> str:
+    """An image of the catalog with its split, class and file."""
+    images = ImageSet(Path(part.images) / row["split"])
+    place = images.rows_of([row["image_id"]])[row["image_id"]]
+    return (
+        f'<div><img src="{_thumbnail(images.read(place).jpg)}" alt=""><figcaption>'
+        f"<b>{row['split']}</b>: {html.escape(row['class_id'])}<br>{html.escape(row['key'])}"
+        "</figcaption></div>"
+    )
 
 
 def _thumbnail(encoded: bytes) -> str:
