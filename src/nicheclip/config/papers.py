@@ -31,7 +31,7 @@ class PaperConfig(ConfigModel):
                 if isinstance(found, Mapping):
                     yield from ((f"{key}.{label}", name, section) for label, name in found.items())
                 else:
-                    names = [found] if isinstance(found, str) else found
+                    names = [found] if isinstance(found, str) else found or []
                     yield from ((key, name, section) for name in names)
 
 
@@ -60,8 +60,8 @@ class BioclipConfig(PaperConfig):
     """BioCLIP: taxonomy as text, judged on species that training saw and on others."""
 
     title = "BioCLIP"
-    evaluations = ("evaluation", "few_shot")
-    runs = ("rows", "ablation", "figures_from")
+    evaluations = ("evaluation", "few_shot", "ablation_evaluation", "objectives_few_shot")
+    runs = ("rows", "ablation", "objectives", "figures_from")
 
     rows: dict[str, str] = Field(min_length=1)
     """Row label of the tables and the training run that fills it; trained on mixed text types."""
@@ -77,8 +77,22 @@ class BioclipConfig(PaperConfig):
     comparisons: list[tuple[TrainedOn, TrainedOn]] = Field(default=[])
     """Pairs of `ablation` whose accuracies are compared image by image, each run tested with the
     text type that it was trained on, and `mixed` with `text_type`."""
+    ablation_evaluation: str | None = None
+    """The evaluation with `text_types` that judges the ablation, where it trains on other data;
+    null: `evaluation`."""
+    objectives: dict[str, str] = Field(default={})
+    """Ablation of objectives: row label and training run."""
+    objectives_few_shot: list[str] = Field(default=[])
+    """The evaluations with `few_shot` that judge the objectives; empty: those of `few_shot`."""
     figures_from: str
     """The training run, by name, whose first seed the figures of the tree show."""
+
+    def settings(self) -> dict[str, Any]:
+        """With the evaluations that stand for those that are left out."""
+        return super().settings() | {
+            "ablation_evaluation": self.ablation_evaluation or self.evaluation,
+            "objectives_few_shot": self.objectives_few_shot or self.few_shot,
+        }
 
     @model_validator(mode="after")
     def _comparisons_are_of_the_ablation(self) -> "BioclipConfig":

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from nicheclip.config.base import ConfigModel, Seed
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.data import DatasetConfig
-from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
+from nicheclip.config.evaluation import TEXT_PROTOCOLS, CaptionTexts, EvaluationConfig
 from nicheclip.config.explain import explain, suggestion
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.papers import PapersConfig
@@ -127,6 +127,30 @@ class Config(ConfigModel):
                 self._evaluation_can_run(f"evaluation.{name}", task, dataset)
         return self
 
+    @model_validator(mode="after")
+    def _texts_are_trained_where_they_are_needed(self) -> "Config":
+        for name, task in self.evaluation.items():
+            refused = [one for one in task.protocols if one in TEXT_PROTOCOLS]
+            for run in task.runs or []:
+                if refused and not self.training[run].recipe.trains_texts:
+                    raise ValueError(
+                        f"evaluation.{name}.protocols: {refused[0]} compares images with texts, "
+                        f"and {self._untrained(run)}. Judge it by few_shot, in an evaluation of "
+                        "its own"
+                    )
+        for name, adaptation in self.adaptation.items():
+            run = adaptation.run
+            if run and not self.training[run].recipe.trains_texts:
+                raise ValueError(
+                    f"adaptation.{name}.run: adapting starts from the texts of the classes, and "
+                    f"{self._untrained(run)}. Start from another run"
+                )
+        return self
+
+    def _untrained(self, run: str) -> str:
+        kind = self.training[run].recipe.kind
+        return f"the run {run!r} (recipe {kind}) trains no text tower"
+
     def _evaluation_can_run(self, where: str, task: EvaluationConfig, dataset: str) -> None:
         if "retrieval" in task.protocols and not self.datasets[dataset].captions:
             raise ValueError(
@@ -155,7 +179,7 @@ class Config(ConfigModel):
                     f"{self.captions[dataset.captions].dataset!r}"
                 )
         for name, run in self.training.items():
-            if "caption" in run.texts.types and not self.datasets[run.dataset].captions:
+            if run.reads_captions and not self.datasets[run.dataset].captions:
                 raise ValueError(
                     f"training.{name}.texts: the data set {run.dataset!r} has no captions; set "
                     f"datasets.{run.dataset}.captions or choose other text types"

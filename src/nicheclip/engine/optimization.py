@@ -48,13 +48,17 @@ def make_optimizer(
 def learning_rate(base: float, schedule: ScheduleConfig, step: int, steps: int) -> float:
     """The rate of step ``step`` (from 0) of ``steps``.
 
-    Linear from ``base / warm-up steps`` to ``base``, then constant or a half cosine towards 0.
+    Linear from ``base / warm-up steps`` to ``base``, then constant, a half cosine towards 0, or
+    down by a factor at shares of the run.
     """
     warmup = schedule.warmup(steps)
     if step < warmup:
         return base * (step + 1) / warmup
     if schedule.kind == "constant":
         return base
+    if schedule.kind == "step":
+        drops = sum(step >= share * steps for share in schedule.drops)
+        return base * schedule.factor**drops
     progress = (step - warmup) / (steps - warmup)
     return base * 0.5 * (1 + math.cos(math.pi * progress))
 
