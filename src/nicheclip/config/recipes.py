@@ -1,13 +1,11 @@
 """Config of what a training run minimises."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator
 
+from nicheclip.config.archive_readers import Rank
 from nicheclip.config.base import ConfigModel
-from nicheclip.terms import RANKS
-
-Rank = Literal["kingdom", "phylum", "class", "order", "family", "genus", "species"]
 
 
 class RecipeConfig(ConfigModel):
@@ -53,15 +51,16 @@ class HierarchicalClassificationRecipe(RecipeConfig):
     trains_texts: ClassVar[bool] = False
 
     kind: Literal["hierarchical_classification"]
-    ranks: list[Rank] = Field(default=list(RANKS), min_length=1)
+    ranks: list[Rank] = Field(default=list(get_args(Rank)), min_length=1)
     """From the highest to the finest. A rank with one taxon among the training images has nothing
     to tell apart and gets no head."""
 
     @field_validator("ranks")
     @classmethod
     def _ranks_in_their_order(cls, ranks: list[Rank]) -> list[Rank]:
-        if ranks != [rank for rank in RANKS if rank in ranks]:
-            raise ValueError(f"expected ranks in the order {', '.join(RANKS)}, each once: {ranks}")
+        order = get_args(Rank)
+        if ranks != [rank for rank in order if rank in ranks]:
+            raise ValueError(f"expected ranks in the order {', '.join(order)}, each once: {ranks}")
         return ranks
 
 

@@ -139,11 +139,11 @@ class Config(ConfigModel):
                         "its own"
                     )
         for name, adaptation in self.adaptation.items():
-            run = adaptation.run
-            if run and not self.training[run].recipe.trains_texts:
+            start = adaptation.run
+            if start and not self.training[start].recipe.trains_texts:
                 raise ValueError(
                     f"adaptation.{name}.run: adapting starts from the texts of the classes, and "
-                    f"{self._untrained(run)}. Start from another run"
+                    f"{self._untrained(start)}. Start from another run"
                 )
         return self
 

@@ -132,7 +132,9 @@ class ClassObjective(Objective):
         heads = self._targets.heads
         names = [f"val_accuracy_{head}" for head in heads] if len(heads) > 1 else []
         found: dict[str, float | None] = dict.fromkeys(["val_loss", "val_accuracy", *names])
-        losses, right, counts = self._validate(epoch) if self._val else ([], [], [0])
+        if self._val is None:
+            return found
+        losses, right, counts = self._validate(epoch, self._val)
         if all(counts):
             shares = [hits / count for hits, count in zip(right, counts, strict=True)]
             found["val_loss"] = sum(x / n for x, n in zip(losses, counts, strict=True))
@@ -140,12 +142,10 @@ class ClassObjective(Objective):
         return found
 
     @torch.no_grad()
-    def _validate(self, epoch: Epoch) -> list[list[float]]:
+    def _validate(self, epoch: Epoch, split: LabelledSplit) -> list[list[float]]:
         """Sums over the validation images by head: losses, right answers, known answers."""
-        assert self._val is not None
-        processes = epoch.processes
-        reader = self._reader_of(self._val, augment=False)
-        tars = self._val.images.tar_sizes
+        processes, tars = epoch.processes, split.images.tar_sizes
+        reader = self._reader_of(split, augment=False)
         self.module.eval()
         sums = torch.zeros(3, len(self._targets.heads), dtype=torch.float64)
         for batch, _ in validation_batches(reader, tars, self._config, self._seed, epoch):
