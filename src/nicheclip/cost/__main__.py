@@ -14,6 +14,7 @@ from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.cost.adaptation import CostOfAdaptation
 from nicheclip.cost.rows import CostRow, as_csv, as_text
+from nicheclip.cost.training import CostOfTraining
 from nicheclip.plan.plan import Plan
 from nicheclip.runtime.errors import InputError
 
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_file(options.configfile)
         config = parse_config(read_yaml(options.configfile), [options.configfile])
-        found = list(CostOfAdaptation(Plan(config, options.registry)).rows())
+        plan = Plan(config, options.registry)
+        found = [*CostOfTraining(plan).rows(), *CostOfAdaptation(plan).rows()]
     except InputError as error:
         print(error, file=sys.stderr)
         return 1

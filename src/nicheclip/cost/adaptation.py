@@ -51,7 +51,7 @@ class CostOfAdaptation:
         if "all" in counts:
             shares = _shares(dataset.split)
             counts = {one: round(counts["all"] * share) for one, share in shares.items()}
-        if task.fit not in counts or task.judge not in counts:
+        if task.fit not in counts or task.judge not in counts or entry.classes is None:
             return None
         share = 1.0
         classes = entry.classes
