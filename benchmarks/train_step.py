@@ -14,6 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 import torch
 from PIL import Image
+from torch import Tensor
 
 from nicheclip.captions.assign import write_assigned
 from nicheclip.config.training import ModelConfig, TrainingConfig
@@ -70,13 +73,13 @@ def make_images(folder: Path, images: int = IMAGES_IN_ALL, edge: int = 80) -> Tr
     return TrainingData(folder, class_texts, folder)
 
 
-def config(threads: int) -> TrainingConfig:
+def config(threads: int, recipe: str = "multi_positive") -> TrainingConfig:
     """One epoch with everything trainable."""
     return TrainingConfig.model_validate(
         {
             "dataset": "noise",
             "model": "nicheclip-small",
-            "recipe": {"kind": "multi_positive"},
+            "recipe": {"kind": recipe},
             "epochs": 1,
             "batch_size": BATCH,
             "compute": {"cpu_threads": threads, "log_every_steps": 1},
@@ -92,7 +95,17 @@ def batches(folder: Path, data: TrainingData, settings: TrainingConfig) -> list[
     return [batch for _, batch in load_batches(objective.reader, plans, workers=0)]
 
 
-def bare_rates(folder: Path, prepared: list[Batch], settings: TrainingConfig) -> list[float]:
+def multi_positive(image: Tensor, text: Tensor, scale: Tensor, labels: Tensor) -> Tensor:
+    """FungalZSL's loss of a whole batch."""
+    return multi_positive_loss(image, text, scale, labels, labels)
+
+
+def bare_rates(
+    folder: Path,
+    prepared: list[Batch],
+    settings: TrainingConfig,
+    loss: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = multi_positive,
+) -> list[float]:
     """Images per second of each step of a plain torch loop."""
     clip = load(folder / "start")
     model = clip.model.train()
@@ -104,7 +117,7 @@ def bare_rates(folder: Path, prepared: list[Batch], settings: TrainingConfig) ->
         start = time.perf_counter()
         image, text, scale = model(normalised, batch["tokens"])
         labels = batch["labels"]
-        multi_positive_loss(image, text, scale, labels, labels).backward()
+        loss(image, text, scale, labels).backward()
         optimizer.step()
         optimizer.zero_grad()
         rates.append(len(labels) / (time.perf_counter() - start))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.config.workflow import parse_config
+from nicheclip.data.attribution import Attribution
 from nicheclip.engine.launch import in_slurm_job, launch
 from nicheclip.runtime.job import job
 from nicheclip.training.run import TrainingRun
@@ -15,13 +16,21 @@ if TYPE_CHECKING:
 started = time.time()
 with job(snakemake.log[0], alone=False):  # training asks an earlier process to stop
     config = parse_config(snakemake.config)  # `compute` and `scratch` are no params: see train.smk
+    dataset = config.training[snakemake.wildcards.run].dataset
     run = TrainingRun(
         config=config.training[snakemake.wildcards.run],
         start=Path(snakemake.input.start[0]).parent,
         class_texts=Path(snakemake.input.class_texts),
         captions=Path(snakemake.input.captions[0]).parent if snakemake.input.captions else None,
+        lineages=Path(snakemake.input.lineages[0]).parent if snakemake.input.lineages else None,
         seed=int(snakemake.wildcards.seed),
         output=Path(snakemake.output.report).parent,
+        data=Attribution.read(
+            Path(snakemake.input.catalog),
+            dataset=dataset,
+            source=config.datasets[dataset].source,
+            registry=Path(snakemake.params.registry),
+        ),
     )
     launch(
         run.task(

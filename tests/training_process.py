@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nicheclip.config.training import TrainingConfig
 from nicheclip.engine import ownership
+from nicheclip.training.objectives.classes import ClassObjective
 from nicheclip.training.objectives.pairs import PairObjective
 from nicheclip.training.run import TrainingRun, train
 from small_training import texts_of
@@ -33,7 +34,8 @@ def wait_for_another_owner():
 
 
 if "at_step" in arguments:
-    original, calls = PairObjective.after_step, itertools.count(1)
+    kind = ClassObjective if "run" in arguments else PairObjective
+    original, calls = kind.after_step, itertools.count(1)
 
     def disturb_a_step(objective, step):
         if next(calls) == arguments["at_step"]:
@@ -44,18 +46,17 @@ if "at_step" in arguments:
                 wait_for_another_owner()
         original(objective, step)
 
-    PairObjective.after_step = disturb_a_step
+    kind.after_step = disturb_a_step
 
 images = Path(arguments["images"])
-train(
-    TrainingRun(
+if "run" in arguments:
+    one = TrainingRun.model_validate(arguments["run"])
+else:
+    one = TrainingRun(
         config=TrainingConfig.model_validate(arguments["config"]),
         start=Path(arguments["start"]),
         **texts_of(images),
         seed=0,
         output=folder / "model",
-    ),
-    images=images,
-    run_folder=folder / "run",
-    code=arguments.get("code", ""),
-)
+    )
+train(one, images=images, run_folder=folder / "run", code=arguments.get("code", ""))

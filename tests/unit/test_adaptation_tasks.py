@@ -42,14 +42,6 @@ def test_methods_without_training_share_a_job_and_each_that_trains_has_its_own()
     assert not any(job.kind == "adapted" for job in plan.subject_jobs.values())
 
 
-def test_an_entry_may_be_done_in_the_job_of_another():
-    config = changed("adaptation", "upl", same_job_as="fair")
-    job = Plan(parse_config(config), ROOT / "workflow/registry").adaptations.jobs["fair"]
-    assert set(job.entries) == {"fair", "upl"}
-    assert job.modules == [f"nicheclip.adaptation.trained.{kind}" for kind in ("fair", "upl")]
-    assert job.compute == parse_config(config).adaptation["fair"].compute
-
-
 def test_a_grid_of_tasks_is_named_by_its_name():
     config = changed("adaptation", "upl", tasks=["several"])
     config["tasks"]["several"] = {"dataset": "arbor", "grid": {"fit": ["train", "test"]}}
@@ -62,9 +54,6 @@ def test_a_grid_of_tasks_is_named_by_its_name():
         ("adaptation", "upl", {"run": "fish"}, "expected one of run"),
         ("adaptation", "upl", {"model": "tin"}, "did you mean 'tiny'"),
         ("adaptation", "upl", {"tasks": ["fww"]}, "adaptation.upl.tasks: no 'tasks' entry"),
-        ("adaptation", "upl", {"same_job_as": "fare"}, "did you mean 'fair'"),
-        ("adaptation", "upl", {"same_job_as": "free-clip"}, "both must be methods that train"),
-        ("adaptation", "upl", {"same_job_as": "upl"}, "name that one"),
         ("tasks", "few", {"seen_in": None}, "classes: seen needs seen_in"),
         ("tasks", "few", {"texts": {"descriptions": {"captions": "x"}}}, "tasks.few.texts"),
     ],

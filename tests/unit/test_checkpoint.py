@@ -132,7 +132,7 @@ def test_only_plain_data_is_loaded(folder):
         ({"inputs": {"start model": "c", "labels": "d"}},
          "another data, another labels, another start model"),
         ({"version": 2}, "version of the objective 1, now 2"),
-        ({"format": 4}, "format of the engine 3, now 4"),
+        ({"format": 5}, "format of the engine 4, now 5"),
         ({"config": dict.fromkeys("stuvw", 1)},
          'epochs 3, now missing, optimizer {"betas": [0.9, 0.98], "lr": 0.001}, now missing, '
          "s missing, now 1, t missing, now 1 and 3 more"),
@@ -160,7 +160,7 @@ def test_checkpoints_of_the_first_format_say_so(tmp_path, folder, caplog):
     (old / "step-000000001.pt").write_bytes(b"state")
     write_json(old / "step-000000001.json", {"step": 1, "sha256": "0"})
     assert folder.latest() is None
-    assert "not used: format of the engine 1, now 3" in caplog.text
+    assert "not used: format of the engine 1, now 4" in caplog.text
 
 
 def test_other_code_stops_and_nothing_is_lost(tmp_path):

@@ -42,6 +42,13 @@ HALF = math.sqrt(0.5)
         ("cosine", 0, 4, 0.75),
         ("cosine", 0, 6, 0.5),
         ("cosine", 0, 8, 0.25),
+        # a tenth from half of the run, a hundredth from three quarters
+        ("step", 4, 1, 0.5),
+        ("step", 4, 5, 1.0),
+        ("step", 4, 6, 0.1),
+        ("step", 4, 8, 0.1),
+        ("step", 4, 9, 0.01),
+        ("step", 4, 11, 0.01),
     ],
 )
 def test_the_learning_rate_of_twelve_steps(kind, warmup, step, rate):

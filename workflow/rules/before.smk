@@ -78,5 +78,7 @@ ORIGINS = last_run.origins(
 )
 BEFORE_FIRST_JOB.append(look_around)
 if workflow.is_main_process:
+    for line in PLAN.missing_data():
+        print(line, file=sys.stderr)
     if note := last_run.replaced(last_run.read_origins(), ORIGINS, Path("results")):
         print(note, file=sys.stderr)

@@ -1,8 +1,10 @@
 """Train: a start model, images and texts become a trained model.
 
-Inputs:  results/acquire/<dataset>/<split>/, class texts and captions, the model's architecture or weights
+Inputs:  results/acquire/<dataset>/<split>/, class texts and captions, the model's architecture or weights,
+         the taxa of the classes for a training by ranks
 Outputs: results/models/start/<model>/<seed<n>|pretrained>/ and results/models/trained/<run>/seed<n>/,
-         both model folders in open_clip's layout; the latter with train.json and history.csv
+         both model folders in open_clip's layout; the latter with train.json, history.csv and
+         README.md, a card for the hub
 Checkpoints (results/models/trained/<run>/seed<n>/run/) are no output: Snakemake would delete them
 before a retry that should resume from them. For the same reason the last finished model is kept
 there (run/finished/) until that of a retraining is complete.
@@ -41,12 +43,15 @@ rule train_model:
         splits=lambda w: PLAN.split_files(
             CONFIG.training[w.run].dataset, ("train", "val")
         ),
+        catalog=lambda w: f"results/acquire/{CONFIG.training[w.run].dataset}/catalog.parquet",
         class_texts=lambda w: f"results/taxonomy/{CONFIG.training[w.run].dataset}/class_texts.arrow",
         captions=lambda w: PLAN.training_captions(w.run),
+        lineages=lambda w: PLAN.training_lineages(w.run),
     output:
         model=[f"results/models/trained/{{run}}/seed{{seed}}/{f}" for f in MODEL_FILES],
         report="results/models/trained/{run}/seed{seed}/train.json",
         history="results/models/trained/{run}/seed{seed}/history.csv",
+        card="results/models/trained/{run}/seed{seed}/README.md",
     log:
         "results/logs/models/trained/{run}/seed{seed}.log",
     conda:
@@ -66,6 +71,7 @@ rule train_model:
     params:
         determines=lambda w: CONFIG.training[w.run].determines(),
         run_folder="results/models/trained/{run}/seed{seed}/run",
+        registry=str(PLAN.registry / "datasets"),
         code=lambda w: code(
             "train_model.py",
             f"nicheclip.training.objectives.{CONFIG.training[w.run].recipe.kind}",

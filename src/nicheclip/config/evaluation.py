@@ -34,11 +34,14 @@ class CaptionTexts(ConfigModel):
 
 Protocol = Literal["zero_shot", "retrieval", "few_shot", "text_types"]
 
+#: those that compare images with texts
+TEXT_PROTOCOLS: tuple[Protocol, ...] = ("zero_shot", "retrieval", "text_types")
+
 #: the keys of an evaluation that change what a protocol measures
 PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
     "zero_shot": ("class_texts", "classes", "seen_in", "bootstrap", "confidence"),
     "retrieval": ("bootstrap", "confidence"),
-    "few_shot": ("classes", "seen_in", "shots", "folds"),
+    "few_shot": ("classes", "seen_in", "shots", "folds", "bootstrap", "confidence"),
     "text_types": ("text_types", "class_texts", "seen_in", "bootstrap", "confidence"),
     "colour_histogram": ("classes", "seen_in", "bootstrap", "confidence"),
 }
@@ -52,7 +55,9 @@ class EvaluationConfig(GridModel):
     split: Literal["train", "val", "test"] = "test"
     runs: list[str] | None = None
     """The training runs, or grids of runs, that are judged, each with its start model, whatever
-    data they were trained on; null: those of the data set."""
+    data they were trained on; null: those of the data set. A run that trains no text tower
+    (recipe `classification`, ...) is not judged by the protocols that compare images with texts:
+    where it is named, they are refused."""
     models: list[str] = Field(default=[])
     """Start models, by name under `models`, that are judged as they are, without any training."""
     protocols: list[Protocol] = Field(default=["zero_shot"], min_length=1)
@@ -78,7 +83,7 @@ class EvaluationConfig(GridModel):
     folds: Annotated[int, Field(ge=1)] = 5
     """Support sets drawn for each number of shots."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
-    """Resamplings of the images for the interval."""
+    """Resamplings of the images, or of the classes, for the interval."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     baseline: bool = True
     """Judge the colour histogram by the same task, learnt from the train split."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order
+from nicheclip.config.recipes import Recipe
 from nicheclip.runtime.paths import expand_path
 from nicheclip.terms import TextType
 
@@ -44,25 +45,6 @@ class TextConfig(ConfigModel):
     """Text types and their weights."""
     draw: Literal["sample", "batch"] = "sample"
     """A type per sample (BioCLIP's paper), or one per batch (BioCLIP's code)."""
-
-
-class ContrastiveRecipe(ConfigModel):
-    """open_clip's symmetric InfoNCE: the one matching text is the positive."""
-
-    kind: Literal["contrastive"]
-
-
-class SigLipRecipe(ConfigModel):
-    """SigLIP's sigmoid loss, for models with a bias: SigLIP's own, or an architecture with
-    `init_logit_bias`."""
-
-    kind: Literal["siglip"]
-
-
-class MultiPositiveRecipe(ConfigModel):
-    """FungalZSL, equations 7 to 9: every text of the image's class is a positive."""
-
-    kind: Literal["multi_positive"]
 
 
 class UnfreezingConfig(ConfigModel):
@@ -113,9 +95,9 @@ class SgdConfig(ConfigModel):
 class ScheduleConfig(ConfigModel):
     """The learning rate over the run."""
 
-    kind: Literal["constant", "cosine", "power"] = "cosine"
-    """After the warm-up: the rate; a half cosine from it to `end_lr`; or the rate times
-    (1 + `power_speed` * step) ** -`power`."""
+    kind: Literal["constant", "cosine", "power", "step"] = "cosine"
+    """After the warm-up: the rate; a half cosine from it to `end_lr`; the rate times
+    (1 + `power_speed` * step) ** -`power`; or down by `factor` at each of `drops`."""
     warmup_steps: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)] = 0
     """Linear rise from 0; a number below 1 is a share of the run's steps."""
     warmup_lr: Annotated[float, Field(gt=0)] | None = None
@@ -124,6 +106,10 @@ class ScheduleConfig(ConfigModel):
     """Where the cosine ends."""
     power: Annotated[float, Field(gt=0)] = 0.75
     power_speed: Annotated[float, Field(gt=0)] = 2e-4
+    drops: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.5, 0.75])
+    """Of `step`: where the rate falls, as shares of the run's steps."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Of `step`: what the rate is multiplied by at each drop."""
 
     def warmup(self, steps: int) -> int:
         """Steps of the warm-up in a run of ``steps``."""
@@ -218,10 +204,9 @@ class TrainingConfig(GridModel):
     """By its name under `datasets`."""
     model: str
     """By its name under `models`."""
-    recipe: Annotated[
-        ContrastiveRecipe | SigLipRecipe | MultiPositiveRecipe, Field(discriminator="kind")
-    ]
+    recipe: Recipe
     texts: TextConfig = TextConfig()
+    """A recipe without texts reads none."""
     epochs: Annotated[int, Field(ge=1)]
     min_steps: Annotated[int, Field(ge=0)] = 0
     """Small data sets train for more epochs than `epochs`, until the run has so many steps."""
@@ -237,6 +222,15 @@ class TrainingConfig(GridModel):
     accumulation: Annotated[int, Field(ge=1)] = 1
     """Pieces in which each device takes its part of a batch through the model: memory for one of
     them, one more forward pass. The loss and its gradient are those of the whole batch."""
+    keep: Literal["last", "best"] = "last"
+    """The weights of the last epoch, or of the epoch with the highest accuracy on the validation
+    images; of equal ones the first."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of a moving average of the weights, for example 0.9999; what is validated and saved is
+    then the average. Null: there is none."""
+    channels_last: bool = False
+    """Images and kernels with the channels last in memory: faster for ResNets on GPUs in mixed
+    precision. The last digits differ."""
     precision: Precision = "32-true"
     seeds: list[Seed] = Field(default=[0], min_length=1)
     compute: ComputeConfig = ComputeConfig()
@@ -252,6 +246,11 @@ class TrainingConfig(GridModel):
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds repeat: {self.seeds}")
         return self
+
+    @property
+    def reads_captions(self) -> bool:
+        """Whether images are paired with captions of their own."""
+        return self.recipe.trains_texts and "caption" in self.texts.types
 
     def determines(self) -> dict[str, Any]:
         """What of this config can change the result of one seed, as plain values."""

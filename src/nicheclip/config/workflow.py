@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from nicheclip.config.base import ConfigModel, Seed
+from nicheclip.config.base import ConfigModel, Name, Seed
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.data import DatasetConfig
-from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
+from nicheclip.config.evaluation import TEXT_PROTOCOLS, CaptionTexts, EvaluationConfig
 from nicheclip.config.explain import explain, suggestion
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.papers import PapersConfig
@@ -18,9 +18,6 @@ from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
-
-#: names become folder names, and parts of file names, which may have 255 characters
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=150)]
 
 
 class EncodingConfig(ConfigModel):
@@ -105,8 +102,6 @@ class Config(ConfigModel):
                 yield f"adaptation.{name}.run", adaptation.run, "training"
             if adaptation.model:
                 yield f"adaptation.{name}.model", adaptation.model, "models"
-            if adaptation.same_job_as:
-                yield f"adaptation.{name}.same_job_as", adaptation.same_job_as, "adaptation"
 
     @model_validator(mode="after")
     def _tasks_are_of_their_own(self) -> "Config":
@@ -123,21 +118,21 @@ class Config(ConfigModel):
         return self
 
     @model_validator(mode="after")
-    def _jobs_are_of_one_start(self) -> "Config":
-        for name, one in self.adaptation.items():
-            if one.same_job_as is None:
+    def _entries_of_a_job_belong_together(self) -> "Config":
+        firsts: dict[str, str] = {}
+        for name, entry in self.adaptation.items():
+            if entry.job is None:
                 continue
-            where, other = f"adaptation.{name}.same_job_as", self.adaptation[one.same_job_as]
-            if not (one.trains and other.trains):
+            first = self.adaptation[firsts.setdefault(entry.job, name)]
+            if entry.job in self.adaptation:
                 raise ValueError(
-                    f"{where}: both must be methods that train; the others share a job as it is"
+                    f"adaptation.{name}.job: {entry.job!r} is the name of an entry; take another"
                 )
-            if (one.run, one.model) != (other.run, other.model):
-                raise ValueError(f"{where}: {one.same_job_as!r} starts from another model")
-            if other.same_job_as is not None:
+            if (entry.run, entry.model, entry.compute) != (first.run, first.model, first.compute):
                 raise ValueError(
-                    f"{where}: {one.same_job_as!r} is itself done in the job of "
-                    f"{other.same_job_as!r}; name that one"
+                    f"adaptation.{name}.job: its start or compute is not that of "
+                    f"{firsts[entry.job]!r}, which has the same job; make them equal, or leave out "
+                    "job"
                 )
         return self
 
@@ -147,6 +142,30 @@ class Config(ConfigModel):
             for dataset in task.datasets:
                 self._evaluation_can_run(f"evaluation.{name}", task, dataset)
         return self
+
+    @model_validator(mode="after")
+    def _texts_are_trained_where_they_are_needed(self) -> "Config":
+        for name, task in self.evaluation.items():
+            refused = [one for one in task.protocols if one in TEXT_PROTOCOLS]
+            for run in task.runs or []:
+                if refused and not self.training[run].recipe.trains_texts:
+                    raise ValueError(
+                        f"evaluation.{name}.protocols: {refused[0]} compares images with texts, "
+                        f"and {self._untrained(run)}. Judge it by few_shot, in an evaluation of "
+                        "its own"
+                    )
+        for name, adaptation in self.adaptation.items():
+            start = adaptation.run
+            if start and not self.training[start].recipe.trains_texts:
+                raise ValueError(
+                    f"adaptation.{name}.run: adapting starts from the texts of the classes, and "
+                    f"{self._untrained(start)}. Start from another run"
+                )
+        return self
+
+    def _untrained(self, run: str) -> str:
+        kind = self.training[run].recipe.kind
+        return f"the run {run!r} (recipe {kind}) trains no text tower"
 
     def _evaluation_can_run(self, where: str, task: EvaluationConfig, dataset: str) -> None:
         if "retrieval" in task.protocols and not self.datasets[dataset].captions:
@@ -176,7 +195,7 @@ class Config(ConfigModel):
                     f"{self.captions[dataset.captions].dataset!r}"
                 )
         for name, run in self.training.items():
-            if "caption" in run.texts.types and not self.datasets[run.dataset].captions:
+            if run.reads_captions and not self.datasets[run.dataset].captions:
                 raise ValueError(
                     f"training.{name}.texts: the data set {run.dataset!r} has no captions; set "
                     f"datasets.{run.dataset}.captions or choose other text types"

@@ -27,13 +27,16 @@ class RegistryEntry(ConfigModel):
     """As its makers state it; null where they state none."""
     citation: str
     homepage: str
-    classes: Annotated[int, Field(ge=2)]
+    classes: Annotated[int, Field(ge=2)] | None
+    """Null where nobody states how many."""
     images: dict[SplitName, Annotated[int, Field(ge=0)]]
     """Expected images of each split; `all` where the source has no splits."""
     class_names: dict[str, str] = Field(default={})
     """Display names for labels that are not readable even without numbers and underscores."""
     tables: list[str] = Field(default=[])
     """The columns of published tables that it feeds, as `<paper>/<table>/<column>`."""
+    missing: str | None = None
+    """What the workflow lacks to read it, and what to do until then; null where it can be read."""
     notes: str
     """What a reader must know: which split it is, what is not wired, what was not verified."""
 

@@ -20,12 +20,11 @@ from nicheclip.engine.objective import LOSS, Epoch, Objective, Step
 from nicheclip.engine.optimization import check_warmup
 from nicheclip.engine.origin import Origin
 from nicheclip.engine.ownership import Ownership
-from nicheclip.engine.processes import Processes, join_processes
+from nicheclip.engine.processes import Processes, check_all_see_the_same, join_processes
 from nicheclip.engine.records import Figures, RunLog, RunReport, in_words, write_history
 from nicheclip.engine.sampling import BatchPlan, Sampling, slice_sizes
 from nicheclip.engine.settings import RunSettings
 from nicheclip.engine.updates import Updates, set_training_mode
-from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import write_json
 from nicheclip.runtime.progress import progress
 
@@ -43,6 +42,7 @@ def run(
     output: Path,
     code: str = "",
     stop_at: float | None = None,
+    describe: Callable[[RunReport], None] | None = None,
 ) -> RunReport:
     """Minimise an objective and write the result to ``output``.
 
@@ -63,6 +63,7 @@ def run(
         code: a digest of this code; ``compute.on_code_change`` says what happens to checkpoints
             that other code has written.
         stop_at: seconds since 1970.
+        describe: called by one process when the result is written, to put more beside it.
 
     Raises:
         InputError: the settings do not fit the objective, the data or the machine, the code has
@@ -87,6 +88,8 @@ def run(
                 engine.objective.save(output)
                 write_history(output / HISTORY_FILE, engine.history)
                 write_json(output / REPORT_FILE, report.model_dump(mode="json"))
+                if describe:
+                    describe(report)
                 keep_result(output, run_folder)
                 engine.checkpoints.remove()
             processes.fabric.barrier()
@@ -169,6 +172,7 @@ class _Engine:
             if stop and not self._is_done:
                 self._leave()
             self._time.resume()
+        self._updates.kept.take()
 
     @property
     def _is_done(self) -> bool:
@@ -219,7 +223,9 @@ class _Engine:
 
     def _end_epoch(self, plan: BatchPlan, rate: float) -> None:
         epoch = plan.epoch
-        found = self.objective.end_epoch(self._at_epoch(epoch))
+        with self._updates.kept.in_use():
+            found = self.objective.end_epoch(self._at_epoch(epoch))
+            self._updates.kept.compare(found, epoch)
         set_training_mode(self.objective.module)
         means = {name: total / self._sampling.samples for name, total in self._sums.items()}
         self._sums.clear()
@@ -251,6 +257,7 @@ class _Engine:
         forward.finish()
         rate = self._updates.apply(self._step, self._steps)
         self.objective.after_step(step)
+        self._updates.kept.after_step()
         *values, stop = read()
         found = dict(zip(terms, values, strict=True))
         self._check(figures_not_finite({f"the {LOSS}": found[LOSS]}), plan)
@@ -283,7 +290,8 @@ class _Engine:
 
     def _resume(self) -> None:
         checkpoint = self.checkpoints.latest()
-        self._check_all_see_the_same(checkpoint.step if checkpoint else 0)
+        step = checkpoint.step if checkpoint else 0
+        check_all_see_the_same(self._processes, step, self.checkpoints.folder)
         if checkpoint is None:
             return
         self._step, state = checkpoint.step, checkpoint.state
@@ -295,16 +303,6 @@ class _Engine:
         self.history, self._sums = state["history"], Counter(state["sums"])
         self._time.load_state_dict(state["time"], resumed_at=self._step)
         log.info("going on after step %d of %d", self._step, self._steps)
-
-    def _check_all_see_the_same(self, step: int) -> None:
-        """Raise InputError if a shared file system shows processes different checkpoints."""
-        here = torch.tensor(float(step), device=self._processes.device)
-        mean = float(self._processes.sum(here)) / self._processes.world
-        if float(self._processes.sum((here != mean).double())):
-            raise InputError(
-                f"{self.checkpoints.folder}: the nodes see different checkpoints (here: step "
-                f"{step}); the file system shows them late. Run the same command again."
-            )
 
     def _samples_seen(self) -> int:
         epoch, number = divmod(self._step, self._sampling.batches)
@@ -337,6 +335,7 @@ class _Engine:
             samples_seen=self._samples_seen(),
             facts=dict(self.objective.facts()),
             final=self.history[-1],
+            kept_epoch=self._updates.kept.epoch or self._epochs,
             trainable=self._updates.trainable,
             parameters=sum(p.numel() for p in self.objective.module.parameters()),
             resumed_at_steps=self._time.resumed_at,

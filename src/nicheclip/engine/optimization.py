@@ -55,13 +55,16 @@ def learning_rate(base: float, schedule: ScheduleConfig, step: int, steps: int) 
     """The rate of step ``step`` (from 0) of ``steps``.
 
     Linear from ``base / warm-up steps`` to ``base``, or at the schedule's own rate, then constant,
-    a half cosine, or a power of the steps since the warm-up.
+    a half cosine, a power of the steps since the warm-up, or down by a factor at shares of the run.
     """
     warmup = schedule.warmup(steps)
     if step < warmup:
         return schedule.warmup_lr or base * (step + 1) / warmup
     if schedule.kind == "constant":
         return base
+    if schedule.kind == "step":
+        drops = sum(step >= share * steps for share in schedule.drops)
+        return base * schedule.factor**drops
     since = step - warmup
     if schedule.kind == "power":
         return float(base * (1 + schedule.power_speed * since) ** -schedule.power)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from nicheclip.runtime.seeding import stable_hash
 
 #: of the engine: raise it when the content of a state or the meaning of a step changes
-FORMAT = 3
+FORMAT = 4
 
 #: longest list of differences in a message
 SHOWN = 4

@@ -9,6 +9,7 @@ batch's loss, as on one device.
 import logging
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -95,6 +96,23 @@ class Processes:
             functional.pad(rows, padding), sync_grads=rows.requires_grad and torch.is_grad_enabled()
         )
         return torch.cat([part[:size] for part, size in zip(gathered, sizes, strict=True)])
+
+
+def check_all_see_the_same(processes: Processes, step: int, folder: Path) -> None:
+    """Raise InputError if a shared file system shows processes different checkpoints.
+
+    Args:
+        processes: of the run.
+        step: of the newest checkpoint that this one sees.
+        folder: of the checkpoints.
+    """
+    here = torch.tensor(float(step), device=processes.device)
+    mean = float(processes.sum(here)) / processes.world
+    if float(processes.sum((here != mean).double())):
+        raise InputError(
+            f"{folder}: the nodes see different checkpoints (here: step {step}); the file system "
+            "shows them late. Run the same command again."
+        )
 
 
 def join_processes(compute: ComputeConfig, precision: Precision) -> Processes:

@@ -56,6 +56,8 @@ class RunReport(BaseModel):
     """What the objective says of the data."""
     final: Figures
     """The last row of the history."""
+    kept_epoch: int
+    """Whose weights are the result: the last, or the best by validation."""
     trainable: int
     """Numbers in all parameters that trained in the last epoch."""
     parameters: int

@@ -1,7 +1,7 @@
 """How a run of the engine is carried out, whatever it minimises."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from nicheclip.config.training import (
     ComputeConfig,
@@ -29,5 +29,11 @@ class RunSettings:
     precision: Precision = "32-true"
     min_steps: int = 0
     """More epochs are run until there are so many steps."""
+    ema: float | None = None
+    """Decay of a moving average of the weights; None: there is none."""
+    keep: Literal["last", "best"] = "last"
+    """Which epoch's weights are the result; see ``kept.KeptWeights``."""
+    channels_last: bool = False
+    """Whether images and kernels lie with the channels last in memory."""
     pieces: int = 1
     """Into which each process cuts its part of a batch; see ``pieces.Pieces``."""

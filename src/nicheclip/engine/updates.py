@@ -7,6 +7,7 @@ import torch
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from nicheclip.engine.kept import KeptWeights
 from nicheclip.engine.loading import Batch
 from nicheclip.engine.objective import Objective, Outputs
 from nicheclip.engine.optimization import learning_rate, make_optimizer, parameter_groups
@@ -36,7 +37,10 @@ class Updates:
         groups = self._new_groups(0)
         if not groups:
             raise InputError("training: nothing trains in the first epoch.")
+        if settings.channels_last:
+            objective.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._module: Any = self._fabric.setup_module(objective.module)
+        self.kept = KeptWeights(objective.module, decay=settings.ema, keep=settings.keep)
         # The scaler of 16-mixed cannot unscale for clipping what a fused step unscales itself.
         fused = settings.precision != "16-mixed"
         plain = make_optimizer(settings.optimizer, groups, fused=fused)
@@ -110,6 +114,7 @@ class Updates:
             "objective": objective.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "precision": self._fabric.strategy.precision.state_dict(),
+            "kept": self.kept.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -121,6 +126,7 @@ class Updates:
         objective.load_state_dict(state["objective"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._fabric.strategy.precision.load_state_dict(state["precision"])
+        self.kept.load_state_dict(state["kept"])
 
 
 def set_training_mode(module: torch.nn.Module) -> None:

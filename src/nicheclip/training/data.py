@@ -26,6 +26,19 @@ class PairSplit:
 
 
 @dataclass(frozen=True)
+class LabelledSplit:
+    """Images of a split with their classes."""
+
+    images: ImageSet
+    labels: Labels
+
+    @property
+    def files(self) -> list[Path]:
+        """Their digests stand for the split."""
+        return [self.images.index_file, self.labels.file]
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """A data set's files; an objective opens those that it needs."""
 
@@ -35,6 +48,17 @@ class TrainingData:
     """Schema ``CLASS_TEXTS``."""
     captions: Path | None
     """Folder with the captions of each split; None: no image has one."""
+    lineages: Path | None = None
+    """Folder with the taxa of the classes; None: they are not asked for."""
+
+    def labelled(self, split: str) -> LabelledSplit:
+        """The images of ``split`` with their classes.
+
+        Raises:
+            InputError: a file is absent or damaged.
+        """
+        folder = self.images / split
+        return LabelledSplit(ImageSet(folder), Labels(folder))
 
     def pairs(self, split: str) -> PairSplit:
         """The images of ``split`` with their texts.

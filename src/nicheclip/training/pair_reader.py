@@ -12,14 +12,15 @@ import numpy as np
 import torch
 
 from nicheclip.config.training import AugmentConfig, TextConfig
-from nicheclip.data.image_set import EncodedImage, ImageSet
+from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
 from nicheclip.data.sample_texts import SampleTexts
 from nicheclip.engine.loading import Batch
 from nicheclip.engine.sampling import BatchPlan
-from nicheclip.models.views import Pixels, ViewSettings, centre_view, decode, random_view
+from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.seeding import generator, unit_interval
+from nicheclip.runtime.seeding import unit_interval
+from nicheclip.training.image_reader import ImageReader
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class PairReader:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @cached_property
-    def _centre(self) -> Any:
-        return centre_view(self.views)
+    def _views(self) -> ImageReader:
+        return ImageReader(self.images, self.views, self.augment, self.seed)
 
     def read(self, plan: BatchPlan) -> Batch:
         """See ``Reader``.
@@ -55,29 +56,13 @@ class PairReader:
                 decoded.
         """
         rows = [int(row) for row in plan.indices]
-        images, texts = [], []
-        for row, encoded in zip(rows, self.images.read_many(rows), strict=True):
-            texts.append(self._text(row, encoded.image_id, plan))
-            images.append(self._image(encoded, plan.epoch))
+        ids, views = self._views.read(rows, plan.epoch)
+        texts = [self._text(row, name, plan) for row, name in zip(rows, ids, strict=True)]
         return {
-            "images": torch.from_numpy(np.stack(images)),
+            "images": views,
             "tokens": self.tokenizer(texts),
             "labels": torch.tensor([self.labels.number(row) for row in rows]),
         }
-
-    def _image(self, encoded: EncodedImage, epoch: int) -> Pixels:
-        image = decode(encoded.jpg, name=encoded.image_id, where=self.images.folder)
-        if self.augment is None:
-            pixels: Pixels = self._centre(image)
-            return pixels
-        return random_view(
-            image,
-            self.views,
-            generator(self.seed, "augment", epoch, encoded.image_id),
-            scale=self.augment.crop_scale,
-            flip=self.augment.flip,
-            rotate=self.augment.rotate,
-        )
 
     def _text(self, row: int, image_id: str, plan: BatchPlan) -> str:
         drawn_for = image_id if self.texts.draw == "sample" else f"batch {plan.number}"

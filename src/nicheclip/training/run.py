@@ -6,11 +6,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from nicheclip.config.training import TrainingConfig
+from nicheclip.data.attribution import Attribution
 from nicheclip.engine import engine
 from nicheclip.engine.objective import Objective
 from nicheclip.engine.records import RunReport
 from nicheclip.engine.settings import RunSettings
 from nicheclip.engine.task import Task
+from nicheclip.runtime.files import write_text
+from nicheclip.training.card import FILE as CARD
+from nicheclip.training.card import model_card
 from nicheclip.training.data import TrainingData
 
 
@@ -26,10 +30,14 @@ class TrainingRun(BaseModel):
     """Schema ``CLASS_TEXTS``."""
     captions: Path | None = None
     """Folder with the captions of each split; None: no image has one."""
+    lineages: Path | None = None
+    """Folder with the taxa of the classes, for training by ranks."""
     seed: int
     """Of the order of samples, augmentation and text choice."""
     output: Path
     """Receives the model folder, ``train.json`` and ``history.csv``."""
+    data: Attribution | None = None
+    """Of the training images, for the model's card; without it none is written."""
 
     def task(
         self,
@@ -94,7 +102,7 @@ def train(
         objective: Objective = module.OBJECTIVE(
             config,
             start=one.start,
-            data=TrainingData(images, one.class_texts, one.captions),
+            data=TrainingData(images, one.class_texts, one.captions, one.lineages),
             seed=one.seed,
         )
         return objective
@@ -110,7 +118,23 @@ def train(
         determines=config.determines(),
         precision=config.precision,
         pieces=config.accumulation,
+        ema=config.ema,
+        keep=config.keep,
+        channels_last=config.channels_last,
     )
+
+    def describe(report: RunReport) -> None:
+        """Write the model's card."""
+        if one.data:
+            name = "/".join(one.output.parts[-2:])
+            write_text(one.output / CARD, str(model_card(config, one.data, report, name=name)))
+
     return engine.run(
-        settings, make, run_folder=run_folder, output=one.output, code=code, stop_at=stop_at
+        settings,
+        make,
+        run_folder=run_folder,
+        output=one.output,
+        code=code,
+        stop_at=stop_at,
+        describe=describe,
     )

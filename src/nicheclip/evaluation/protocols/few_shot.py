@@ -6,10 +6,12 @@ image belongs to the class whose centroid of support features is nearest.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from nicheclip.evaluation.bootstrap import class_share_interval
 from nicheclip.evaluation.folds import read_folds
 from nicheclip.evaluation.measures import Measure
 from nicheclip.evaluation.ranking import order_by_score
@@ -23,17 +25,25 @@ CHUNK = 4_096
 
 
 def judge(task: Task) -> Judged:
-    """Judge SimpleShot on stored support sets: mean and spread over folds.
+    """Judge SimpleShot on stored support sets: mean and spread over folds, interval over classes.
 
     An image is a query in several folds, so there are no predictions of the cell as a whole.
     """
     split = task.split()
     supports = read_folds(task.folds_file())
-    accuracies = few_shot(task.whole.images, task.whole.labels, supports)
+    answers = few_shot_answers(task.whole.images, task.whole.labels, supports)
     judged = set(split.labels.values())
     measures, excluded = [], []
-    for shots, values in accuracies.items():
+    for shots, folds in answers.items():
         classes = {task.whole.labels[image_id] for image_id in supports[shots, 0]}
+        values = np.asarray([fold.right.mean() for fold in folds])
+        interval = class_share_interval(
+            np.concatenate([fold.right for fold in folds]),
+            np.concatenate([fold.labels for fold in folds]).tolist(),
+            resamples=task.options.bootstrap,
+            confidence=task.options.confidence,
+            seed=task.seed,
+        )
         measures.append(
             Measure(
                 name="top1",
@@ -43,6 +53,7 @@ def judge(task: Task) -> Judged:
                 classes=len(classes),
                 std=float(values.std(ddof=1)) if len(values) > 1 else None,
                 chance=1 / len(classes),
+                **interval.model_dump(),
             )
         )
         excluded += [
@@ -93,7 +104,26 @@ def few_shot(
     labels: Mapping[str, str],
     folds: Mapping[tuple[int, int], Sequence[str]],
 ) -> dict[int, npt.NDArray[np.float64]]:
-    """Accuracy of each fold, by number of shots.
+    """Accuracy of each fold, by number of shots; see ``few_shot_answers``."""
+    answers = few_shot_answers(images, labels, folds)
+    return {n: np.asarray([fold.right.mean() for fold in found]) for n, found in answers.items()}
+
+
+class FoldAnswers(NamedTuple):
+    """What was answered in one fold."""
+
+    labels: npt.NDArray[np.str_]
+    """[q]: the classes of the query images."""
+    right: npt.NDArray[np.float64]
+    """[q]: 1 where the answer was that class, else 0."""
+
+
+def few_shot_answers(
+    images: ImageFeatures,
+    labels: Mapping[str, str],
+    folds: Mapping[tuple[int, int], Sequence[str]],
+) -> dict[int, list[FoldAnswers]]:
+    """The answers of each fold, by number of shots.
 
     Each fold is judged on all images of its classes that do not support it.
 
@@ -104,7 +134,7 @@ def few_shot(
     ids = np.asarray(images.image_ids)
     truth = np.asarray([labels[image_id] for image_id in images.image_ids])
     _, codes = np.unique(truth, return_inverse=True)
-    accuracies: dict[int, list[float]] = defaultdict(list)
+    answers: dict[int, list[FoldAnswers]] = defaultdict(list)
     for (shots, fold), support_ids in sorted(folds.items()):
         _check(shots, fold, support_ids, labels)
         support = np.asarray([place[image_id] for image_id in support_ids])
@@ -113,8 +143,9 @@ def few_shot(
         predicted = nearest_centroid(
             images.features[support], truth[support], images.features[asked], ids[asked].tolist()
         )
-        accuracies[shots].append(float(np.mean(truth[asked] == np.asarray(predicted))))
-    return {shots: np.asarray(values) for shots, values in accuracies.items()}
+        right = (truth[asked] == np.asarray(predicted)).astype(np.float64)
+        answers[shots].append(FoldAnswers(truth[asked], right))
+    return dict(answers)
 
 
 def _check(shots: int, fold: int, support_ids: Sequence[str], labels: Mapping[str, str]) -> None:

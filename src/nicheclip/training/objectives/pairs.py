@@ -11,21 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from nicheclip.config.training import TrainingConfig
-from nicheclip.engine.loading import Batch, load_batches
+from nicheclip.engine.loading import Batch
 from nicheclip.engine.objective import LOSS, Epoch, Objective, Outputs, ParameterGroup, Step
 from nicheclip.engine.processes import Processes
-from nicheclip.engine.sampling import Sampling, slice_sizes
 from nicheclip.models.deltas import model_files
 from nicheclip.models.openclip import Clip, load, save
 from nicheclip.models.views import Normalise, ViewSettings
 from nicheclip.runtime.files import sha256_file
-from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import stable_hash
 from nicheclip.training.data import PairSplit, TrainingData
 from nicheclip.training.losses import Logits, Pairs
 from nicheclip.training.pair_reader import PairReader
 from nicheclip.training.unfreezing import Unfreezing
-from nicheclip.training.validation import Validation, class_mean_accuracy, joined
+from nicheclip.training.validation import (
+    Validation,
+    class_mean_accuracy,
+    joined,
+    validation_batches,
+)
 
 #: the parameters of the CLIP, by the name that it has in the module
 CLIP = "clip."
@@ -143,23 +146,15 @@ class PairObjective(Objective):
         if self._val is None:
             return None
         processes = epoch.processes
-        sampling = Sampling(tuple(self._val.images.tar_sizes), self._config.batch_size, self._seed)
-        sampling.check_processes(processes.world)
-        plans = sampling.plans(0, sampling.batches, rank=processes.rank, world=processes.world)
         reader = self._reader_of(self._val, augment=False)
-        batches = load_batches(reader, plans, workers=epoch.workers)
-        if processes.is_first:
-            batches = progress(batches, label="validate (batches)", total=sampling.batches)
+        tars = self._val.images.tar_sizes
         self.module.eval()
         loss, parts = 0.0, []
-        for plan, batch in batches:
-            length = sampling.batch_length(plan.number)
-            batch = processes.to_device(batch)
-            sizes = slice_sizes(length, processes.world)
+        for batch, sizes in validation_batches(reader, tars, self._config, self._seed, epoch):
             share, pairs = self._share(epoch.forward(batch), batch, sizes, processes)
-            loss += float(processes.sum(share)) * length
+            loss += float(processes.sum(share)) * sum(sizes)
             parts.append(pairs)
-        return Validation(loss / sampling.samples, class_mean_accuracy(joined(parts)))
+        return Validation(loss / len(self._val), class_mean_accuracy(joined(parts)))
 
     def _reader_of(self, split: PairSplit, *, augment: bool) -> PairReader:
         return PairReader(

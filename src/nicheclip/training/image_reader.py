@@ -1,0 +1,81 @@
+"""Images as training and validation see them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nicheclip.config.training import AugmentConfig
+from nicheclip.data.image_set import EncodedImage, ImageSet
+from nicheclip.data.labels import Labels
+from nicheclip.engine.loading import Batch
+from nicheclip.engine.sampling import BatchPlan
+from nicheclip.models.views import Pixels, ViewSettings, centre_view, decode, random_view
+from nicheclip.runtime.seeding import generator
+from nicheclip.training.targets import Targets
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """Views of images, each seeded by run seed, epoch and image."""
+
+    images: ImageSet
+    views: ViewSettings
+    augment: AugmentConfig | None
+    """None gives the view of evaluation."""
+    seed: int
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @cached_property
+    def _centre(self) -> Any:
+        return centre_view(self.views)
+
+    def read(self, rows: Sequence[int], epoch: int) -> tuple[list[str], Tensor]:
+        """The ids of images number ``rows``, and their views, uint8 [n, 3, s, s].
+
+        Raises:
+            InputError: an image cannot be read or decoded.
+        """
+        encoded = list(self.images.read_many(rows))
+        views = np.stack([self._view(image, epoch) for image in encoded])
+        return [image.image_id for image in encoded], torch.from_numpy(views)
+
+    def _view(self, encoded: EncodedImage, epoch: int) -> Pixels:
+        image = decode(encoded.jpg, name=encoded.image_id, where=self.images.folder)
+        if self.augment is None:
+            pixels: Pixels = self._centre(image)
+            return pixels
+        return random_view(
+            image,
+            self.views,
+            generator(self.seed, "augment", epoch, encoded.image_id),
+            scale=self.augment.crop_scale,
+            flip=self.augment.flip,
+            rotate=self.augment.rotate,
+        )
+
+
+@dataclass(frozen=True)
+class TargetReader:
+    """Turns a plan into a batch: ``images`` uint8 [n, 3, s, s] and ``targets`` int64 [n, heads]."""
+
+    images: ImageReader
+    labels: Labels
+    targets: Targets
+
+    def read(self, plan: BatchPlan) -> Batch:
+        """See ``Reader``.
+
+        Raises:
+            InputError: an image cannot be read or decoded.
+        """
+        rows = plan.indices.tolist()
+        _, views = self.images.read(rows, plan.epoch)
+        answers = self.targets.answers[[self.labels.number(row) for row in rows]]
+        return {"images": views, "targets": torch.from_numpy(answers)}

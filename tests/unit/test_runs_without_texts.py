@@ -1,0 +1,98 @@
+"""Runs that train no text tower: what judges them, what refuses them, what they read."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nicheclip.config.workflow import parse_config
+from nicheclip.plan.plan import Plan
+from nicheclip.runtime.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+REGISTRY = ROOT / "workflow/registry"
+
+CONFIG = yaml.safe_load("""
+datasets:
+  fish: {source: {kind: folder, path: fish}}
+models:
+  small: {architecture: nicheclip-small}
+training:
+  pairs: &run
+    dataset: fish
+    model: small
+    recipe: {kind: contrastive}
+    texts: {types: {com: 1}}
+    epochs: 1
+    batch_size: 8
+  classes: {<<: *run, recipe: {kind: classification}, texts: {types: {caption: 1}}}
+  ranks: {<<: *run, recipe: {kind: hierarchical_classification}}
+evaluation:
+  all: {dataset: fish, protocols: [zero_shot, few_shot], baseline: false}
+  few: {dataset: fish, runs: [classes], protocols: [few_shot], baseline: false}
+""")
+
+
+def plan(**changes):
+    values = copy.deepcopy(CONFIG)
+    for section, entries in changes.items():
+        values.setdefault(section, {}).update(entries)
+    return Plan(parse_config(values), REGISTRY)
+
+
+def test_they_are_judged_by_images_alone():
+    found = {(str(cell.subject), cell.protocol) for cell in plan().cells("all")}
+    both = {"zero_shot", "few_shot"}
+    assert {p for s, p in found if s == "trained/pairs/seed0"} == both
+    assert {p for s, p in found if s == "start/small/seed0"} == both
+    for run in ("classes", "ranks"):
+        assert {p for s, p in found if s == f"trained/{run}/seed0"} == {"few_shot"}
+
+
+def test_no_text_is_encoded_for_them():
+    jobs = plan().subject_jobs.values()
+    texts = {job.name: plan().text_sets(job) for job in jobs if job.kind == "trained"}
+    assert texts["classes"] == texts["ranks"] == [] and texts["pairs"]
+
+
+def test_a_named_run_is_refused_with_the_reason():
+    task = {"dataset": "fish", "runs": ["pairs", "classes"], "protocols": ["few_shot", "zero_shot"]}
+    words = r"evaluation.z.protocols: zero_shot compares images with texts, and the run 'classes' "
+    with pytest.raises(InputError, match=words + r"\(recipe classification\) trains no text tower"):
+        plan(evaluation={"z": task | {"baseline": False}})
+
+
+def test_nothing_is_adapted_from_them():
+    words = "adaptation.a.run: adapting starts from the texts .* the run 'ranks'"
+    with pytest.raises(InputError, match=words):
+        plan(
+            tasks={"t": {"dataset": "fish"}},
+            adaptation={"a": {"method": {"kind": "clip"}, "run": "ranks", "tasks": ["t"]}},
+        )
+
+
+def test_they_read_no_captions_and_the_ranks_only_where_they_train_by_them():
+    """`texts` is not looked at: the data set has no captions."""
+    found = plan()
+    assert found.training_captions("classes") == []
+    assert found.training_lineages("ranks") == [
+        "results/taxonomy/fish/taxa.parquet", "results/taxonomy/fish/texts.parquet",
+    ]  # fmt: skip
+    assert found.training_lineages("classes") == found.training_lineages("pairs") == []
+
+
+@pytest.mark.parametrize("ranks", [["species", "genus"], ["genus", "genus"], []])
+def test_ranks_go_down(ranks):
+    run = CONFIG["training"]["ranks"]
+    recipe = {"kind": "hierarchical_classification", "ranks": ranks}
+    with pytest.raises(InputError, match=r"training\.ranks\.recipe"):
+        plan(training={"ranks": run | {"recipe": recipe}})
+
+
+def test_a_dry_run_says_which_data_cannot_be_read_yet():
+    source = {"kind": "registry", "name": "inat21"}
+    found = plan(datasets={"inat": {"source": source, "split": {"method": "given"}}})
+    assert len(found.missing_data()) == 1
+    assert found.missing_data()[0].startswith("datasets.inat cannot be read yet. Missing: A reader")
+    assert plan().missing_data() == []
