@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from nicheclip.adaptation import clip as zero_shot
 from nicheclip.adaptation import coder, cupl, optimal_transport, stata, transclip, wca
 from nicheclip.adaptation.assignments import AssignmentOptions
 from nicheclip.adaptation.task_features import TaskFeatures

@@ -45,7 +45,7 @@ class Signals(BaseModel):
     information: float
     zero_shot_agreement: float
     seed_agreement: float | None = None
-    silhouette: float | None = None
+    silhouette: float
     adapted_silhouette: float | None = None
 
     def measured(self) -> dict[str, float]:
@@ -119,10 +119,10 @@ def seed_agreements(seeds: Sequence[ClassScores]) -> list[float | None]:
     return found
 
 
-def silhouette(features: Array, decided: NDArray[np.int64]) -> float | None:
+def silhouette(features: Array, decided: NDArray[np.int64]) -> float:
     """The mean silhouette of ``decided`` [n] among ``features`` [n, d] of length 1.
 
-    None where fewer than two classes were decided, or each image has a class of its own.
+    0 where fewer than two classes were decided, or each image has a class of its own.
     """
     if len(features) > MOST_IMAGES:
         draw = generator("silhouette", len(features))
@@ -130,7 +130,7 @@ def silhouette(features: Array, decided: NDArray[np.int64]) -> float | None:
         features, decided = features[rows], decided[rows]
     classes, places, counts = np.unique(decided, return_inverse=True, return_counts=True)
     if not 2 <= len(classes) < len(decided):
-        return None
+        return 0.0
     distances = 1 - features.astype(np.float64) @ features.astype(np.float64).T
     np.fill_diagonal(distances, 0)
     sums = distances.clip(min=0) @ np.eye(len(classes))[places]

@@ -45,7 +45,7 @@ def test_the_signals_of_four_images_worked_out_by_hand():
 
     mean = sum(map(bits, (0.9, 0.8, 0.7, 0.5))) / 4
     assert found.information == pytest.approx(bits(0.725) - mean, abs=1e-6)
-    assert found.silhouette is None  # one class
+    assert found.silhouette == 0  # one class
     assert (found.adapted_silhouette, found.seed_agreement) == (None, None)
 
 
@@ -70,8 +70,8 @@ def test_an_image_alone_in_its_class_counts_as_zero():
 
 
 def test_no_silhouette_where_every_image_is_its_own_class_or_all_are_one():
-    assert silhouette(unit(3, 4), np.arange(3)) is None
-    assert silhouette(unit(3, 4), np.zeros(3, int)) is None
+    assert silhouette(unit(3, 4), np.arange(3)) == 0
+    assert silhouette(unit(3, 4), np.zeros(3, int)) == 0
 
 
 def test_the_same_features_are_at_no_distance():
@@ -96,10 +96,18 @@ def test_agreement_between_seeds():
 
 
 def test_signals_are_read_as_they_were_written(tmp_path):
-    found = Signals(confidence=0.5, balance=1, information=0.1, zero_shot_agreement=0.9)
+    found = Signals(
+        confidence=0.5, balance=1, information=0.1, zero_shot_agreement=0.9, silhouette=0.2
+    )
     write_signals(tmp_path / "signals.json", found)
     assert read_signals(tmp_path / "signals.json") == found
-    assert set(found.measured()) == {"confidence", "balance", "information", "zero_shot_agreement"}
+    assert found.measured() == {
+        "confidence": 0.5,
+        "balance": 1,
+        "information": 0.1,
+        "zero_shot_agreement": 0.9,
+        "silhouette": 0.2,
+    }
     (tmp_path / "signals.json").write_text("{")
     with pytest.raises(InputError, match=r"signals\.json: no signals .* --forcerun adapt_model"):
         read_signals(tmp_path / "signals.json")
