@@ -99,33 +99,89 @@ class FairConfig(PaperConfig):
     title = "FAIR"
     evaluations = ()
     runs = ()
-    columns: ClassVar[tuple[str, ...]] = ("tasks", "transductive_tasks", "ablation_tasks")
+    rows: ClassVar[tuple[str, ...]] = (
+        "methods",
+        "vit_b_16",
+        "ablations",
+        "inductive",
+        "transductive",
+        "weights",
+        "labellers",
+        "metaclip",
+        "parameters",
+        "tuning",
+        "crops",
+    )
+    columns: ClassVar[tuple[str, ...]] = (
+        "tasks",
+        "transductive_tasks",
+        "ablation_tasks",
+        "parameter_tasks",
+        "crop_tasks",
+    )
+
+    columns_of: ClassVar[dict[str, str]] = {
+        "methods": "tasks",
+        "transductive": "transductive_tasks",
+        "parameters": "parameter_tasks",
+        "crops": "crop_tasks",
+    }
 
     methods: dict[str, str] = Field(min_length=1)
-    """Table 1: row label and the adaptation that fills it."""
+    """Table 1: row label and the adaptation that fills it; and the table of costs."""
     tasks: list[str] = Field(min_length=1)
-    """The columns of table 1: inductive tasks."""
-    transductive: dict[str, str] = Field(default={})
-    """Table 4: row label and adaptation."""
-    transductive_tasks: list[str] = Field(default=[])
-    """Its columns: tasks that fit the images that they judge."""
+    """The columns of tables 1 and of costs, the rows of table 6: inductive tasks."""
+    vit_b_16: dict[str, str] = Field(default={})
+    """Table 2, methods with ViT-B/16: row label and adaptation, as in all that follow."""
     ablations: dict[str, str] = Field(default={})
-    """Table 3: row label and adaptation."""
+    """Table 3: parts of FAIR."""
+    inductive: dict[str, str] = Field(default={})
+    """Table 4, its inductive rows."""
+    transductive: dict[str, str] = Field(default={})
+    """Table 4, its transductive rows."""
+    weights: dict[str, str] = Field(default={})
+    """Table 5: factors of FAIR's weight."""
+    labellers: dict[str, str] = Field(default={})
+    """Table 7: what gives the labels."""
+    metaclip: dict[str, str] = Field(default={})
+    """Table 8, methods with MetaCLIP."""
+    parameters: dict[str, str] = Field(default={})
+    """Table 9: how many parameters train."""
+    tuning: dict[str, str] = Field(default={})
+    """Table 10: what trains beside the anchors."""
+    crops: dict[str, str] = Field(default={})
+    """Figure 10 as a table: numbers of crops."""
+    transductive_tasks: list[str] = Field(default=[])
+    """The columns of the transductive table: tasks that fit the images that they judge."""
     ablation_tasks: list[str] = Field(default=[])
-    """Its columns: inductive tasks."""
+    """The columns of tables 2, 3, 5, 7, 8 and 10 and of the inductive rows of table 4: inductive
+    tasks."""
+    parameter_tasks: list[str] = Field(default=[])
+    """The column of table 9."""
+    crop_tasks: list[str] = Field(default=[])
+    """The columns of the table of crops."""
 
     def settings(self) -> dict[str, Any]:
-        """With the tasks that tables take what all have in common from."""
+        """With the tasks that tables take what all have in common from, and the first method."""
         firsts = {f"first_{key}": getattr(self, key)[:1] for key in self.columns}
+        firsts["first_method"] = list(self.methods.values())[:1]
         return super().settings() | {key: found[0] for key, found in firsts.items() if found}
 
     def references(self) -> Iterator[tuple[str, str, str]]:
         """See ``PaperConfig``."""
-        for key in ("methods", "transductive", "ablations"):
+        for key in self.rows:
             for label, name in getattr(self, key).items():
                 yield f"{key}.{label}", name, "adaptation"
         for key in self.columns:
             yield from ((key, name, "tasks") for name in getattr(self, key))
+
+    @model_validator(mode="after")
+    def _rows_have_columns(self) -> "FairConfig":
+        for key in self.rows:
+            columns = self.columns_of.get(key, "ablation_tasks")
+            if getattr(self, key) and not getattr(self, columns):
+                raise ValueError(f"{key}: its columns are missing; name tasks in {columns}")
+        return self
 
 
 class PapersConfig(ConfigModel):

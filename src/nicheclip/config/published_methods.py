@@ -3,12 +3,14 @@
 A file names what differs from a method's defaults in `config/adaptation.py`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from nicheclip.config.adaptation import Method, TrainedMethod
+from nicheclip.config.adaptation import Method
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
@@ -37,13 +39,19 @@ def read_published(file: Path) -> PublishedMethod:
         raise InputError(f"{file}: no published hyperparameters: {error}") from error
 
 
-def published_options(registry: Path, kind: str, dataset: str) -> TrainedMethod | None:
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def published_options(
+    registry: Path, kind: str, dataset: str, given: Mapping[str, Any] = NOTHING
+) -> Method | None:
     """A method's options as published for ``dataset``; None where nothing is published for it.
 
     Args:
         registry: `workflow/registry`.
         kind: of the method.
         dataset: its name in the method's file.
+        given: keys that count more than the published ones.
 
     Raises:
         InputError: the file cannot be read, or an option in it is wrong.
@@ -54,13 +62,14 @@ def published_options(registry: Path, kind: str, dataset: str) -> TrainedMethod 
     method: TypeAdapter[Any] = TypeAdapter(Method)
     defaults = method.validate_python({"kind": kind}).model_dump()
     try:
-        options: TrainedMethod = method.validate_python(_over(defaults, found.datasets[dataset]))
+        merged = _over(_over(defaults, found.datasets[dataset]), given)
+        options: Method = method.validate_python(merged)
     except ValidationError as error:
         raise InputError(f"{file}: {dataset}: {error}") from error
     return options
 
 
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """``below`` with the values of ``above``, mapping by mapping."""
     merged = dict(below)
     for key, value in above.items():

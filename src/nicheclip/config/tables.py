@@ -33,7 +33,7 @@ Show = Literal[
     "code",
 ]
 
-Read = Literal["cells", "features", "catalog", "classes", "images"]
+Read = Literal["cells", "features", "catalog", "classes", "images", "tasks"]
 
 #: an axis value that stands for all that the evaluation has
 EACH = "each"
@@ -119,7 +119,12 @@ class Column(EntryKeys):
     arm: Literal["first", "second"] | None = None
     """The run on this side of the row's comparison."""
     published: str | None = None
-    """The column of the published CSV file, where it is not the table's."""
+    """The column of the published CSV file, where it is not the table's; with `each`, `{}` is the
+    value and `{dataset}` the data set."""
+    digits: int | None = None
+    """Behind the point of published numbers, where they are no shares."""
+    scale: Literal["paper"] | None = None
+    """The column is there at this scale alone."""
 
     @model_validator(mode="after")
     def _has_a_name(self) -> Self:
@@ -226,12 +231,13 @@ class TableSpec(ConfigModel):
     caption: str
     """Under the table in the report."""
     reads: list[Read] = Field(default=["cells"])
-    """What is read: what was judged, image features, catalog, classes, images."""
+    """What is read: what was judged, image features, catalog, classes, images, the images and texts
+    of each row's task."""
     rows: list[Axis] = Field(default=[])
     """The rows are each combination of the axes' values, the last axis fastest."""
     entry: EntryKeys = EntryKeys()
     columns: list[Column] = Field(default=[])
-    code: Literal["rank_chance", "paired_effect"] | None = None
+    code: Literal["rank_chance", "paired_effect", "adaptation_cost", "task_sizes"] | None = None
     """What no key says: a module of `nicheclip.reporting.row_code`; it fills the columns that show
     `code`."""
     percent: bool = False

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from nicheclip.config.adaptation import Method, TrainedMethod
-from nicheclip.config.base import ConfigModel, GridModel, Seed
+from nicheclip.config.base import ConfigModel, GridModel, Name, Seed
 from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
 from nicheclip.config.training import ComputeConfig
 from nicheclip.runtime.paths import expand_path
@@ -126,6 +126,9 @@ class AdaptationConfig(GridModel):
     """A method that adapts a model to tasks without labels."""
 
     method: Method
+    published: bool = False
+    """Each task has the method's hyperparameters as published for its data set
+    (`workflow/registry/methods/`), where there are some; keys of `method` count more."""
     tasks: list[str] = Field(min_length=1)
     """By name under `tasks`, or grids of tasks. A method that trains does them in one job, one
     after another; entries of a grid over `tasks` are jobs side by side."""
@@ -135,6 +138,9 @@ class AdaptationConfig(GridModel):
     """Or the start model, by name under `models`."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Of order, views and new weights; the start is the same for all."""
+    job: Name | None = None
+    """Entries with the same word here train one after another in one job, from the same start: for
+    trainings of seconds, which a job's start would outweigh."""
     compute: ComputeConfig = ComputeConfig()
     """Of a method that trains. A change here is no reason to adapt again."""
 
@@ -149,6 +155,8 @@ class AdaptationConfig(GridModel):
             raise ValueError(
                 "expected one of run (a training run to start from) and model (a start model)"
             )
+        if self.job and not self.trains:
+            raise ValueError("job: methods without training share one already; leave it out")
         for name, values in (("tasks", self.tasks), ("seeds", self.seeds)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} repeat: {values}")

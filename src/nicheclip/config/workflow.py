@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from nicheclip.config.base import ConfigModel, Seed
+from nicheclip.config.base import ConfigModel, Name, Seed
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.data import DatasetConfig
 from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
@@ -18,9 +18,6 @@ from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
-
-#: names become folder names, and parts of file names, which may have 255 characters
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=150)]
 
 
 class EncodingConfig(ConfigModel):
@@ -148,6 +145,25 @@ class Config(ConfigModel):
                         f"papers.{paper}.{key}: the images of the task {name!r} have no labels, so "
                         "nothing can be judged on them"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _entries_of_a_job_belong_together(self) -> "Config":
+        firsts: dict[str, str] = {}
+        for name, entry in self.adaptation.items():
+            if entry.job is None:
+                continue
+            first = self.adaptation[firsts.setdefault(entry.job, name)]
+            if entry.job in self.adaptation:
+                raise ValueError(
+                    f"adaptation.{name}.job: {entry.job!r} is the name of an entry; take another"
+                )
+            if (entry.run, entry.model, entry.compute) != (first.run, first.model, first.compute):
+                raise ValueError(
+                    f"adaptation.{name}.job: its start or compute is not that of "
+                    f"{firsts[entry.job]!r}, which has the same job; make them equal, or leave out "
+                    "job"
+                )
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from nicheclip.config.adaptation import Method
 from nicheclip.config.base import in_order
+from nicheclip.config.published_methods import published_options
 from nicheclip.config.tasks import AdaptationConfig
 from nicheclip.config.training import ComputeConfig
 from nicheclip.config.workflow import Config
@@ -28,6 +30,8 @@ class AdaptationJob:
     name: str
     start: Subject
     entries: Mapping[str, AdaptationConfig]
+    methods: list[dict[str, Any]]
+    """What its params say of each entry, and of tasks that have other options."""
 
     @property
     def manifest(self) -> str:
@@ -44,19 +48,6 @@ class AdaptationJob:
         """The modules of the library that it finds by the names of its methods."""
         kinds = [one.method.kind for one in self.entries.values() if one.trains]
         return [f"{TRAINED}.{kind}" for kind in kinds] or [FEATURES]
-
-    @property
-    def methods(self) -> list[dict[str, Any]]:
-        """What its params say of each entry."""
-        return [
-            {
-                "name": name,
-                "method": in_order(one.method.model_dump(mode="json")),
-                "tasks": one.tasks,
-                "seeds": one.seeds,
-            }
-            for name, one in self.entries.items()
-        ]
 
     @property
     def compute(self) -> ComputeConfig:
@@ -106,11 +97,42 @@ class Adaptations:
         """The jobs that adapt, by name."""
         entries: dict[str, dict[str, AdaptationConfig]] = {}
         for name, one in self._config.adaptation.items():
-            job = name if one.trains else f"{TRAINING_FREE}{one.run or one.model}"
+            job = one.job or name if one.trains else f"{TRAINING_FREE}{one.run or one.model}"
             entries.setdefault(job, {})[name] = one
         return {
-            job: AdaptationJob(job, self.start(next(iter(of))), of) for job, of in entries.items()
+            job: AdaptationJob(
+                name=job,
+                start=self.start(next(iter(of))),
+                entries=of,
+                methods=[method for name in of for method in self._methods(name)],
+            )
+            for job, of in entries.items()
         }
+
+    def method(self, adaptation: str, task: str) -> Method:
+        """The options that an adaptation has for ``task``, published ones included."""
+        entry = self._config.adaptation[adaptation]
+        dataset = self._config.tasks[task].dataset
+        source = self._config.datasets[dataset].source
+        name = source.name if source.kind == "registry" else dataset
+        given = entry.method.model_dump(exclude_unset=True)
+        kind = entry.method.kind
+        found = published_options(self._registry, kind, name, given) if entry.published else None
+        return found or entry.method
+
+    def _methods(self, adaptation: str) -> list[dict[str, Any]]:
+        """What the params say of an entry: once for all tasks with the same options."""
+        entry = self._config.adaptation[adaptation]
+        tasks: dict[str, list[str]] = {}
+        options: dict[str, Any] = {}
+        for task in entry.tasks:
+            method = self.method(adaptation, task)
+            tasks.setdefault(key := method.model_dump_json(), []).append(task)
+            options[key] = in_order(method.model_dump(mode="json"))
+        return [
+            {"name": adaptation, "method": options[key], "tasks": named, "seeds": entry.seeds}
+            for key, named in tasks.items()
+        ]
 
     def subjects(self, adaptation: str, task: str) -> list[Subject]:
         """What an adaptation makes of its start for ``task``, seed by seed."""

@@ -1,5 +1,7 @@
 """A table as the job that makes it is told of it: every row, and what each entry measures."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 from nicheclip.config.tables import Compare, FigureSpec, Mark, Published, Ranks, Show
@@ -60,6 +62,8 @@ class Row(_Plain):
     """By key of the column; those that are not in the plan and may be empty are left out."""
     entry: Selection
     """The first of them; of a figure alone what its `entry` says for this row."""
+    method: dict[str, Any] | None = None
+    """The options of an adaptation, where the table's code asks for them."""
 
 
 class TableColumn(_Plain):
@@ -75,6 +79,8 @@ class TableColumn(_Plain):
     of: str | None
     published: str | None
     """The column of the published CSV file."""
+    digits: int | None = None
+    """Of published numbers, where the table's are not meant."""
 
 
 class TableRequest(_Plain):

@@ -1,32 +1,25 @@
 """The papers' tables: from their files and the config to what each entry measures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from nicheclip.config.tables import Axis, Column, Mark, read_table_spec
+from nicheclip.config.tables import read_table_spec
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan, unique
 from nicheclip.plan.table_axes import Axes, Setting
 from nicheclip.plan.table_checks import check_agreement, check_planned
-from nicheclip.plan.table_request import FACTS, Row, Selection, TableColumn, TableRequest
+from nicheclip.plan.table_columns import PlannedColumn, plan_columns, planned_mark
+from nicheclip.plan.table_request import FACTS, Row, Selection, TableRequest
 from nicheclip.plan.words import SCALE_MARKS
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import COLOUR_HISTOGRAM, Subject
 
 FACETS = ("text_type", "group", "rank", "shots", "by")
 
-NOTHING = Setting({}, {}, {})
-
-
-@dataclass(frozen=True)
-class _PlannedColumn:
-    """A column, the section of the file that it comes from, and what `each` has settled."""
-
-    column: TableColumn
-    source: Column
-    settled: Setting
+#: of a task: images that are fitted, and texts of the classes
+TASK_FILES = ("fit/images.arrow", "texts.json")
 
 
 class PaperTables:
@@ -141,6 +134,9 @@ class PaperTable:
             files += [str(Path(path).parents[1] / "manifest.json") for path in request.features]
         for read, name in (("catalog", "catalog.parquet"), ("classes", "classes.parquet")):
             files += [request.acquired(name)] * (read in reads)
+        if "tasks" in reads:
+            folders = [f"results/tasks/{row.entry.evaluation}" for row in request.rows]
+            files += [f"{folder}/{one}" for folder in folders for one in TASK_FILES]
         if "images" in reads:
             files.append(request.acquired(f"{request.split}/images.arrow"))
         if request.published_file:
@@ -158,7 +154,7 @@ class PaperTable:
 
     def _request(self) -> TableRequest | None:
         spec, config = self.spec, self._plan.config
-        columns = self._columns()
+        columns = plan_columns(spec, config.scale, self._axes)
         settings = self._axes.product(spec.rows, Setting(spec.entry.given(), {}, {}))
         rows = [self._row(setting, columns) for setting in settings]
         if not rows:
@@ -182,7 +178,7 @@ class PaperTable:
             published=spec.published,
             published_file=self._published_file(),
             compare=spec.compare,
-            mark=self._mark(columns),
+            mark=planned_mark(spec.mark, columns),
             ranks=spec.ranks,
             notes=[self._worded(note, words) for note in spec.notes],
             figure=spec.figure,
@@ -193,40 +189,7 @@ class PaperTable:
         check_agreement(self._plan, self.paper, spec, request)
         return request
 
-    def _columns(self) -> list[_PlannedColumn]:
-        """The columns, with one for each value of `each`."""
-        start = Setting(self.spec.entry.given(), {}, {})
-        found: list[_PlannedColumn] = []
-        made: dict[str, list[str]] = {}
-        for source in self.spec.columns:
-            if source.each is None:
-                found.append(_PlannedColumn(self._column(source, "", "", made), source, NOTHING))
-                continue
-            for one in self._axes.along(Axis(axis=source.each, of=source.of), start):
-                value = one.keys[source.each]
-                column = self._column(source, str(value), one.words[source.each], made)
-                made.setdefault(source.each, []).append(column.key)
-                settled = Setting({source.each: value}, one.words, {})
-                found.append(_PlannedColumn(column, source, settled))
-        return found
-
-    def _column(
-        self, source: Column, value: str, word: str, made: Mapping[str, Sequence[str]]
-    ) -> TableColumn:
-        published = source.published or (self.spec.published and self.spec.published.value)
-        return TableColumn(
-            key=(source.key or "{}").format(value),
-            label=source.label.format(word),
-            text=source.text is not None,
-            show=source.show,
-            interval=source.interval,
-            optional=source.optional,
-            mean_of=[key for name in source.mean_of for key in made.get(name, [name])],
-            of=None if source.each else source.of,
-            published=published and published.format(value),
-        )
-
-    def _row(self, setting: Setting, columns: Sequence[_PlannedColumn]) -> Row:
+    def _row(self, setting: Setting, columns: Sequence[PlannedColumn]) -> Row:
         words = {**self._axes.evaluation_words(setting), **setting.words}
         texts, entries = {}, {}
         for one in columns:
@@ -248,7 +211,18 @@ class PaperTable:
             entry = self._selection(setting)
             self._is_planned(entry, optional=False)
         label = ", ".join(setting.words[axis.axis] for axis in self.spec.rows)
-        return Row(label=label, texts=texts, entries=entries, entry=entry)
+        return Row(
+            label=label,
+            texts=texts,
+            entries=entries,
+            entry=entry,
+            method=self._method(entry) if self.spec.code == "adaptation_cost" else None,
+        )
+
+    def _method(self, entry: Selection) -> dict[str, Any]:
+        """How the subject of an entry was adapted."""
+        adaptation, task = entry.name.split("/")
+        return self._plan.adaptations.method(adaptation, task).model_dump(mode="json")
 
     def _check_names(self, rows: Sequence[Row]) -> None:
         """No two rows of a table have the same texts: the published numbers are found by them."""
@@ -297,19 +271,6 @@ class PaperTable:
             return False
         check_planned(self._plan, self.paper, self.name, selection, self._planned)
         return True
-
-    def _mark(self, columns: Sequence[_PlannedColumn]) -> Mark | None:
-        """With the columns that an axis made in the place of its name."""
-        mark = self.spec.mark
-        if mark is None:
-            return None
-        keys = [
-            one.column.key
-            for name in mark.columns
-            for one in columns
-            if name in (one.column.key, one.source.each)
-        ]
-        return mark.model_copy(update={"columns": keys})
 
     def _features(self, rows: Sequence[Row]) -> list[str]:
         if "features" not in self.spec.reads:

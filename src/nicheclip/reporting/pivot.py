@@ -1,7 +1,7 @@
 """From the frame of all cells to a table, as its file describes it."""
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -61,7 +61,12 @@ def make_table(request: TableRequest, frame: pl.DataFrame) -> Table:
         title=request.title,
         columns=shown_columns,
         rows=tuple(tuple(row.get(c.key) for c in request.columns) for row in marked(request, rows)),
-        notes=(*request.notes, *_test_note(request, tests), *_published_note(published)),
+        notes=(
+            *request.notes,
+            *_test_note(request, tests),
+            *_published_note(published),
+            *_empty_note(request, keys, papers),
+        ),
         constants=(("scale", request.scale),),
     )
     return rank_table(request, request.ranks, table) if request.ranks else table
@@ -152,7 +157,9 @@ def _paper_contents(request: TableRequest, paper: PublishedRow | None) -> Conten
         return {}
     digits = PERCENT_DIGITS if request.percent else DIGITS
     return {
-        column.key: Number(paper.values[column.published], digits)
+        column.key: Number(
+            paper.values[column.published], digits if column.digits is None else column.digits
+        )
         for column in request.columns
         if column.show == "published" and column.published in paper.values
     }
@@ -169,6 +176,13 @@ def _published(request: TableRequest) -> list[PublishedRow]:
 def _published_note(published: Sequence[PublishedRow]) -> list[str]:
     sources = sorted({row.source for row in published})
     return [f"Published: {'; '.join(sources)}."] if sources else []
+
+
+def _empty_note(request: TableRequest, keys: Sequence[str], papers: Iterable[Texts]) -> list[str]:
+    """Why rows of the paper have no measured number."""
+    planned = {tuple(row.texts[key] for key in keys) for row in request.rows}
+    absent = "; ".join(", ".join(texts) for texts in papers if texts not in planned)
+    return [f"Not measured, since the config has no run for it: {absent}."] if absent else []
 
 
 def _code(request: TableRequest, row: Row) -> Contents | None:

@@ -1,0 +1,1 @@
+"""What the jobs of a config will cost, before any of them runs."""
