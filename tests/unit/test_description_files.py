@@ -74,7 +74,7 @@ def test_one_key_for_two_classes_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("file", "trimmed", "empty_classes"),
     [
-        ("t-waffle/descriptors/descriptors_cars.json", 149, 13),
+        ("t-waffle/descriptors/descriptors_cars.json", 149, 14),
         ("t-waffle/descriptors/descriptors_food101.json", 0, 5),
         ("t-wca/prompts/cub/cupl.json", 43, 0),
         ("t-metaprompt/descriptions/gpt/EuroSAT.json", 502, 0),

@@ -128,9 +128,9 @@ def _key_of_each(
             )
     found = {}
     for class_id, name in class_names.items():
-        key = keys.get(class_id) or known.get(_folded(name)) or known.get(_folded(class_id))
-        if key in content:
-            found[class_id] = str(key)
+        meant = keys.get(class_id) or known.get(_folded(name)) or known.get(_folded(class_id))
+        if meant in content:
+            found[class_id] = str(meant)
     missing = [name for class_id, name in class_names.items() if class_id not in found]
     if missing:
         free = [key for key in content if key not in found.values()]
