@@ -68,8 +68,7 @@ with job(snakemake.log[0]):
         FIGURES / CROP_WEIGHTS,
     )
 
-    model = ADAPTED / wanted.shown / first.name / f"seed{wanted.seed}"
-    found = before_and_after(start, model, inputs)
+    found = before_and_after(start, ADAPTED.parent / wanted.subject, inputs)
     labels = read_labels(acquired(first.dataset, "catalog"), first.judge)
     save_figure(
         hard_group_figure(

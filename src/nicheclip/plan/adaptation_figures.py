@@ -51,6 +51,11 @@ class AdaptationFigures(BaseModel):
     crop_side: tuple[float, float]
 
     @property
+    def subject(self) -> str:
+        """The result that is looked at closely."""
+        return f"adapted/{self.shown}/{self.tasks[0].name}/seed{self.seed}"
+
+    @property
     def acquired(self) -> list[str]:
         """Catalogs and classes of the tasks."""
         names = ("catalog", "classes")

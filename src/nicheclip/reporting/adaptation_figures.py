@@ -1,4 +1,4 @@
-"""Figures of adaptation without labels; true labels are joined here, after everything was fitted."""
+"""Figures of adaptation without labels; true labels are joined here, after all was fitted."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -169,10 +169,8 @@ def hard_group(
     group = sorted(pairs[0][0]) if pairs else sorted(scores.class_ids)[:2]
     while len(group) < min(most, len(scores.class_ids)):
         others = [one for one in sorted(scores.class_ids) if one not in group]
-        counts = {
-            one: sum(mistakes[frozenset((one, member))] for member in group) for one in others
-        }
-        group.append(max(others, key=lambda one: counts[one]))
+        counts = [sum(mistakes[frozenset((one, member))] for member in group) for one in others]
+        group.append(others[int(np.argmax(counts))])
     return sorted(group)
 
 
