@@ -165,6 +165,15 @@ class Mark(ConfigModel):
     """By key, or all that an axis made, by its name."""
 
 
+class Ranks(ConfigModel):
+    """Instead of the rows: how well the order by each other value column is that by one of them."""
+
+    like: str
+    """The column whose order is right."""
+    within: str
+    """The text column that names the groups: rows are compared within a group alone."""
+
+
 class DotsFigure(ConfigModel):
     """Values with intervals as dots; a line for each text of `lines`, panels side by side."""
 
@@ -201,14 +210,27 @@ class BesidePublishedFigure(ConfigModel):
     baseline: str = "baseline"
 
 
+class ScatterFigure(ConfigModel):
+    """A named point for each row: a value over each of several others, panels side by side."""
+
+    kind: Literal["scatter"]
+    points: str
+    """The text column that names the points."""
+    x: list[str] = Field(min_length=1)
+    """Columns on axes from left to right, logarithmic; rows without a number above 0 are left out
+    of a panel."""
+    y: str
+    """The column that goes up, or the first one that an axis made, by its name."""
+
+
 class DrawnFigure(ConfigModel):
     """A figure that has code of its own and no options."""
 
-    kind: Literal["tree", "distances", "probabilities", "pictures"]
+    kind: Literal["tree", "distances", "probabilities", "pictures", "ranks"]
 
 
 FigureSpec = Annotated[
-    DotsFigure | BesidePublishedFigure | DrawnFigure, Field(discriminator="kind")
+    DotsFigure | BesidePublishedFigure | ScatterFigure | DrawnFigure, Field(discriminator="kind")
 ]
 
 
@@ -242,6 +264,7 @@ class TableSpec(ConfigModel):
     published: Published | None = None
     compare: Compare | None = None
     mark: Mark | None = None
+    ranks: Ranks | None = None
     notes: list[str] = Field(default=[])
     figure: FigureSpec | None = None
 
@@ -273,6 +296,9 @@ class TableSpec(ConfigModel):
             found += [("published.row", name, "text") for name in self.published.row]
         if self.compare:
             found += [("compare.row", name, "text") for name in self.compare.row]
+        if self.ranks:
+            found.append(("ranks.like", self.ranks.like, "value"))
+            found.append(("ranks.within", self.ranks.within, "text"))
         if self.mark:
             found += [("mark.columns", name, "value") for name in self.mark.columns]
         figure = self.figure
@@ -284,6 +310,9 @@ class TableSpec(ConfigModel):
             found.append(("figure.value", figure.value, "value"))
             if figure.models:
                 found.append(("figure.models", figure.models, "text"))
+        if isinstance(figure, ScatterFigure):
+            found.append(("figure.points", figure.points, "text"))
+            found += [("figure", name, "value") for name in (*figure.x, figure.y)]
         if isinstance(figure, BesidePublishedFigure):
             found.append(("figure.lines", figure.lines, "text"))
         if isinstance(figure, DotsFigure | BesidePublishedFigure):
