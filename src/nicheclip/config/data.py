@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
-from nicheclip.config.sources import Source
+from nicheclip.config.class_list import class_names
+from nicheclip.config.sources import Source, UnlabelledSource
 from nicheclip.config.worlds import ArborWorld, Fraction
 
 
@@ -133,11 +134,29 @@ class DatasetConfig(ConfigModel):
         return self.model_dump(
             mode="json",
             include={"source", "image", "names", "parts", "shards"},
-            exclude={"source": {"watch"}},  # whether changes are looked for changes no image
+            # whether changes are looked for changes no image, nor do names of classes
+            exclude={"source": {"watch", "classes"} if not self.is_labelled else {"watch"}},
         )
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the source says which class an image belongs to."""
+        return not isinstance(self.source, UnlabelledSource)
+
+    def class_names(self) -> list[str]:
+        """Of a source without labels; empty where images say which classes there are.
+
+        Raises:
+            InputError: see ``class_list``.
+        """
+        source = self.source
+        return class_names(source.classes) if isinstance(source, UnlabelledSource) else []
 
     def determines_splits(self) -> dict[str, Any]:
         """What of it can change the catalog of given images, as plain values."""
+        if not self.is_labelled:  # all train
+            every = SplitConfig(val=0, test=0, near_duplicate_bits=self.split.near_duplicate_bits)
+            return every.model_dump(mode="json")
         if self.split.method == "given":  # shares that are drawn by nobody
             wanted = {"method", "near_duplicate_bits", "val_from_train"}
             wanted |= {"val_trains"} if self.split.val_trains else set()

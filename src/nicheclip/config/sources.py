@@ -93,6 +93,21 @@ class FolderSource(_Source):
         return "split_folders: true" if self.split_folders else ""
 
 
+class UnlabelledSource(_Source):
+    """A folder of images, at any depth, of which nobody has written down what they show.
+
+    A model can be adapted to them, not trained on or judged by them. All are in the split `train`.
+    """
+
+    kind: Literal["unlabelled"]
+    path: str
+    """The folder; environment variables and `~` are expanded."""
+    classes: str | list[str]
+    """The names of the classes to tell apart: a list, or a text file with one on each line."""
+    watch: bool = True
+    """As of `folder`."""
+
+
 ExtraColumn = Literal[
     "split",
     "group",
@@ -312,6 +327,7 @@ class RegistrySource(_Source):
 Source = Annotated[
     SyntheticSource
     | FolderSource
+    | UnlabelledSource
     | TableSource
     | ArchiveSource
     | HubSource

@@ -8,6 +8,7 @@ from nicheclip.config.adaptation import Method, TrainedMethod
 from nicheclip.config.base import ConfigModel, GridModel, Name, Seed
 from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
 from nicheclip.config.training import ComputeConfig
+from nicheclip.runtime.paths import expand_path
 from nicheclip.terms import TextType
 
 Choice = Literal["all", "seen", "unseen"]
@@ -32,8 +33,19 @@ class CaptionSource(ConfigModel):
     """The captions that serve this split."""
 
 
-ClassTextSource = CaptionSource | list[TextType]
-"""Captions, or each class's texts of these types."""
+class DescriptionFile(ConfigModel):
+    """A JSON file with a list of texts for each class."""
+
+    file: str
+    """`{"grey heron": ["a tall grey bird", ...], ...}`; environment variables and `~` are
+    expanded."""
+    keys: dict[str, str] = Field(default={})
+    """What the file calls a class, by class id, where the names differ by more than upper case,
+    underscores and hyphens."""
+
+
+ClassTextSource = CaptionSource | DescriptionFile | list[TextType]
+"""Captions, a file, or each class's texts of these types."""
 
 
 class TaskTextsConfig(ConfigModel):
@@ -93,6 +105,12 @@ class TaskConfig(GridModel):
         """The caption sets that its texts come from."""
         sources = (self.texts.descriptions, self.texts.details)
         return [one.captions for one in sources if isinstance(one, CaptionSource)]
+
+    def description_files(self) -> list[str]:
+        """The files that its texts come from."""
+        sources = (self.texts.descriptions, self.texts.details)
+        found = [one.file for one in sources if isinstance(one, DescriptionFile)]
+        return [str(expand_path(file)) for file in found]
 
     @model_validator(mode="after")
     def _seen_and_unseen_can_be_told(self) -> "TaskConfig":

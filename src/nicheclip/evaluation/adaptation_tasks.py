@@ -7,7 +7,13 @@ not. So this is the one step that reads labels, and what it writes has none.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nicheclip.config.tasks import CaptionSource, ClassSample, ClassTextSource, TaskConfig
+from nicheclip.config.tasks import (
+    CaptionSource,
+    ClassSample,
+    ClassTextSource,
+    DescriptionFile,
+    TaskConfig,
+)
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
 from nicheclip.data.task_files import (
@@ -20,9 +26,12 @@ from nicheclip.data.task_files import (
     write_subset,
 )
 from nicheclip.evaluation.class_texts import caption_texts, read_templates, template_texts
+from nicheclip.evaluation.description_files import read_descriptions
 from nicheclip.evaluation.seen_classes import ClassGroup, choose_classes
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.seeding import generator
+from nicheclip.terms import UNLABELLED
 
 
 def draw_task(
@@ -52,7 +61,8 @@ def draw_task(
     class_ids = task_classes(task, groups)
     for name, split in ((FIT, task.fit), (JUDGE, task.judge)):
         labels = Labels(splits / split)
-        keep = rows_of(labels.numbers(), labels.classes, set(class_ids))
+        # an image without a label may be of any class
+        keep = rows_of(labels.numbers(), labels.classes, {*class_ids, UNLABELLED})
         if not keep.any():
             raise InputError(
                 f"{splits / split}: no image of the task's {len(class_ids)} classes. Choose other "
@@ -98,6 +108,9 @@ def task_sentences(
     def read(source: ClassTextSource) -> dict[str, list[str]]:
         if isinstance(source, CaptionSource):
             return caption_texts(captions[source.captions], source.split)
+        if isinstance(source, DescriptionFile):
+            called = {class_id: names[class_id][0] for class_id in class_ids}
+            return read_descriptions(expand_path(source.file), called, source.keys)[0]
         by_type = [template_texts(texts, text_type, sentences[:1]) for text_type in source]
         joined: dict[str, list[str]] = {}
         for class_id in class_ids:
@@ -111,7 +124,9 @@ def task_sentences(
     _check_every_class(names, class_ids, f"name of the text type {wanted.name}")
     described = template_texts(texts, wanted.name, sentences)
     if wanted.descriptions:
-        described = read(wanted.descriptions)
+        by_name, described = described, read(wanted.descriptions)
+        if isinstance(wanted.descriptions, DescriptionFile):  # of flawed files; see there
+            described = {one: described[one] or by_name[one] for one in class_ids}
         _check_every_class(described, class_ids, "description")
     return TaskSentences(
         class_ids=tuple(class_ids),

@@ -81,6 +81,10 @@ class Adaptations:
         names = dict.fromkeys(self._config.tasks[task].caption_sets())
         return [f"results/captions/{name}/captions.parquet" for name in names]
 
+    def descriptions(self, task: str) -> list[str]:
+        """The files of others that a task's texts come from."""
+        return self._config.tasks[task].description_files()
+
     def start(self, adaptation: str) -> Subject:
         """The model that an adaptation starts from."""
         entry = self._config.adaptation[adaptation]
@@ -141,6 +145,16 @@ class Adaptations:
         """What is judged on ``task``, by adaptation."""
         entries = self._config.adaptation.items()
         return {name: self.subjects(name, task) for name, one in entries if task in one.tasks}
+
+    @property
+    def unlabelled(self) -> list[str]:
+        """The tasks whose images nobody has labelled: they are answered for, not judged."""
+        config = self._config
+        return [
+            name
+            for name, task in config.tasks.items()
+            if not config.datasets[task.dataset].is_labelled and self.of_task(name)
+        ]
 
     def manifests(self, task: str) -> list[str]:
         """Of the jobs that adapt to ``task``."""

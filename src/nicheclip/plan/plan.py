@@ -122,6 +122,10 @@ class Plan:
             if not there:
                 raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
         for name, dataset in self.config.datasets.items():
+            try:
+                dataset.class_names()
+            except InputError as error:
+                raise InputError(f"config: datasets.{name}.source.classes: {error}") from None
             given = dataset.source.gives_splits(self.registry / "datasets")
             if given and "method" not in dataset.split.model_fields_set:
                 raise InputError(
@@ -144,6 +148,8 @@ class Plan:
                 yield f"evaluation.{name}.class_texts", str(file)
         for name in self.config.tasks:
             yield f"tasks.{name}.texts.templates", self.adaptations.templates(name)
+            for path in self.adaptations.descriptions(name):
+                yield f"tasks.{name}.texts", path
 
     # --- models ---
 
@@ -179,8 +185,13 @@ class Plan:
 
     @cached_property
     def judged(self) -> dict[str, EvaluationConfig]:
-        """Whatever judges: evaluations, and the tasks of adaptation as evaluations."""
-        tasks = {name: task.evaluation() for name, task in self.config.tasks.items()}
+        """Whatever judges: evaluations, and as such the tasks of adaptation that have labels."""
+        config = self.config
+        tasks = {
+            name: task.evaluation()
+            for name, task in config.tasks.items()
+            if config.datasets[task.dataset].is_labelled
+        }
         return {**self.config.evaluation, **tasks}
 
     def runs(self, evaluation: str, dataset: str) -> list[str]:
