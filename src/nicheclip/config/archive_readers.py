@@ -113,7 +113,7 @@ class IdListsReader(ConfigModel):
 
 
 class JsonSplitsReader(ConfigModel):
-    """A JSON file has a list for `train`, `val` and `test`, of [path, number, name of the class]: the
+    """A JSON file has lists `train`, `val` and `test` of [path, number, name of the class], as the
     split files of CoOp, which many works share.
     """
 
