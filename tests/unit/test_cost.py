@@ -167,6 +167,24 @@ def test_sizes_are_those_of_the_registry(rows):
     assert resnet.operations is None and "vision transformers" in resnet.note
 
 
+@pytest.mark.parametrize(
+    ("name", "split", "train", "test"),
+    [
+        ("eurosat", {"method": "counts", "train_images": 1000, "test_images": 500}, 10_000, 5000),
+        ("caltech101", {"method": "counts", "train_images": 30}, 3000, 5242),
+        ("dtd", {"method": "given", "val_trains": True}, 3760, 1880),
+        ("sun397", {"val": 0.1, "test": 0.2}, 76_128, 21_751),
+    ],
+)
+def test_sizes_follow_the_split(tmp_path, name, split, train, test):
+    values = {
+        "datasets": {"d": {"source": {"kind": "registry", "name": name}, "split": split}},
+        "tasks": {"t": {"dataset": "d"}},
+    }
+    size = CostOfAdaptation(Plan(parse_config(values), REGISTRY), tmp_path).size("t")
+    assert (size.fit, size.judged) == (train, test)
+
+
 def test_rows_of_an_entry_are_summed(rows):
     dpa, clip = summed(rows)
     assert (dpa.data, dpa.images) == ("3 tasks", 3680 + 21_600)

@@ -82,3 +82,5 @@ if workflow.is_main_process:
         print(line, file=sys.stderr)
     if note := last_run.replaced(last_run.read_origins(), ORIGINS, Path("results")):
         print(note, file=sys.stderr)
+    if by_hand := PLAN.by_hand():
+        print("To be downloaded by hand:", *by_hand, sep="\n  ", file=sys.stderr)

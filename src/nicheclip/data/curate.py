@@ -92,10 +92,11 @@ def curate(
         for dropped in rows.dropped():
             left_out.add(dropped)
         describe(repeats, rows, left_out)
-        kept, images = repeats.kept, int(repeats.kept.sum())
+        kept = repeats.kept
         photographs = near_duplicates(rows, kept, split.near_duplicate_bits, spool)
         groups = kept_together(rows, kept, photographs, split)
         splits = choose_splits(rows, kept, split, groups=groups, seed=seed, spool=spool)
+        images = int((splits >= 0).sum())
         catalog, tally = CatalogWriter(name, spool, images), ClassTally()
         noted = _Notes()
         _stream(rows, splits, catalog, tally, noted)
@@ -110,6 +111,8 @@ def curate(
         write_splits(folder, rows, splits, labels, spool)
     counts = {"images": images, "classes": classes.height}
     counts |= {one: int((splits == number).sum()) for number, one in enumerate(SPLITS)}
+    if left := int(kept.sum()) - images:
+        counts["in no split"] = left
     counts |= _twins(name, photographs, splits)
     found = [*_unexpected(name, noted.given, expected), *tally.doubts()]
     if split.method != "given" and noted.given.keys() - {"all"}:

@@ -1,4 +1,4 @@
-"""Train, validation and test: drawn from the bytes of the images, or as the source says."""
+"""Train, validation and test: drawn, by numbers of each class, or as the source says."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nicheclip.config.data import SplitConfig
 from nicheclip.data.acquired_rows import AcquiredRows
 from nicheclip.data.class_numbers import ClassNumbers
-from nicheclip.data.draw import DRAWN, TRAIN, VAL, draw
+from nicheclip.data.draw import DRAWN, TEST, TRAIN, VAL, draw
 from nicheclip.data.near_duplicates import Groups
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import unit_interval
@@ -68,9 +68,13 @@ def choose_splits(
     Raises:
         InputError: the method is ``given``, and the source names no split for an image.
     """
+    if config.method == "counts":
+        return _by_counts(rows, kept, config)
     splits, drawn = np.full(len(rows), NONE, np.int8), kept
     if config.method == "given":
         splits = _given(rows, kept)
+        if config.val_trains:
+            splits[splits == VAL] = TRAIN
         if not config.val_from_train or (splits == VAL).any():
             return splits
         config = config.model_copy(update={"val": config.val_from_train, "test": 0.0})
@@ -98,6 +102,21 @@ def choose_splits(
             yield found
 
     draw(images(), splits, config, groups, spool)
+    return splits
+
+
+def _by_counts(
+    rows: AcquiredRows, kept: NDArray[np.bool_], config: SplitConfig
+) -> NDArray[np.int8]:
+    """The first images of each class by their keys, whatever the order of the source."""
+    keys = [frame for _, frame in rows.batches(["key", "class_id"])]
+    frame = pl.concat(keys).with_row_index().filter(pl.Series(kept)).sort("class_id", "key")
+    place = frame.select(pl.int_range(pl.len()).over("class_id")).to_series().to_numpy()
+    train = config.train_images or 0
+    end = train + config.test_images if config.test_images else np.inf
+    found = np.where(place < train, TRAIN, np.where(place < end, TEST, NONE)).astype(np.int8)
+    splits = np.full(len(rows), NONE, np.int8)
+    splits[frame["index"].to_numpy()] = found
     return splits
 
 
