@@ -1,5 +1,6 @@
 """Versions of one photograph that a person should look at, from a catalog."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from nicheclip.data.near_pairs import near_pairs
-from nicheclip.schemas import CATALOG, read_table
 
 #: pairs that are shown
 MOST_PAIRS = 12
@@ -40,10 +40,15 @@ def closest_pairs(catalog: Path, bits: int, most: int = MOST_PAIRS) -> list[Near
         most: pairs that are wanted.
     """
     columns = ("image_id", "key", "split", "class_id", "phash")
-    images = pl.DataFrame(read_table(catalog, CATALOG).select(columns)).sort("image_id")
-    found = _pairs(images, bits).sort("rank", "bits", "image_id", "image_id_second")
+    hashes = pl.scan_parquet(catalog).select("phash").collect()["phash"]
+    both = _both(hashes, bits)
+    wanted = pl.concat([both["phash"], both["phash_second"]]).implode()
+    images = pl.scan_parquet(catalog).select(columns)
+    images = images.filter(pl.col("phash").is_in(wanted))
+    found = _pairs(images.collect().sort("image_id"), both)
+    found = found.sort("rank", "bits", "image_id", "image_id_second")
     shown: set[str] = set()
-    chosen = []
+    chosen: list[NearPair] = []
     for row in found.iter_rows(named=True):
         if len(chosen) == most:
             break
@@ -55,17 +60,22 @@ def closest_pairs(catalog: Path, bits: int, most: int = MOST_PAIRS) -> list[Near
     return chosen
 
 
-def _pairs(images: pl.DataFrame, bits: int) -> pl.DataFrame:
-    """Near pairs of images; of many with one hash, two of each split stand for all."""
-    hashes = images["phash"].unique().sort().to_numpy()
-    near = near_pairs(hashes, bits)
-    alone = np.arange(len(hashes))
-    both = pl.DataFrame(
+def _both(hashes: pl.Series, bits: int) -> pl.DataFrame:
+    """Hashes of near duplicates in pairs; one that several images have is a pair with itself."""
+    several = hashes.filter(hashes.is_duplicated()).unique().sort().to_numpy()
+    alone = hashes.unique().sort().to_numpy()
+    with tempfile.TemporaryDirectory() as spool:
+        near = near_pairs(lambda: [alone], len(alone), bits, Path(spool))
+    return pl.DataFrame(
         {
-            "phash": hashes[np.concatenate([alone, near[:, 0]])],
-            "phash_second": hashes[np.concatenate([alone, near[:, 1]])],
+            "phash": np.concatenate([several, near[:, 0]]),
+            "phash_second": np.concatenate([several, near[:, 1]]),
         }
     )
+
+
+def _pairs(images: pl.DataFrame, both: pl.DataFrame) -> pl.DataFrame:
+    """Near pairs of images; of many with one hash, two of each split stand for all."""
     few = images.group_by("phash", "split", maintain_order=True).head(2)
     second = few.rename(lambda name: f"{name}_second")
     train_and_test = pl.concat_str("split", "split_second").is_in(["traintest", "testtrain"])
