@@ -28,6 +28,7 @@ with job(snakemake.log[0]):
         parts=parts,
         folder=folder,
         expected=params.expected,
+        unlabelled=params.unlabelled,
     )
     manifest.write(
         output.manifest,

@@ -50,7 +50,8 @@ def measure(name, value, n=40, classes=4, reach=0.1, **facets):
 
 def write_cell(subject, evaluation, protocol, *measures, dataset, n=40, classes=4):
     """The metrics of ``subject`` (``kind/name/variant``) in the working folder; their path."""
-    kind, name, variant = subject.split("/")
+    (kind, *names), variant = subject.split("/")[:-1], subject.split("/")[-1]
+    name = "/".join(names)
     cell = Cell(
         Subject(kind=kind, name=name, variant=variant), evaluation, dataset, "test", protocol
     )

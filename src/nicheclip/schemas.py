@@ -202,6 +202,16 @@ PREDICTIONS = pa.schema(
     ]
 )
 
+#: one image of which no label is known, with the answers of an adapted model
+ANSWERS = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("file", pa.string()),  # its place in the source
+        ("classes", pa.list_(pa.string())),  # best first, at most five
+        ("scores", pa.list_(pa.float32())),
+    ]
+)
+
 #: one image judged among one group of classes by one text type
 GROUP_PREDICTIONS = pa.schema([("text_type", pa.string()), ("group", pa.string()), *PREDICTIONS])
 

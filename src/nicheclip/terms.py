@@ -4,6 +4,9 @@ from typing import Literal
 
 SPLITS = ("train", "val", "test")
 
+#: stands for the class of an image whose class nobody has written down
+UNLABELLED = "(no label)"
+
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 
 TextType = Literal[

@@ -72,6 +72,7 @@ rule curate_dataset:
         split=lambda w: CONFIG.datasets[w.dataset].determines_splits(),
         tars=lambda w: CONFIG.datasets[w.dataset].shards_of_part,
         expected=lambda w: PLAN.expected_images(w.dataset),
+        unlabelled=lambda w: CONFIG.datasets[w.dataset].class_names(),
         seed=CONFIG.seed,
         code=code("curate_dataset.py"),
     message:

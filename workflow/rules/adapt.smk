@@ -5,12 +5,22 @@ Outputs: results/tasks/<task>/{fit,judge}/images.arrow and texts.json: what a me
          results/models/adapted/<job>/manifest.json and, beside it, for each result
          results/models/adapted/<adaptation>/<task>/seed<n>/: scores.safetensors, and for methods
          with a vector for each class a model folder with classifier.safetensors;
-         results/evaluate/<dataset>/<split>/adapted/<task>/<adaptation>/seed<n>/...
+         results/evaluate/<dataset>/<split>/adapted/<task>/<adaptation>/seed<n>/...;
+         of images without labels instead results/answers/<task>/<adaptation>.html, a page of
+         pictures, and results/answers/<task>/<adaptation>/seed<n>/predictions.{parquet,csv}
 Labels decide in `draw_task` which images are of a task, and in `judge_adapted` who was right. `adapt`
 has none among its inputs. It is one job for each method that trains, with all its tasks and seeds,
 and one for all methods without training that have the same start.
 Checkpoints (results/models/adapted/<job>/run/) are no output: Snakemake would delete them.
 """
+
+
+def variants_of(task):
+    """The seeds of each adaptation of a task."""
+    return {
+        name: [subject.variant for subject in subjects]
+        for name, subjects in PLAN.adaptations.of_task(task).items()
+    }
 
 
 rule draw_task:
@@ -29,6 +39,8 @@ rule draw_task:
         texts=lambda w: f"results/taxonomy/{CONFIG.tasks[w.task].dataset}/texts.parquet",
         templates=lambda w: PLAN.adaptations.templates(w.task),
         captions=lambda w: PLAN.adaptations.captions(w.task),
+        descriptions=lambda w: PLAN.adaptations.descriptions(w.task),
+        published=lambda w: PLAN.adaptations.published_descriptions(w.task),
     output:
         fit="results/tasks/{task}/fit/images.arrow",
         judge="results/tasks/{task}/judge/images.arrow",
@@ -42,6 +54,7 @@ rule draw_task:
         runtime=minutes(15),
     params:
         task=lambda w: settings(CONFIG.tasks[w.task]),
+        registry_name=lambda w: PLAN.adaptations.registry_name(w.task),
         code=code("draw_task.py"),
     message:
         "Drawing the task {wildcards.task}"
@@ -90,6 +103,31 @@ rule adapt_model:
         "../../scripts/adapt.py"
 
 
+rule show_answers:
+    input:
+        adapted=lambda w: PLAN.adaptations.manifests(w.task),
+        texts=rules.draw_task.output.texts,
+        images=rules.draw_task.output.judge,
+        catalog=lambda w: f"results/acquire/{CONFIG.tasks[w.task].dataset}/catalog.parquet",
+        classes=lambda w: f"results/acquire/{CONFIG.tasks[w.task].dataset}/classes.parquet",
+    output:
+        directory("results/answers/{task}"),
+    log:
+        "results/logs/answers/{task}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=memory(2000, 2),
+        runtime=minutes(60, 0.1),
+    params:
+        adapted=lambda w: variants_of(w.task),
+        code=code("show_answers.py"),
+    message:
+        "Answers for the images of {wildcards.task}, which have no labels"
+    script:
+        "../../scripts/show_answers.py"
+
+
 rule judge_adapted:
     input:
         adapted=lambda w: PLAN.adaptations.manifests(w.task),
@@ -107,10 +145,7 @@ rule judge_adapted:
         runtime=minutes(60, 0.1),
     params:
         task=lambda w: settings(CONFIG.tasks[w.task]),
-        adapted=lambda w: {
-            name: [subject.variant for subject in subjects]
-            for name, subjects in PLAN.adaptations.of_task(w.task).items()
-        },
+        adapted=lambda w: variants_of(w.task),
         seed=CONFIG.seed,
         code=code("judge_adapted.py"),
     message:

@@ -47,6 +47,7 @@ rule train:
 rule adapt:
     input:
         expand(rules.adapt_model.output.manifest, job=PLAN.adaptations.jobs),
+        expand(rules.show_answers.output, task=PLAN.adaptations.unlabelled),
     localrule: True
 
 
@@ -71,6 +72,7 @@ rule figures:
 
 rule report:
     input:
+        expand(rules.show_answers.output, task=PLAN.adaptations.unlabelled),
         rules.write_page.output,
         rules.write_report.output,
     localrule: True

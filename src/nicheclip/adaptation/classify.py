@@ -18,17 +18,20 @@ IMAGE_BATCH = 256
 
 def classify(
     model: Path, images: ImageSet, *, device: str = "cpu", threads: int = 1
-) -> ClassScores:
-    """Scores of ``images`` by the model folder ``model`` and the classifier in it."""
+) -> tuple[ClassScores, Array]:
+    """Scores of ``images`` by the model folder ``model`` and the classifier in it, and the model's
+    features of them [n, d].
+    """
     features = encode_images(
         load(model), images, batch_size=IMAGE_BATCH, device=device, threads=threads
     )
     classifier = read_classifier(model / CLASSIFIER_FILE)
-    return ClassScores(
+    scores = ClassScores(
         features.image_ids,
         list(classifier.class_ids),
         _probabilities(features.features, classifier),
     )
+    return scores, features.features
 
 
 def _probabilities(features: Array, classifier: Classifier) -> Array:

@@ -16,14 +16,24 @@ from pydantic import BaseModel, ConfigDict
 
 from nicheclip.adaptation.classify import classify
 from nicheclip.adaptation.run import AdaptationRun
+from nicheclip.adaptation.task_features import TaskFeatures, open_features
 from nicheclip.adaptation.task_inputs import TaskInputs
 from nicheclip.config.adaptation import Method, TrainedMethod
 from nicheclip.config.training import ComputeConfig
 from nicheclip.engine.launch import launch
-from nicheclip.models.class_scores import SCORES_FILE, write_scores
+from nicheclip.models.class_scores import SCORES_FILE, ClassScores, read_scores, write_scores
 from nicheclip.models.classifier import write_classifier
 from nicheclip.models.deltas import model_files, save_delta
+from nicheclip.models.features import Array
 from nicheclip.models.openclip import load
+from nicheclip.models.pseudo_labels import PSEUDO_LABELS_FILE
+from nicheclip.models.signals import (
+    SIGNALS_FILE,
+    read_signals,
+    seed_agreements,
+    signals,
+    write_signals,
+)
 from nicheclip.runtime.files import read_json, sha256_file, write_json
 from nicheclip.subjects import CLASSIFIER_FILE
 
@@ -81,15 +91,16 @@ def adapt(entries: Sequence[Entry], where: Where) -> tuple[list[Path], int]:
     """
     files: list[Path] = []
     kept = 0
-    for result in _results(entries, where):
-        if _is_complete(result):
-            kept += 1
-        else:
-            (result.folder / KEY_FILE).unlink(missing_ok=True)
-            result.make()
-            write_json(result.folder / KEY_FILE, {"key": result.key})
-        names = (CLASSIFIER_FILE, SCORES_FILE)
-        files += [path for name in names if (path := result.folder / name).is_file()]
+    for seeds in _results(entries, where):
+        for result in seeds:
+            if _is_complete(result):
+                kept += 1
+            else:
+                (result.folder / KEY_FILE).unlink(missing_ok=True)
+                result.make()
+                write_json(result.folder / KEY_FILE, {"key": result.key})
+        _compare([result.folder for result in seeds])
+        files += [path for result in seeds for path in result.files]
     return files, kept
 
 
@@ -100,6 +111,12 @@ class _Result:
     seed: int
     where: Where
     features: "_Features"
+
+    @property
+    def files(self) -> list[Path]:
+        """What it has made, but for the model."""
+        names = (CLASSIFIER_FILE, SCORES_FILE, SIGNALS_FILE, PSEUDO_LABELS_FILE)
+        return [path for name in names if (path := self.folder / name).is_file()]
 
     @property
     def folder(self) -> Path:
@@ -136,16 +153,23 @@ class _Result:
         )
         judged = TaskInputs(task).judged
         threads = where.compute.cpu_threads
-        scores = classify(self.folder, judged, device=where.device, threads=threads)
-        write_scores(self.folder / SCORES_FILE, scores)
+        self._write(*classify(self.folder, judged, device=where.device, threads=threads))
 
     def _from_features(self) -> None:
-        found = self.features.apply(self.entry.method, self.task, self.seed)
+        features = self.features.of(self.task)
+        found = import_module(FEATURES).apply(self.entry.method, features, self.seed)
         self.folder.mkdir(parents=True, exist_ok=True)
         if found.classifier:
             save_delta(load(self.where.start), self.where.start, self.folder)
             write_classifier(self.folder / CLASSIFIER_FILE, found.classifier)
-        write_scores(self.folder / SCORES_FILE, found.scores)
+        self._write(found.scores, None)
+
+    def _write(self, scores: ClassScores, adapted: Array | None) -> None:
+        """``adapted``: the model's features, where they are not the start model's."""
+        start = self.features.of(self.task)
+        found = signals(scores, start.zero_shot, start.judged.numpy(), adapted)
+        write_scores(self.folder / SCORES_FILE, scores)
+        write_signals(self.folder / SIGNALS_FILE, found)
 
 
 class _Features:
@@ -153,29 +177,34 @@ class _Features:
 
     def __init__(self, where: Where) -> None:
         self._where, self._task = where, ""
-        self._open: Any = None
 
-    def apply(self, method: Any, task: str, seed: int) -> Any:
-        """What ``method`` gives for ``task``."""
-        library = import_module(FEATURES)
+    def of(self, task: str) -> TaskFeatures:
+        """Those of ``task``."""
         if self._task != task:
             where = self._where
-            inputs = TaskInputs(where.tasks[task])
-            threads = where.compute.cpu_threads
-            self._open = library.open_features(
-                where.start, inputs, device=where.device, threads=threads
-            )
+            inputs, threads = TaskInputs(where.tasks[task]), where.compute.cpu_threads
+            self._open = open_features(where.start, inputs, device=where.device, threads=threads)
             self._task = task
-        return library.apply(method, self._open, seed)
+        return self._open
 
 
-def _results(entries: Sequence[Entry], where: Where) -> Iterator[_Result]:
-    """Task by task, so that features serve all methods."""
+def _results(entries: Sequence[Entry], where: Where) -> Iterator[list[_Result]]:
+    """All seeds of an entry on a task; task by task, so that features serve all methods."""
     features = _Features(where)
     for task in where.tasks:
         for entry in entries:
             if task in entry.tasks:
-                yield from (_Result(entry, task, seed, where, features) for seed in entry.seeds)
+                yield [_Result(entry, task, seed, where, features) for seed in entry.seeds]
+
+
+def _compare(seeds: Sequence[Path]) -> None:
+    """Add to the signals of each seed how far it agrees with the others."""
+    agreements = seed_agreements([read_scores(folder / SCORES_FILE) for folder in seeds])
+    for folder, agreement in zip(seeds, agreements, strict=True):
+        found = read_signals(folder / SIGNALS_FILE)
+        changed = found.model_copy(update={"seed_agreement": agreement})
+        if changed != found:
+            write_signals(folder / SIGNALS_FILE, changed)
 
 
 def _is_complete(result: _Result) -> bool:

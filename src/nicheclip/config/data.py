@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
-from nicheclip.config.sources import Source
+from nicheclip.config.class_list import class_names
+from nicheclip.config.sources import Source, UnlabelledSource
 from nicheclip.config.worlds import ArborWorld, Fraction
 
 
@@ -25,18 +26,26 @@ class ImageConfig(ConfigModel):
 class SplitConfig(ConfigModel):
     """Train, validation and test."""
 
-    method: Literal["stratified", "hash", "given"] = "stratified"
+    method: Literal["stratified", "hash", "given", "counts"] = "stratified"
     """`stratified`: exact shares of each class, one image at least in each wanted split where the
     class has enough. `hash`: each image's place is drawn by its own bytes with the same chances in
     every class, so that images added later do not move others, save one: the first image of a
     class, in the order of the hash, always trains, and a new image may take that place. Small
-    classes may miss a split. `given`: the source says. None depends on names of files, classes or
+    classes may miss a split. `given`: the source says. `counts`: of each class's images, by the
+    order of their names, the first `train_images` train, the next `test_images` are for test, and
+    the rest is left out; benchmarks are cut so. None but this depends on names of files, classes or
     the data set."""
     val: Fraction = 0.1
     test: Fraction = 0.1
     val_from_train: Fraction = 0
     """With `given` and a source without validation images: the share of each class's training
     images that validates instead, drawn as by `stratified`. Test images stay as they are."""
+    train_images: Annotated[int, Field(ge=1)] | None = None
+    """With `counts`: of each class."""
+    test_images: Annotated[int, Field(ge=1)] | None = None
+    """With `counts`: of each class; null: all that do not train."""
+    val_trains: bool = False
+    """With `given`: images for validation train, as where nothing is chosen by them."""
     keep_together: list[Literal["near_duplicates", "group"]] = Field(default=[])
     """What never stands in two splits, unless the source says so: versions of one photograph, or
     images of one `group` (a slide, an animal, a day), which is a column of the source or is read
@@ -52,6 +61,16 @@ class SplitConfig(ConfigModel):
     def _is_found_before_it_is_kept_together(self) -> "SplitConfig":
         if "near_duplicates" in self.keep_together and self.near_duplicate_bits is None:
             raise ValueError("keep_together: near_duplicates needs near_duplicate_bits")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_belong_to_the_method(self) -> "SplitConfig":
+        if (self.method == "counts") != (self.train_images is not None):
+            raise ValueError("train_images: needed with the method counts, and by no other")
+        if self.test_images is not None and self.method != "counts":
+            raise ValueError("test_images: of the method counts alone")
+        if self.val_trains and (self.method != "given" or self.val_from_train):
+            raise ValueError("val_trains: with the method given, and without val_from_train")
         return self
 
     @field_validator("group_pattern")
@@ -115,14 +134,37 @@ class DatasetConfig(ConfigModel):
         return self.model_dump(
             mode="json",
             include={"source", "image", "names", "parts", "shards"},
-            exclude={"source": {"watch"}},  # whether changes are looked for changes no image
+            # whether changes are looked for changes no image, nor do names of classes
+            exclude={"source": {"watch", "classes"} if not self.is_labelled else {"watch"}},
         )
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the source says which class an image belongs to."""
+        return not isinstance(self.source, UnlabelledSource)
+
+    def class_names(self) -> list[str]:
+        """Of a source without labels; empty where images say which classes there are.
+
+        Raises:
+            InputError: see ``class_list``.
+        """
+        source = self.source
+        return class_names(source.classes) if isinstance(source, UnlabelledSource) else []
 
     def determines_splits(self) -> dict[str, Any]:
         """What of it can change the catalog of given images, as plain values."""
+        if not self.is_labelled:  # all train
+            every = SplitConfig(val=0, test=0, near_duplicate_bits=self.split.near_duplicate_bits)
+            return every.model_dump(mode="json")
         if self.split.method == "given":  # shares that are drawn by nobody
             wanted = {"method", "near_duplicate_bits", "val_from_train"}
+            wanted |= {"val_trains"} if self.split.val_trains else set()
             if self.split.val_from_train:  # then groups decide as well
                 wanted |= {"keep_together", "group_pattern"}
             return self.split.model_dump(mode="json", include=wanted)
-        return self.split.model_dump(mode="json")
+        if self.split.method == "counts":
+            wanted = {"method", "near_duplicate_bits", "train_images", "test_images"}
+            return self.split.model_dump(mode="json", include=wanted)
+        drawn = {"train_images", "test_images", "val_trains"}
+        return self.split.model_dump(mode="json", exclude=drawn)

@@ -165,6 +165,15 @@ class Mark(ConfigModel):
     """By key, or all that an axis made, by its name."""
 
 
+class Ranks(ConfigModel):
+    """Instead of the rows: how well the order by each other value column is that by one of them."""
+
+    like: str
+    """The column whose order is right."""
+    within: str
+    """The text column that names the groups: rows are compared within a group alone."""
+
+
 class DotsFigure(ConfigModel):
     """Values with intervals as dots; a line for each text of `lines`, panels side by side."""
 
@@ -204,7 +213,7 @@ class BesidePublishedFigure(ConfigModel):
 class DrawnFigure(ConfigModel):
     """A figure that has code of its own and no options."""
 
-    kind: Literal["tree", "distances", "probabilities", "pictures"]
+    kind: Literal["tree", "distances", "probabilities", "pictures", "ranks"]
 
 
 FigureSpec = Annotated[
@@ -242,6 +251,7 @@ class TableSpec(ConfigModel):
     published: Published | None = None
     compare: Compare | None = None
     mark: Mark | None = None
+    ranks: Ranks | None = None
     notes: list[str] = Field(default=[])
     figure: FigureSpec | None = None
 
@@ -273,6 +283,9 @@ class TableSpec(ConfigModel):
             found += [("published.row", name, "text") for name in self.published.row]
         if self.compare:
             found += [("compare.row", name, "text") for name in self.compare.row]
+        if self.ranks:
+            found.append(("ranks.like", self.ranks.like, "value"))
+            found.append(("ranks.within", self.ranks.within, "text"))
         if self.mark:
             found += [("mark.columns", name, "value") for name in self.mark.columns]
         figure = self.figure

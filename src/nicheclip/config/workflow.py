@@ -118,6 +118,36 @@ class Config(ConfigModel):
         return self
 
     @model_validator(mode="after")
+    def _images_without_labels_are_only_adapted_to(self) -> "Config":
+        bare = {name for name, one in self.datasets.items() if not one.is_labelled}
+        for where, dataset, section in self._references():
+            if section != "datasets" or dataset not in bare:
+                continue
+            if where.startswith("tasks.") and where.endswith(".dataset"):
+                continue
+            raise ValueError(
+                f"{where}: the data set {dataset!r} has no labels; a model can be adapted to it "
+                "(tasks, adaptation), not trained on it or judged by it"
+            )
+        for name, task in self.tasks.items():
+            wanted = (task.fit, task.judge, task.classes) == ("train", "train", "all")
+            if task.dataset in bare and not wanted:
+                raise ValueError(
+                    f"tasks.{name}: the data set {task.dataset!r} has no labels, so all of its "
+                    "images are fitted and answered for: set judge: train, and neither fit nor "
+                    "classes"
+                )
+        for paper in type(self.papers).model_fields:
+            settings = getattr(self.papers, paper)
+            for key, name, section in settings.references() if settings else ():
+                if section == "tasks" and self.tasks[name].dataset in bare:
+                    raise ValueError(
+                        f"papers.{paper}.{key}: the images of the task {name!r} have no labels, so "
+                        "nothing can be judged on them"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _entries_of_a_job_belong_together(self) -> "Config":
         firsts: dict[str, str] = {}
         for name, entry in self.adaptation.items():

@@ -25,13 +25,14 @@ from nicheclip.data.catalog_writer import CatalogWriter
 from nicheclip.data.class_tally import ClassTally
 from nicheclip.data.image_groups import kept_together, near_duplicates
 from nicheclip.data.repeated_images import describe, find_repeats
+from nicheclip.data.sources.base import readable
 from nicheclip.data.split_files import write_splits
 from nicheclip.data.splits import TEST, TRAIN, choose_splits, split_names
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.schemas import CLASSES
-from nicheclip.terms import SPLITS
+from nicheclip.terms import RANKS, SPLITS, UNLABELLED
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def curate(
     parts: Sequence[AcquiredPart],
     folder: Path,
     expected: Mapping[str, int] = MappingProxyType({}),
+    unlabelled: Sequence[str] = (),
 ) -> CurateReport:
     """Join what was acquired into a catalog, classes and splits.
 
@@ -71,10 +73,11 @@ def curate(
         folder: receives ``catalog.parquet`` (schema ``CATALOG``, by image id), ``classes.parquet``
             (schema ``CLASSES``, by class id) and a folder for each split (``split_files``).
         expected: images that the source should have in each split (`all`: in all), if any.
+        unlabelled: the names of the classes, where no image says which it belongs to.
 
     Raises:
-        InputError: the source names a key twice, lacks a split that must be given, or leaves fewer
-            than two classes.
+        InputError: the source names a key twice, lacks a split that must be given, or leaves no
+            image or fewer than two classes.
     """
     rows = AcquiredRows(parts)
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,28 +88,51 @@ def curate(
         photographs = near_duplicates(rows, repeats.kept, split.near_duplicate_bits)
         groups = kept_together(rows, repeats.kept, photographs, split)
         splits = choose_splits(rows, repeats.kept, split, groups=groups, seed=seed)
-        images = int(repeats.kept.sum())
+        images = int((splits >= 0).sum())
         catalog, tally = CatalogWriter(name, spool, images), ClassTally()
         noted = _Notes()
         _stream(rows, splits, catalog, tally, noted)
-        classes = tally.table()
-        if classes.height < 2:
+        classes = _without_images(unlabelled) if unlabelled else tally.table()
+        if classes.height < 2 or not images:
             raise InputError(_too_few(name, images, classes["class_id"].to_list(), left_out))
         catalog_path = files.enter_context(atomic_path(folder / "catalog.parquet"))
         classes_path = files.enter_context(atomic_path(folder / "classes.parquet"))
         catalog.finish(catalog_path, rows)
         pq.write_table(classes.to_arrow().cast(CLASSES), classes_path, compression="zstd")
-        write_splits(folder, rows, splits, classes["class_id"].to_list())
+        labels = classes["class_id"].to_list() + [UNLABELLED] * bool(unlabelled)
+        write_splits(folder, rows, splits, labels)
     counts = {"images": images, "classes": classes.height}
     counts |= {one: int((splits == number).sum()) for number, one in enumerate(SPLITS)}
+    if left := int(repeats.kept.sum()) - images:
+        counts["in no split"] = left
     counts |= _twins(name, photographs, splits[repeats.kept])
     found = [*_unexpected(name, noted.given, expected), *tally.doubts()]
     if split.method != "given" and noted.given.keys() - {"all"}:
         reason = f"the source names splits, and others were drawn (split.method: {split.method}); "
         found.append(Dropped(key=name, reason=f"{reason}`split: {{method: given}}` keeps its own"))
+    if images < len(unlabelled):
+        reason = (
+            f"{images} images for {len(unlabelled)} classes: some have none; is a class too many?"
+        )
+        found.append(Dropped(key=name, reason=reason))
     for one in found:
         log.warning("%s: %s: %s", name, one.key, one.reason)
     return CurateReport(counts | noted.conversions(), left_out, found)
+
+
+def _without_images(names: Sequence[str]) -> pl.DataFrame:
+    """Classes (schema ``CLASSES``) that are known by name alone."""
+    rows = [
+        {
+            "class_id": name,
+            "name": readable(name),
+            **dict.fromkeys(RANKS, ""),
+            "common": "",
+            "images": 0,
+        }
+        for name in sorted(names)
+    ]
+    return pl.DataFrame(rows).select(CLASSES.names)
 
 
 def _twins(

@@ -11,7 +11,7 @@ from pathlib import Path
 from nicheclip.config.tasks import TaskConfig
 from nicheclip.evaluation.accuracy import accuracy_measures
 from nicheclip.evaluation.cell_files import write_cell
-from nicheclip.evaluation.measures import measure_cost
+from nicheclip.evaluation.measures import Measure, measure_cost
 from nicheclip.evaluation.predictions import (
     TOP,
     Predictions,
@@ -24,6 +24,7 @@ from nicheclip.evaluation.ranking import order_by_score
 from nicheclip.evaluation.task import Judged
 from nicheclip.evaluation.trained_images import measure_trained
 from nicheclip.models.class_scores import SCORES_FILE, ClassScores, read_scores
+from nicheclip.models.signals import SIGNALS_FILE, read_signals
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import Subject
 
@@ -75,13 +76,18 @@ def judge_adapted(
     for one in adapted:
         for subject in one.subjects:
             start = time.monotonic()
-            scores = read_scores(models / str(subject) / SCORES_FILE)
+            folder = models / str(subject)
+            scores = read_scores(folder / SCORES_FILE)
             predictions = scores_as_predictions(scores, labels)
             count = len(scores.class_ids)
             judged = Judged(
                 n=len(scores.image_ids),
                 classes=count,
-                measures=[*accuracy_measures(predictions, count, table, options, seed), *trained],
+                measures=[
+                    *accuracy_measures(predictions, count, table, options, seed),
+                    *_signals(folder, len(scores.image_ids)),
+                    *trained,
+                ],
                 predictions=predictions,
                 counts={"images_of_other_classes": len(labels) - len(scores.image_ids)},
             )
@@ -96,6 +102,12 @@ def judge_adapted(
                 dataset=task.dataset,
                 split=task.judge,
             )
+
+
+def _signals(folder: Path, images: int) -> list[Measure]:
+    """What the adaptation measured without labels, beside what labels say."""
+    found = read_signals(folder / SIGNALS_FILE).measured()
+    return [Measure(name=f"signal_{name}", value=one, n=images) for name, one in found.items()]
 
 
 def scores_as_predictions(scores: ClassScores, labels: Mapping[str, str]) -> Predictions:

@@ -24,11 +24,12 @@ class Record(BaseModel):
 
 
 class Measure(Record):
-    """One measured number between 0 and 1."""
+    """One measured number between 0 and 1; a silhouette between -1 and 1."""
 
     name: str
     """``top1``, ``top3``, ``top5``, ``macro`` (mean of the classes' accuracies), ``majority`` (the
-    share of the most frequent label), ``class_accuracy``, ``rank_accuracy``, ``recall_at_1``."""
+    share of the most frequent label), ``class_accuracy``, ``rank_accuracy``, ``recall_at_1``;
+    ``signal_<name>`` of an adapted model: see ``models.signals``."""
     facets: dict[str, str] = {}
     """What it is about, by ``FACETS``; a number of shots is written as digits."""
     value: float

@@ -36,6 +36,11 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
             )
             for name in config.evaluation
         ],
+        answers={
+            f"{task}: {name}": f"answers/{task}/{name}.html"
+            for task in plan.adaptations.unlabelled
+            for name in plan.adaptations.of_task(task)
+        },
         papers=[
             file
             for one in papers.by_name.values()
@@ -47,6 +52,11 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
             name
             for name, run in config.training.items()
             if config.models[run.model].pretrained is None
+        ]
+        + [
+            name
+            for name, one in config.adaptation.items()
+            if one.model and config.models[one.model].pretrained is None
         ],
         single_seeds=[name for name, run in config.training.items() if len(run.seeds) == 1],
         details=details,

@@ -47,6 +47,8 @@ class PagePlan(_Part):
     title: str
     datasets: list[DatasetPart]
     evaluations: list[EvaluationPart]
+    answers: dict[str, str] = {}
+    """Pages with what adapted models say of images without labels, relative to the page."""
     papers: list[str]
     """Tables of the papers, HTML pages."""
     training: dict[str, str]

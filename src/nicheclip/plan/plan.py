@@ -58,12 +58,6 @@ class Plan:
         """How many images of each split a data set should have, where the registry knows."""
         return self.config.datasets[dataset].source.expected_images(self.registry / "datasets")
 
-    def missing_data(self) -> list[str]:
-        """What is known to be missing before a data set can be read, in sentences."""
-        sources = ((name, one.source) for name, one in self.config.datasets.items())
-        found = [(name, source.lacks(self.registry / "datasets")) for name, source in sources]
-        return [f"datasets.{name} cannot be read yet. Missing: {one}" for name, one in found if one]
-
     def split_files(self, dataset: str, splits: Sequence[str] = SPLITS) -> list[str]:
         """What tells where the images of some splits lie, and their classes."""
         return [
@@ -136,12 +130,24 @@ class Plan:
             if not there:
                 raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
         for name, dataset in self.config.datasets.items():
+            try:
+                dataset.class_names()
+            except InputError as error:
+                raise InputError(f"config: datasets.{name}.source.classes: {error}") from None
             given = dataset.source.gives_splits(self.registry / "datasets")
             if given and "method" not in dataset.split.model_fields_set:
                 raise InputError(
                     f"config: datasets.{name}.split: the source gives each image's split ({given})."
                     " Set method: given to keep it, or, to draw another, method: stratified."
                 )
+
+    def by_hand(self) -> list[str]:
+        """What a person must download and has not yet, a line for each data set."""
+        return [
+            f"datasets.{name}: {line}"
+            for name, dataset in self.config.datasets.items()
+            if (line := dataset.source.by_hand(self.registry / "datasets"))
+        ]
 
     def _named_files(self) -> Iterator[tuple[str, str]]:
         """(key of the config, path) of every file that a job is made from and no job makes."""
@@ -158,6 +164,8 @@ class Plan:
                 yield f"evaluation.{name}.class_texts", str(file)
         for name in self.config.tasks:
             yield f"tasks.{name}.texts.templates", self.adaptations.templates(name)
+            for path in self.adaptations.descriptions(name):
+                yield f"tasks.{name}.texts", path
 
     # --- models ---
 
@@ -193,8 +201,13 @@ class Plan:
 
     @cached_property
     def judged(self) -> dict[str, EvaluationConfig]:
-        """Whatever judges: evaluations, and the tasks of adaptation as evaluations."""
-        tasks = {name: task.evaluation() for name, task in self.config.tasks.items()}
+        """Whatever judges: evaluations, and as such the tasks of adaptation that have labels."""
+        config = self.config
+        tasks = {
+            name: task.evaluation()
+            for name, task in config.tasks.items()
+            if config.datasets[task.dataset].is_labelled
+        }
         return {**self.config.evaluation, **tasks}
 
     def runs(self, evaluation: str, dataset: str) -> list[str]:

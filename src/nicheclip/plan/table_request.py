@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from nicheclip.config.tables import Compare, FigureSpec, Mark, Published, Show
+from nicheclip.config.tables import Compare, FigureSpec, Mark, Published, Ranks, Show
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.words import Scale
 from nicheclip.subjects import Kind, Subject
@@ -104,6 +104,7 @@ class TableRequest(_Plain):
     published_file: str | None
     compare: Compare | None
     mark: Mark | None
+    ranks: Ranks | None
     notes: list[str]
     figure: FigureSpec | None
     features: list[str]

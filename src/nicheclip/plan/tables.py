@@ -179,6 +179,7 @@ class PaperTable:
             published_file=self._published_file(),
             compare=spec.compare,
             mark=planned_mark(spec.mark, columns),
+            ranks=spec.ranks,
             notes=[self._worded(note, words) for note in spec.notes],
             figure=spec.figure,
             features=self._features(rows),

@@ -2,27 +2,23 @@
 
 import base64
 import html
-import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from PIL import Image
 
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.frame import read_cells
 from nicheclip.evaluation.predictions import Predictions, read_class_names, read_predictions
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
+from nicheclip.reporting.thumbnails import thumbnail
 from nicheclip.runtime.files import read_json
 from nicheclip.schemas import CATALOG, read_table
 
 #: wrong predictions that are shown, and pairs of classes that are listed
 MOST_WRONG = 12
 MOST_PAIRS = 8
-#: edge of a picture in the gallery, pixels
-THUMBNAIL = 160
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1.5em}
@@ -52,6 +48,7 @@ def first_page(plan: PagePlan) -> str:
         f"<h1>{html.escape(plan.title)}</h1>",
         *(_dataset(one) for one in plan.datasets),
         "<h2>Results</h2>",
+        _answers(plan.answers),
         *(_table(one.table) for one in plan.evaluations),
         _papers(plan.papers),
         '<h2 id="next">What to do next</h2>',
@@ -92,6 +89,16 @@ def _table(path: str) -> str:
     page = Path(path).read_text(encoding="utf-8")
     body = re.search(r"<body>(.*)</body>", page, re.DOTALL)
     return f'<div class="wide">{body[1] if body else ""}</div>'
+
+
+def _answers(pages: Mapping[str, str]) -> str:
+    """Links to what adapted models answer for images without labels."""
+    items = "".join(
+        f'<li><a href="{html.escape(page)}">{html.escape(name)}</a></li>'
+        for name, page in pages.items()
+    )
+    text = "What adapted models say of images without labels; nothing here can tell what is right:"
+    return f"<p>{text}</p><ul>{items}</ul>" if pages else ""
 
 
 def _papers(tables: Sequence[str]) -> str:
@@ -166,21 +173,11 @@ def _gallery(
         best, score = predictions.best[row], predictions.scores[row][0]
         file = html.escape(files.get(image_id) or image_id)
         figures.append(
-            f'<figure><img src="{_thumbnail(images.read(place[image_id]).jpg)}" alt="">'
+            f'<figure><img src="{thumbnail(images.read(place[image_id]).jpg)}" alt="">'
             f'<figcaption><span class="wrong">{html.escape(names.get(best, best))} {score:.0%}'
             f"</span><br>is {html.escape(names.get(label, label))}<br>{file}</figcaption></figure>"
         )
     return f'<div class="gallery">{"".join(figures)}</div>'
-
-
-def _thumbnail(encoded: bytes) -> str:
-    """A small JPEG as a data URL."""
-    with Image.open(io.BytesIO(encoded)) as image:
-        small = image.convert("RGB")
-        small.thumbnail((THUMBNAIL, THUMBNAIL))
-    stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def _figure(path: str) -> str:

@@ -13,6 +13,7 @@ from nicheclip.reporting.marks import marked
 from nicheclip.reporting.measure_index import MeasureIndex, unmeasured
 from nicheclip.reporting.over_seeds import SeedMeasure, mean_of_entries, over_seeds
 from nicheclip.reporting.published import PublishedRow, read_published
+from nicheclip.reporting.ranks import rank_table
 from nicheclip.reporting.table import Column, Content, Measured, Number, Table
 
 Texts = tuple[str, ...]
@@ -56,7 +57,7 @@ def make_table(request: TableRequest, frame: pl.DataFrame) -> Table:
             shown = _contents(request, found[1], paper)
             rows.append(contents | dict(shown) | dict(code) | dict(tests.get(texts, {})))
     shown_columns = tuple(Column(c.key, c.label, c.interval) for c in request.columns)
-    return Table(
+    table = Table(
         title=request.title,
         columns=shown_columns,
         rows=tuple(tuple(row.get(c.key) for c in request.columns) for row in marked(request, rows)),
@@ -68,6 +69,7 @@ def make_table(request: TableRequest, frame: pl.DataFrame) -> Table:
         ),
         constants=(("scale", request.scale),),
     )
+    return rank_table(request, request.ranks, table) if request.ranks else table
 
 
 def _measured(request: TableRequest, row: Row, index: MeasureIndex) -> Seeds | None:

@@ -2,7 +2,8 @@
 
 A method is one file of this folder with ``OBJECTIVE``, a subclass of ``AdaptationObjective`` for
 its options in ``config/adaptation.py``. It says which views it wants, what trains, what it
-minimises, and what the class anchors are in the end.
+minimises, and what the class anchors are in the end. Where it makes labels, it tells
+``label_record`` of them.
 """
 
 from abc import abstractmethod
@@ -18,6 +19,7 @@ from torch.nn.functional import normalize
 from nicheclip.adaptation import clip as zero_shot
 from nicheclip.adaptation.class_texts import ClassTexts
 from nicheclip.adaptation.task_texts import TaskTexts
+from nicheclip.adaptation.trained.label_record import LabelRecord
 from nicheclip.adaptation.trained.views import ViewReader, Wanted
 from nicheclip.config.adaptation import TrainedMethod
 from nicheclip.data.image_set import ImageSet
@@ -26,6 +28,12 @@ from nicheclip.models.classifier import Classifier, write_classifier
 from nicheclip.models.deltas import model_files, save_delta
 from nicheclip.models.encode import encode_texts
 from nicheclip.models.openclip import Clip, load
+from nicheclip.models.pseudo_labels import (
+    NO_LABEL,
+    PSEUDO_LABELS_FILE,
+    PseudoLabels,
+    write_pseudo_labels,
+)
 from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file
@@ -58,6 +66,8 @@ class AdaptationObjective(Objective, Generic[Options]):
         self.clip: Clip = load(start)
         check_widths(self.clip, texts)
         self.logit_scale = options.logit_scale or self.clip.logit_scale
+        self.label_record = LabelRecord(options.epochs, len(images))
+        self.held = {"label_record": self.label_record}
 
     @abstractmethod
     def wanted(self) -> Wanted:
@@ -107,7 +117,7 @@ class AdaptationObjective(Objective, Generic[Options]):
         return ClassTexts.of(self.texts.class_names, torch.tensor(found).split(counts))
 
     def save(self, folder: Path) -> None:
-        """Write what of the model has changed, and the classifier."""
+        """Write what of the model has changed, the classifier, and the labels of every epoch."""
         folder.mkdir(parents=True, exist_ok=True)
         anchors = normalize(self.anchors().detach().float().cpu(), dim=1)
         classifier = Classifier(
@@ -116,6 +126,10 @@ class AdaptationObjective(Objective, Generic[Options]):
         with self.as_open_clip() as clip:
             save_delta(clip, self._start, folder)
         write_classifier(folder / CLASSIFIER_FILE, classifier)
+        labels = self.label_record.labels.cpu().numpy()
+        if (labels != NO_LABEL).any():
+            found = PseudoLabels(self.images.image_ids, list(self.texts.class_ids), labels)
+            write_pseudo_labels(folder / PSEUDO_LABELS_FILE, found)
 
     def as_open_clip(self) -> AbstractContextManager[Clip]:
         """The model in open_clip's form while it is saved: the start model, parts of which have

@@ -96,7 +96,7 @@ class DpaModule(nn.Module):
 class Dpa(AdaptationObjective[DpaMethod]):
     """See the module."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     module: DpaModule
 
     def __init__(
@@ -107,7 +107,7 @@ class Dpa(AdaptationObjective[DpaMethod]):
         tower = VisualTower(self.clip)
         self.module = DpaModule(tower, prototypes, self.logit_scale, options)
         self.memory = Memory(len(images), prototypes.shape[1])
-        self.held = {"memory": self.memory}
+        self.held = {**self.held, "memory": self.memory}
         self._fairness = Fairness("batch")
         self._means = torch.zeros(0, texts.classes)
 
@@ -147,6 +147,7 @@ class Dpa(AdaptationObjective[DpaMethod]):
         options, logits = self.options, outputs["logits"].float()
         labels, weights = self._labels(outputs, step)
         self._remember(outputs["features"], labels, batch["rows"], step)
+        self.label_record.add(labels, batch["rows"], step)
         learnt = cross_entropy(logits, labels, reduction="none")
         share = len(labels) / step.length
         terms = {

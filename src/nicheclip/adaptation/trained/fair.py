@@ -143,7 +143,7 @@ class FairModule(nn.Module):
 class Fair(AdaptationObjective[FairMethod]):
     """FAIR and its ablations."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     module: FairModule
 
@@ -203,10 +203,10 @@ class Fair(AdaptationObjective[FairMethod]):
 
     def losses(self, outputs: Outputs, batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """Equation 17 and the fairness loss."""
-        del batch
         logits, scores = outputs["logits"].float(), outputs["scores"].float()
-        weights = self.weights(scores, step)
-        learnt = cross_entropy(logits, scores.argmax(dim=1), reduction="none")
+        weights, labels = self.weights(scores, step), scores.argmax(dim=1)
+        self.label_record.add(labels, batch["rows"], step)
+        learnt = cross_entropy(logits, labels, reduction="none")
         self_training = (weights * learnt).sum() / step.length
         everyone = step.processes.gather(logits.softmax(dim=1), step.sizes)
         fairness = self._fairness.loss(everyone) / step.processes.world

@@ -84,7 +84,7 @@ class LafterModule(nn.Module):
 class Lafter(AdaptationObjective[LafterMethod]):
     """See the module."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     module: LafterModule
 
     def __init__(
@@ -109,10 +109,11 @@ class Lafter(AdaptationObjective[LafterMethod]):
 
     def losses(self, outputs: Outputs, batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """See ``Objective``."""
-        del batch
+        labels = outputs["scores"].argmax(dim=1)
+        self.label_record.add(labels, batch["rows"], step)
         learnt = cross_entropy(
             outputs["logits"].float(),
-            outputs["scores"].argmax(dim=1),
+            labels,
             label_smoothing=self.options.label_smoothing,
             reduction="sum",
         )

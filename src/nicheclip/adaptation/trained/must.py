@@ -89,7 +89,7 @@ class MustModule(nn.Module):
 class Must(AdaptationObjective[MustMethod]):
     """See the module."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     module: MustModule
 
     def __init__(
@@ -102,7 +102,7 @@ class Must(AdaptationObjective[MustMethod]):
         random = torch.Generator().manual_seed(stable_hash(seed, "must") % 2**63)
         masked = MaskedTower(model.tower, options.mask_side, random)
         self.module = MustModule(model, self.logit_scale, masked)
-        self.held = {"teacher": copy.deepcopy(model)}
+        self.held = {**self.held, "teacher": copy.deepcopy(model)}
         many = texts.classes >= MANY_CLASSES
         self._fairness = Fairness("moving_average" if many else "batch")
 
@@ -133,6 +133,7 @@ class Must(AdaptationObjective[MustMethod]):
         """See ``Objective``."""
         options, logits = self.options, outputs["logits"].float()
         labels = self.labels(batch["crops"][:, 0])
+        self.label_record.add(labels, batch["rows"], step)
         number = step.processes.sum((labels != NONE).sum()).clamp(min=1)
         learnt = cross_entropy(logits, labels, ignore_index=NONE, reduction="sum")
         everyone = step.processes.gather(logits.softmax(dim=1), step.sizes)

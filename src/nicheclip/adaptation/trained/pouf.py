@@ -41,7 +41,7 @@ SCALE_RATE = 0.05
 class Pouf(AdaptationObjective[PoufMethod]):
     """See the module."""
 
-    version = 1
+    version = 2
     module: PromptedClip
 
     def __init__(

@@ -92,7 +92,7 @@ class ReclipModule(nn.Module):
 class Reclip(AdaptationObjective[ReclipMethod]):
     """See the module."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     module: ReclipModule
 
     def __init__(
@@ -102,7 +102,7 @@ class Reclip(AdaptationObjective[ReclipMethod]):
         prompts = texts.prompts()
         self._start_texts = zero_shot.class_anchors(self.prompts()).float()
         self.memory = Memory(len(images), self._start_texts.shape[1])
-        self.held = {"memory": self.memory}
+        self.held = {**self.held, "memory": self.memory}
         names = [one[0] for one in prompts]
         self.module = ReclipModule(self.clip, names, self.memory, self.logit_scale)
         self._template_tokens = cut_tokens(self.clip, [text for one in prompts for text in one])
@@ -156,6 +156,7 @@ class Reclip(AdaptationObjective[ReclipMethod]):
     def losses(self, outputs: Outputs, batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """See ``Objective``."""
         labels = self.memory.labels[batch["rows"]]
+        self.label_record.add(labels, batch["rows"], step)
         number = step.processes.sum((labels != NONE).sum()).clamp(min=1)
         by_texts, by_images = (
             cross_entropy(outputs[name].float(), labels, ignore_index=NONE, reduction="sum")

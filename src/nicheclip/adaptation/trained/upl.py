@@ -46,7 +46,7 @@ from nicheclip.runtime.seeding import stable_hash
 class Upl(AdaptationObjective[UplMethod]):
     """See the module."""
 
-    version = 1
+    version = 2
     module: PromptedClip
 
     def __init__(
@@ -91,6 +91,7 @@ class Upl(AdaptationObjective[UplMethod]):
         """See ``Objective``."""
         chosen = torch.from_numpy(np.searchsorted(self._rows, batch["rows"].cpu().numpy()))
         labels = self._labels[chosen].to(batch["rows"].device)
+        self.label_record.add(labels, batch["rows"], step)
         return {LOSS: cross_entropy(outputs["logits"], labels, reduction="sum") / step.length}
 
     def trainable(self, epoch: int) -> Sequence[ParameterGroup]:

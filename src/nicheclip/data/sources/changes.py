@@ -5,7 +5,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
-from nicheclip.config.sources import FolderSource, Source, TableSource
+from nicheclip.config.sources import FolderSource, Source, TableSource, UnlabelledSource
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.paths import expand_path
 
@@ -20,7 +20,7 @@ def files_digest(source: Source) -> str:
     other kinds, and for those that are not watched.
     """
     try:
-        if isinstance(source, FolderSource) and source.watch:
+        if isinstance(source, FolderSource | UnlabelledSource) and source.watch:
             return _of_folder(source.path)
         if isinstance(source, TableSource) and source.watch:
             return _of_table(source.model_dump_json())

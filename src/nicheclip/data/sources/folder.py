@@ -36,12 +36,12 @@ class FolderImages:
         """See ``ImageSource``; a part takes every so many files."""
         root = expand_path(self.source.path)
         self._look_at_first_level(root)
-        for place, (path, problem) in enumerate(_walk(root)):
+        for place, (path, problem) in enumerate(walk(root)):
             if not part.holds(place):
                 continue
             key = path.relative_to(root).as_posix()
             if problem:
-                yield place, Dropped(key=_printable(key), reason=problem)
+                yield place, Dropped(key=printable(key), reason=problem)
             else:
                 yield place, self._image(path, key)
 
@@ -80,7 +80,7 @@ class FolderImages:
         return SourceImage(key, data, clean_label(label), split)
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, str | None]]:
+def walk(root: Path) -> Iterator[tuple[Path, str | None]]:
     """Every file below ``root``, each folder in order of its names, with the reason to refuse it
     or None; hidden ones are passed over."""
     real = root.resolve()
@@ -90,7 +90,7 @@ def _walk(root: Path) -> Iterator[tuple[Path, str | None]]:
         path = Path(entry.path)
         if entry.name.startswith("."):
             continue
-        if _printable(entry.name) != entry.name:
+        if printable(entry.name) != entry.name:
             yield path, "name is not UTF-8"
         elif entry.is_symlink() and (problem := _bad_link(path, real)):
             yield path, problem
@@ -137,10 +137,11 @@ def _is(kind: Callable[[Any], bool], path: Any) -> bool:
 def _short(path: Path) -> str:
     """``path`` as an error message can show it."""
     text = str(path)
-    return _printable(text if len(text) <= 300 else f"{text[:200]}... ({len(text)} letters)")
+    return printable(text if len(text) <= 300 else f"{text[:200]}... ({len(text)} letters)")
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """``name`` with what is not UTF-8 written out."""
     return name.encode(errors="backslashreplace").decode()
 
 

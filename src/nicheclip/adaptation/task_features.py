@@ -1,0 +1,103 @@
+"""What the start model makes of a task: features of its images, crops and texts, each made once."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nicheclip.adaptation import clip as zero_shot
+from nicheclip.adaptation.class_texts import ClassTexts
+from nicheclip.adaptation.task_inputs import TaskInputs, encoded
+from nicheclip.adaptation.task_texts import TaskTexts
+from nicheclip.data.image_set import ImageSet
+from nicheclip.models.class_scores import ClassScores
+from nicheclip.models.encode import encode_images
+from nicheclip.models.features import l2_normalise
+from nicheclip.models.openclip import Clip, load
+from nicheclip.models.views import Normalise, ViewSettings, decode, square_crops
+from nicheclip.runtime.seeding import generator
+
+#: images that go through the model at once
+IMAGE_BATCH = 256
+#: images whose crops go through it at once
+CROP_BATCH = 32
+
+
+class TaskFeatures:
+    """What a model makes of a task; each thing is encoded when a method asks for it, and once."""
+
+    def __init__(self, clip: Clip, inputs: TaskInputs, *, device: str, threads: int) -> None:
+        self._clip, self.inputs, self._device, self._threads = clip, inputs, device, threads
+        self.texts: TaskTexts = inputs.texts(clip, device)
+
+    @property
+    def logit_scale(self) -> float:
+        """Of the model."""
+        return self._clip.logit_scale
+
+    @cached_property
+    def prompts(self) -> ClassTexts:
+        """Each class's name in each template."""
+        return encoded(self._clip, self.texts.class_names, self.texts.prompts(), self._device)
+
+    @cached_property
+    def anchors(self) -> Tensor:
+        """[C, d]: CLIP's zero-shot classifier."""
+        return zero_shot.class_anchors(self.prompts)
+
+    @cached_property
+    def zero_shot(self) -> ClassScores:
+        """CLIP's zero-shot answers for the judged images."""
+        logits = self.logit_scale * self.judged @ self.anchors.T
+        ids = self.inputs.judged.image_ids, list(self.texts.class_ids)
+        return ClassScores(*ids, logits.softmax(dim=1).float().numpy())
+
+    @cached_property
+    def judged(self) -> Tensor:
+        """[n, d]: the judged images."""
+        return self._encode(self.inputs.judged)
+
+    @cached_property
+    def fit(self) -> Tensor:
+        """[m, d]: the fitted images."""
+        return self.judged if self.inputs.is_transductive else self._encode(self.inputs.fit)
+
+    @torch.inference_mode()
+    def crops(self, count: int, side: tuple[float, float], seed: int) -> Tensor:
+        """[n, count, d]: square random crops of the judged images."""
+        images, views = self.inputs.judged, ViewSettings.of(self._clip)
+        normalise, model = Normalise(views).to(self._device), self._clip.model
+        parts = []
+        for first in range(0, len(images), CROP_BATCH):
+            rows = range(first, min(first + CROP_BATCH, len(images)))
+            cut = [
+                square_crops(
+                    decode(one.jpg, name=one.image_id, where=images.folder),
+                    views,
+                    generator(seed, "crops", one.image_id),
+                    count=count,
+                    side=side,
+                )
+                for one in images.read_many(rows)
+            ]
+            batch = torch.from_numpy(np.stack(cut)).flatten(end_dim=1).to(self._device)
+            features = model.encode_image(normalise(batch)).float().cpu().numpy()
+            parts.append(torch.from_numpy(l2_normalise(features)).unflatten(0, (len(rows), count)))
+        return torch.cat(parts)
+
+    def _encode(self, images: ImageSet) -> Tensor:
+        found = encode_images(
+            self._clip,
+            images,
+            batch_size=IMAGE_BATCH,
+            device=self._device,
+            threads=self._threads,
+        )
+        return torch.from_numpy(found.features)
+
+
+def open_features(start: Path, inputs: TaskInputs, *, device: str, threads: int) -> TaskFeatures:
+    """The model in ``start`` with a task."""
+    return TaskFeatures(load(start), inputs, device=device, threads=threads)

@@ -1,0 +1,117 @@
+"""A page of pictures: what an adapted model says of each image without a label."""
+
+import html
+from collections.abc import Mapping, Sequence
+
+from nicheclip.data.image_set import ImageSet
+from nicheclip.evaluation.answers import Answer
+from nicheclip.models.signals import Signals
+from nicheclip.reporting.thumbnails import thumbnail
+
+#: pictures of each class, and of all classes those that are to be looked at first
+MOST_OF_A_CLASS = 60
+MOST_FIRST = 24
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:74em;padding:0 1.5em}
+body{color:#1f2937} h1{font-size:1.6em} h2{margin-top:2em;border-bottom:1px solid #e5e7eb}
+p{max-width:60em} .muted,figcaption{color:#4b5563} a{color:#0072b2}
+.gallery{display:flex;flex-wrap:wrap;gap:1em} figure{margin:0;width:168px}
+img{border:3px solid #e5e7eb;display:block;max-width:160px}
+.unsure img{border:3px dashed #d55e00} .unsure b{color:#b04a00}
+figcaption{font-size:.85em;overflow-wrap:anywhere}
+table{border-collapse:collapse} td,th{padding:.15em .8em;text-align:right}
+td:first-child,th:first-child{text-align:left}
+"""
+
+_SIGNALS = {
+    "confidence": "mean confidence",
+    "balance": "balance of the decided classes (1: all equally often)",
+    "information": "information (sure, and not of one class alone)",
+    "zero_shot_agreement": "same answer as the start model without adaptation",
+    "seed_agreement": "same answer as other seeds",
+    "silhouette": "silhouette among the start model's features",
+    "adapted_silhouette": "silhouette among the adapted model's features",
+}
+
+
+def answers_page(
+    title: str,
+    answers: Sequence[Answer],
+    names: Mapping[str, str],
+    images: ImageSet,
+    found: Signals,
+    model: str | None,
+) -> str:
+    """One HTML file without scripts: first the images that the model is least sure of, then each
+    class with its images, the least sure first; those of the first list are marked throughout.
+
+    Args:
+        title: of the page.
+        answers: of all images.
+        names: of the classes, by id.
+        images: that they are of.
+        found: the signals of this model.
+        model: where its folder is; None where the method makes none.
+    """
+    rows = {image_id: row for row, image_id in enumerate(images.image_ids)}
+    ordered = sorted(answers, key=lambda one: (one.scores[0], one.file))
+    first = ordered[: min(MOST_FIRST, max(1, len(ordered) // 4))]
+    unsure = {one.image_id for one in first}
+    by_class: dict[str, list[Answer]] = {class_id: [] for class_id in names}
+    for one in ordered:
+        by_class[one.classes[0]].append(one)
+
+    def gallery(shown: Sequence[Answer]) -> str:
+        figures = "".join(
+            _figure(one, names, images.read(rows[one.image_id]).jpg, one.image_id in unsure)
+            for one in shown
+        )
+        return f'<div class="gallery">{figures}</div>'
+
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f"<p>{len(answers)} images without labels, {len(names)} classes. Nobody has checked these "
+        "answers: look at the pictures.</p>",
+        _facts(found, model),
+        '<h2 id="first">Look at these first</h2>',
+        f"<p>The {len(first)} images that the model is least sure of; they have a dashed border "
+        "wherever they stand.</p>",
+        gallery(first),
+    ]
+    for class_id, mine in sorted(by_class.items(), key=lambda item: (-len(item[1]), item[0])):
+        name = html.escape(names[class_id])
+        parts.append(f"<h2>{name} <small>({len(mine)})</small></h2>")
+        if len(mine) > MOST_OF_A_CLASS:
+            parts.append(
+                f'<p class="muted">The {MOST_OF_A_CLASS} least sure of {len(mine)}; all are in '
+                "predictions.csv.</p>"
+            )
+        parts.append(gallery(mine[:MOST_OF_A_CLASS]) if mine else "<p>No image.</p>")
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>NicheCLIP: {html.escape(title)}</title>\n<style>{_STYLE}</style></head>\n"
+        "<body>\n" + "\n".join(parts) + "\n</body></html>\n"
+    )
+
+
+def _facts(found: Signals, model: str | None) -> str:
+    """The signals, and where the model is."""
+    rows = "".join(
+        f"<tr><td>{_SIGNALS[name]}</td><td>{value:.2f}</td></tr>"
+        for name, value in found.measured().items()
+    )
+    where = f"<p>The model: <code>{html.escape(model)}</code></p>" if model else ""
+    return f"{where}<table><tr><th>measured without labels</th><th></th></tr>{rows}</table>"
+
+
+def _figure(one: Answer, names: Mapping[str, str], encoded: bytes, unsure: bool) -> str:
+    best = html.escape(names[one.classes[0]])
+    second = ""
+    if len(one.classes) > 1:
+        second = f"<br>or {html.escape(names[one.classes[1]])} {one.scores[1]:.0%}"
+    mark = ' class="unsure"' if unsure else ""
+    return (
+        f'<figure{mark}><img src="{thumbnail(encoded)}" alt=""><figcaption><b>{best} '
+        f"{one.scores[0]:.0%}</b>{second}<br>{html.escape(one.file)}</figcaption></figure>"
+    )

@@ -1,0 +1,114 @@
+"""How well each measure orders the rows of a table: Kendall's tau against the right order."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from nicheclip.config.tables import Ranks
+from nicheclip.evaluation.bootstrap import mean_interval
+from nicheclip.plan.table_request import TableRequest
+from nicheclip.reporting.table import Column, Content, Measured, Number, Table, rows_by_key
+
+Row = Mapping[str, Content]
+
+#: of two rows, every order is right or wrong: nothing to measure
+FEWEST_ROWS = 3
+
+#: the table's columns, before one for each group
+SIGNAL, TAU, CHOSEN = "signal", "tau", "chosen"
+
+
+def rank_table(request: TableRequest, ranks: Ranks, table: Table) -> Table:
+    """A row for each measure of ``table`` but the right one, then two to compare with.
+
+    Columns: Kendall's tau-b between the measure and the right one within each group, its mean with
+    a bootstrap interval over groups, and what the right one is, on average over the groups, of the
+    row that the measure puts first (of rows that share the first place, their mean).
+
+    Args:
+        request: of the table, for the bootstrap.
+        ranks: what is right, and which rows are a group.
+        table: with all values.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in rows_by_key(table):
+        groups.setdefault(str(row[ranks.within]), []).append(row)
+    rows: list[dict[str, Content]] = []
+    for column in table.columns:
+        cells = [row[column.key] for found in groups.values() for row in found]
+        if column.key == ranks.like or not any(isinstance(cell, Measured) for cell in cells):
+            continue
+        sources = tuple(
+            dict.fromkeys(s for c in cells if isinstance(c, Measured) for s in c.sources)
+        )
+        by_group = {name: tau(found, column.key, ranks.like) for name, found in groups.items()}
+        taus = [one for one in by_group.values() if one is not None]
+        chosen = [chosen_value(found, column.key, ranks.like) for found in groups.values()]
+        known = [one for one in chosen if one is not None]
+        shown = {f"tau_{name}": None if t is None else Number(t, 2) for name, t in by_group.items()}
+        row: dict[str, Content] = {SIGNAL: column.label, **shown}
+        row[TAU] = _mean_tau(request, taus, sources) if taus else None
+        row[CHOSEN] = Measured(statistics.fmean(known), sources) if known else None
+        rows.append(row)
+    right = {name: _values(found, ranks.like) for name, found in groups.items()}
+    means = [statistics.fmean(values) for values in right.values()]
+    best = [max(values) for values in right.values()]
+    rows.append({SIGNAL: "drawn at random", CHOSEN: Number(statistics.fmean(means))})
+    rows.append({SIGNAL: "the best, known from labels", CHOSEN: Number(statistics.fmean(best))})
+    columns = (
+        Column(SIGNAL, "Chosen by the highest"),
+        Column(TAU, "Kendall's tau, mean", interval=True),
+        *(Column(f"tau_{name}", name) for name in groups),
+        Column(CHOSEN, "Accuracy of the chosen"),
+    )
+    return Table(
+        title=table.title,
+        columns=columns,
+        rows=tuple(tuple(row.get(column.key) for column in columns) for row in rows),
+        notes=table.notes,
+        constants=table.constants,
+    )
+
+
+def tau(rows: Sequence[Row], measure: str, right: str) -> float | None:
+    """Kendall's tau-b of two columns; None where one is the same for all rows, or rows are few."""
+    pairs = [
+        (found.value, true.value)
+        for row in rows
+        if isinstance(found := row[measure], Measured) and isinstance(true := row[right], Measured)
+    ]
+    if len(pairs) < FEWEST_ROWS:
+        return None
+    value = float(stats.kendalltau(*zip(*pairs, strict=True)).statistic)
+    return None if np.isnan(value) else value
+
+
+def chosen_value(rows: Sequence[Row], measure: str, right: str) -> float | None:
+    """What ``right`` is of the row that ``measure`` puts first; None where no row has both."""
+    pairs = [
+        (found.value, true.value)
+        for row in rows
+        if isinstance(found := row[measure], Measured) and isinstance(true := row[right], Measured)
+    ]
+    if not pairs:
+        return None
+    highest = max(found for found, _ in pairs)
+    return statistics.fmean(true for found, true in pairs if found == highest)
+
+
+def _mean_tau(request: TableRequest, taus: Sequence[float], sources: tuple[str, ...]) -> Measured:
+    interval = mean_interval(
+        np.asarray(taus),
+        resamples=request.bootstrap,
+        confidence=request.confidence,
+        seed=request.seed,
+    )
+    return Measured(
+        statistics.fmean(taus), sources, low=interval.low, high=interval.high, digits=2, signed=True
+    )
+
+
+def _values(rows: Sequence[Row], key: str) -> list[float]:
+    return [cell.value for row in rows if isinstance(cell := row[key], Measured)]
