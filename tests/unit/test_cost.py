@@ -95,7 +95,7 @@ def test_views_of_each_method(kind, options, forward, backward, once, judged):
 def test_an_image_and_epoch_with_a_backward_pass_of_two_forward_passes(kind, options, gigaflop):
     towers = towers_of("ViT-B-32", REGISTRY / "models")
     found = replace(needs(kind, **options), backward_cost=2.0)
-    assert found.views(towers.tokens) * towers.image / 1e9 == pytest.approx(gigaflop, rel=0.005)
+    assert found.views(towers.tokens) * towers.image / 1e9 == pytest.approx(gigaflop, abs=0.8)
 
 
 def test_fair_on_all_thirteen_data_sets():

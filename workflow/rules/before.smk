@@ -1,6 +1,7 @@
 """What is said before the first job: what is missing here, whose results are replaced. No rules here."""
 
 from nicheclip.plan import last_run
+from nicheclip.plan.missing_data import missing_data
 from nicheclip.runtime import local_machine
 
 
@@ -78,7 +79,7 @@ ORIGINS = last_run.origins(
 )
 BEFORE_FIRST_JOB.append(look_around)
 if workflow.is_main_process:
-    for line in PLAN.missing_data():
+    for line in missing_data(CONFIG, REGISTRY):
         print(line, file=sys.stderr)
     if note := last_run.replaced(last_run.read_origins(), ORIGINS, Path("results")):
         print(note, file=sys.stderr)

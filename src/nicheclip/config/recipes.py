@@ -14,6 +14,8 @@ class RecipeConfig(ConfigModel):
     trains_texts: ClassVar[bool] = True
     """Whether images are drawn to their texts; else the text tower stays as it was at the start,
     and nothing can be judged that compares images with texts."""
+    reads_ranks: ClassVar[bool] = False
+    """Whether the taxa of the classes are needed."""
 
 
 class ContrastiveRecipe(RecipeConfig):
@@ -49,6 +51,7 @@ class HierarchicalClassificationRecipe(RecipeConfig):
     summed. An image counts at the ranks that its class has a name at. The heads are not saved."""
 
     trains_texts: ClassVar[bool] = False
+    reads_ranks: ClassVar[bool] = True
 
     kind: Literal["hierarchical_classification"]
     ranks: list[Rank] = Field(default=list(get_args(Rank)), min_length=1)

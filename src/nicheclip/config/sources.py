@@ -44,11 +44,6 @@ class _Source(ConfigModel):
         del registry
         return {}
 
-    def lacks(self, registry: Path) -> str:
-        """What is known to be missing before it can be read; empty where nothing is."""
-        del registry
-        return ""
-
     def gives_splits(self, registry: Path) -> str:
         """What says that the source names each image's split; empty where nothing is known to."""
         del registry
@@ -320,11 +315,6 @@ class RegistrySource(_Source):
             return dict(self._entry(registry)["images"])
         except (TypeError, KeyError, ValueError):
             return {}
-
-    def lacks(self, registry: Path) -> str:
-        """See ``_Source``."""
-        entry = self._entry(registry)
-        return str(entry.get("missing") or "") if isinstance(entry, dict) else ""
 
     def gives_splits(self, registry: Path) -> str:
         """See ``_Source``."""

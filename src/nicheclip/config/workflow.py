@@ -18,6 +18,7 @@ from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
+from nicheclip.subjects import Subject
 
 
 class EncodingConfig(ConfigModel):
@@ -192,6 +193,11 @@ class Config(ConfigModel):
                     f"{self._untrained(start)}. Start from another run"
                 )
         return self
+
+    def knows_texts(self, subject: Subject) -> bool:
+        """Whether it can be asked what text an image is nearest to; start models can."""
+        run = self.training.get(subject.name) if subject.kind == "trained" else None
+        return run is None or run.recipe.trains_texts
 
     def _untrained(self, run: str) -> str:
         kind = self.training[run].recipe.kind

@@ -54,7 +54,7 @@ def machine_facts(device: torch.device) -> dict[str, Any]:
     return {
         "device": _device_name(device),
         "threads": torch.get_num_threads(),
-        "peak_memory_bytes": _peak_memory(device),
+        "peak_memory_bytes": peak_memory(device),
         "packages": package_versions(),
         "python": platform.python_version(),
     }
@@ -66,7 +66,8 @@ def _device_name(device: torch.device) -> str:
     return f"cpu ({platform.machine()})"
 
 
-def _peak_memory(device: torch.device) -> int:
+def peak_memory(device: torch.device) -> int:
+    """Bytes that this process had at most: allocated on the GPU, or resident on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

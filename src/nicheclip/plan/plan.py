@@ -58,12 +58,6 @@ class Plan:
         """How many images of each split a data set should have, where the registry knows."""
         return self.config.datasets[dataset].source.expected_images(self.registry / "datasets")
 
-    def missing_data(self) -> list[str]:
-        """What is known to be missing before a data set can be read, in sentences."""
-        sources = ((name, one.source) for name, one in self.config.datasets.items())
-        found = [(name, source.lacks(self.registry / "datasets")) for name, source in sources]
-        return [f"datasets.{name} cannot be read yet. Missing: {one}" for name, one in found if one]
-
     def split_files(self, dataset: str, splits: Sequence[str] = SPLITS) -> list[str]:
         """What tells where the images of some splits lie, and their classes."""
         return [
@@ -108,9 +102,8 @@ class Plan:
     def training_lineages(self, run: str) -> list[str]:
         """The taxa of the classes, and which class is of which, for a run that trains by ranks."""
         training = self.config.training[run]
-        if training.recipe.kind != "hierarchical_classification":
-            return []
-        return [f"results/taxonomy/{training.dataset}/{n}.parquet" for n in ("taxa", "texts")]
+        names = ("taxa", "texts") if training.recipe.reads_ranks else ()
+        return [f"results/taxonomy/{training.dataset}/{name}.parquet" for name in names]
 
     def gallery_captions(self, job: SubjectJob) -> list[str]:
         """The captions that a job's retrieval chooses from."""
@@ -248,17 +241,12 @@ class Plan:
                 Cell(subject, evaluation, dataset, task.split, protocol)
                 for subject in self.subjects(evaluation, dataset)
                 for protocol in task.protocols
-                if protocol not in TEXT_PROTOCOLS or self._trains_texts(subject)
+                if protocol not in TEXT_PROTOCOLS or self.config.knows_texts(subject)
             ]
             if task.baseline:
                 name = COLOUR_HISTOGRAM.name
                 cells.append(Cell(COLOUR_HISTOGRAM, evaluation, dataset, task.split, name))
         return cells
-
-    def _trains_texts(self, subject: Subject) -> bool:
-        """Whether it can be asked what text an image is nearest to; start models can."""
-        run = self.config.training.get(subject.name) if subject.kind == "trained" else None
-        return run is None or run.recipe.trains_texts
 
     def all_cells(self) -> list[Cell]:
         """The cells of every evaluation and task."""
