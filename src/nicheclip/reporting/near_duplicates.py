@@ -43,7 +43,7 @@ def closest_pairs(catalog: Path, bits: int, most: int = MOST_PAIRS) -> list[Near
     images = pl.DataFrame(read_table(catalog, CATALOG).select(columns)).sort("image_id")
     found = _pairs(images, bits).sort("rank", "bits", "image_id", "image_id_second")
     shown: set[str] = set()
-    chosen = []
+    chosen: list[NearPair] = []
     for row in found.iter_rows(named=True):
         if len(chosen) == most:
             break
