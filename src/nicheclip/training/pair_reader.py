@@ -66,7 +66,7 @@ class PairReader:
         }
 
     def _image(self, encoded: EncodedImage, epoch: int) -> Pixels:
-        image = decode(encoded.jpg, name=encoded.image_id, where=self.images.folder)
+        image = decode(encoded.encoded, name=encoded.image_id, where=self.images.folder)
         if self.augment is None:
             pixels: Pixels = self._centre(image)
             return pixels
