@@ -12,7 +12,7 @@ from nicheclip.config.archive_readers import (
     Ranks,
 )
 from nicheclip.config.base import ConfigModel
-from nicheclip.config.source_files import matching_files, table_columns
+from nicheclip.config.source_files import WORKBOOKS, matching_files, table_columns
 from nicheclip.config.worlds import World
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
@@ -111,7 +111,7 @@ ExtraColumn = Literal[
 
 
 class TableSource(_Source):
-    """A CSV or Parquet table with one row per image.
+    """A CSV, Parquet or Excel (.xlsx, with the extra `xlsx`) table with one row per image.
 
     Read are the columns path and label, and if there: split, group, licence, rights_holder, url,
     common (the name that people use) and the ranks from kingdom to species. Others are passed over.
@@ -130,6 +130,8 @@ class TableSource(_Source):
     """What stands between the cells of a CSV: `";"`, `"\\t"`, `"|"`."""
     encoding: str = "utf-8"
     """Of a CSV: `utf-16`, `cp1252` (Windows), `latin-1`, ..."""
+    sheet: str | None = None
+    """Of a workbook: the sheet by its name; null takes the first."""
     watch: bool = True
     """Each start looks for images that were lost or replaced, and acquires the table anew. A
     changed table is seen in any case."""
@@ -142,6 +144,12 @@ class TableSource(_Source):
         except (LookupError, ValueError) as error:
             raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from error
         return encoding
+
+    @model_validator(mode="after")
+    def _sheets_are_of_workbooks(self) -> "TableSource":
+        if self.sheet is not None and not self.path.lower().endswith(WORKBOOKS):
+            raise ValueError(f"sheet: only a workbook has sheets; {self.path} is none")
+        return self
 
     def inputs(self, registry: Path) -> list[Path]:
         """The table; see ``_Source``."""
