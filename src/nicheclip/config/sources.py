@@ -67,9 +67,10 @@ class FolderSource(_Source):
     kind: Literal["folder"]
     path: str
     """The folder; environment variables and `~` are expanded."""
-    split_folders: bool | None = None
-    """The first level is `train`, `val` (or `valid`, `validation`), `test`; classes lie below. Null
-    stops where the first level is called like that; false takes it for classes."""
+    split_folders: bool | Literal["below_class"] | None = None
+    """The first level is `train`, `val` (or `valid`, `validation`), `test`; classes lie below. With
+    `below_class` the classes are the first level and hold these three. Null stops where folders of
+    either level are called like that; false takes no folder for a split."""
     class_folder: Literal["first", "last"] = "first"
     """Which of the folders that an image lies in is its class: the first one, images may lie
     deeper; or the last one, whatever lies above."""
@@ -85,12 +86,16 @@ class FolderSource(_Source):
     def _ranks_have_the_class(self) -> "FolderSource":
         if self.ranks and self.class_folder == "last":
             raise ValueError("class_folder: with ranks the class is the last rank; leave it out")
+        if self.split_folders == "below_class" and (self.ranks or self.class_folder == "last"):
+            raise ValueError("split_folders: below_class needs classes in the first level")
         return self
 
     def gives_splits(self, registry: Path) -> str:
         """See ``_Source``."""
         del registry
-        return "split_folders: true" if self.split_folders else ""
+        if self.split_folders:
+            return f"split_folders: {str(self.split_folders).lower()}"
+        return ""
 
 
 ExtraColumn = Literal[
