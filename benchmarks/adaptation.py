@@ -95,7 +95,7 @@ def literal(objective: OBJECTIVE) -> float:
         labels, strong = [], []
         anchors = normalize(module.anchors, dim=1)
         for encoded in objective.images.read_many(plan.indices):
-            image = Image.open(io.BytesIO(encoded.jpg)).convert("RGB")
+            image = Image.open(io.BytesIO(encoded.encoded)).convert("RGB")
             views = reader.views(encoded, plan.epoch)
             strong.append(torch.from_numpy(views["strong"]))
             random = np.random.default_rng(0)

@@ -74,7 +74,7 @@ class Toy(Objective):
     shard_sizes = (12, 13)
 
     def inputs(self):
-        return {"vectors": "a"}
+        return {"vectors": "a", "choice": str(self.chooses_samples)}
 
     def trainable(self, epoch):
         """The body first, the head from the second epoch on, at a tenth of the rate."""

@@ -54,6 +54,11 @@ def test_the_old_model_is_there_until_the_new_one_is_complete(tmp_path):
         assert not succeeded and "Error in rule train" in printed
         assert not out.exists() and contents(kept) == old
 
+    # the config is put back: so is the model, with the report of its own training
+    succeeded, printed = train(tmp_path)
+    assert succeeded, printed
+    assert contents(out) == contents(kept) == old
+
     succeeded, printed = train(tmp_path, choose=True)
     assert succeeded, printed
     assert contents(kept) == contents(out) and contents(out)["toy.pt"] != old["toy.pt"]

@@ -1,6 +1,7 @@
 """The engine with a toy objective: two modules, a teacher, state of its own, no text, no image."""
 
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -95,6 +96,39 @@ def test_a_signal_ends_the_step_in_progress_with_a_checkpoint(tmp_path, unbroken
     status, errors = process(tmp_path, at_step=9, signal=int(signal.SIGTERM), every_step=False)
     assert status == EXIT_STATUS, errors
     assert train(tmp_path).resumed_at_steps == [9]
+    assert result(tmp_path) == result(unbroken)
+
+
+def test_a_given_up_retraining_leaves_the_result_of_before(tmp_path, unbroken):
+    """The config is changed, the new training stopped, the config put back."""
+    train(tmp_path)
+    before = sha256_file(tmp_path / "out/train.json")
+    stopped = {"choose": True, "at_step": 9, "signal": int(signal.SIGTERM), "every_step": False}
+    assert process(tmp_path, **stopped)[0] == EXIT_STATUS
+    shutil.rmtree(tmp_path / "out")  # as Snakemake does before a job
+    train(tmp_path)
+    assert result(tmp_path) == result(unbroken)
+    assert sha256_file(tmp_path / "out/train.json") == before  # not trained a second time
+    # the training that was stopped is not lost
+    assert train(tmp_path, lambda: Toy(choose=True)).resumed_at_steps == [9]
+    assert result(tmp_path) != result(unbroken)
+
+
+def test_the_same_training_asked_for_again_is_done_again(tmp_path, unbroken):
+    train(tmp_path)
+    before = sha256_file(tmp_path / "out/train.json")
+    train(tmp_path)
+    assert result(tmp_path) == result(unbroken)
+    assert sha256_file(tmp_path / "out/train.json") != before  # its times are others
+
+
+def test_a_damaged_result_of_before_is_trained_again(tmp_path, unbroken):
+    train(tmp_path)
+    stopped = {"choose": True, "at_step": 9, "signal": int(signal.SIGTERM), "every_step": False}
+    process(tmp_path, **stopped)
+    (tmp_path / "run/finished/train.json").write_text("{")
+    shutil.rmtree(tmp_path / "out")
+    assert train(tmp_path).resumed_at_steps == []
     assert result(tmp_path) == result(unbroken)
 
 

@@ -141,6 +141,37 @@ def test_one_class_called_like_a_split_among_others_is_a_class(tmp_path):
     assert [image.label for image in read(tmp_path)[0]] == ["shell", "test"]
 
 
+@pytest.mark.parametrize("class_folder", ["first", "last"])
+def test_splits_below_the_classes_that_nobody_named_stop(tmp_path, class_folder):
+    fill(tmp_path, ["ant/train/1.jpg", "ant/test/2.jpg", "bee/1.jpg"])
+    message = r"/ant: 'test', 'train' in the folder of a class.*below_class.*{method: given}.*false"
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, class_folder=class_folder)
+    pooled, _ = read(tmp_path, split_folders=False)
+    assert [(image.label, image.split) for image in pooled] == [("ant", None)] * 2 + [("bee", None)]
+
+
+def test_splits_below_the_classes_are_read(tmp_path):
+    fill(tmp_path, ["ant/train/1.jpg", "ant/Test/deep/2.jpg", "bee/valid/3.jpg", "bee/4.jpg"])
+    kept, dropped = read(tmp_path, split_folders="below_class")
+    assert [(image.label, image.split) for image in kept] == [
+        ("ant", "test"),
+        ("ant", "train"),
+        ("bee", "val"),
+    ]
+    assert dropped == {"bee/4.jpg": "not in a split folder below its class"}
+    fill(tmp_path, ["bee/night/5.jpg"])
+    with pytest.raises(InputError, match="night"):
+        read(tmp_path, split_folders="below_class")
+    with pytest.raises(ValueError, match="below_class needs classes in the first level"):
+        read(tmp_path, split_folders="below_class", class_folder="last")
+
+
+def test_one_folder_called_like_a_split_among_others_below_a_class_is_none(tmp_path):
+    fill(tmp_path, ["shell/test/1.jpg", "shell/live/2.jpg"])
+    assert [image.label for image in read(tmp_path)[0]] == ["shell", "shell"]
+
+
 def test_the_last_folder_may_be_the_class(tmp_path):
     fill(tmp_path, ["site 1/cat/1.jpg", "site 2/cat/1.jpg", "site 2/day/dog/1.jpg", "top.jpg"])
     kept, dropped = read(tmp_path, class_folder="last")

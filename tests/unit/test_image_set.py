@@ -48,9 +48,9 @@ def test_images_are_numbered_through_the_tars(three_tars):
     images = [three_tars.read(i) for i in range(7)]
     assert [one.image_id for one in images] == three_tars.image_ids
     assert {one.image_id for one in images[:4]} == {IDS[0], IDS[2], IDS[4], IDS[6]}
-    assert all(one.jpg == jpg(one.image_id) for one in images)
+    assert all(one.encoded == jpg(one.image_id) for one in images)
     assert [three_tars.image_id(i) for i in range(7)] == three_tars.image_ids
-    assert three_tars.jpg_sizes.tolist() == [800] * 7
+    assert three_tars.encoded_sizes.tolist() == [800] * 7
     for number in (7, -1):
         with pytest.raises(IndexError, match=f"row {number} of 7"):
             three_tars.read(number)
@@ -66,7 +66,7 @@ def test_any_reader_of_webdataset_reads_the_tars_in_the_order_of_a_hash(three_ta
 
 def test_a_set_needs_no_labels(three_tars):
     (three_tars.folder / "labels.arrow").unlink()
-    assert ImageSet(three_tars.folder).read(2).jpg == three_tars.read(2).jpg
+    assert ImageSet(three_tars.folder).read(2).encoded == three_tars.read(2).encoded
 
 
 def test_other_splits_in_the_same_tars_are_not_seen(tmp_path):
@@ -76,7 +76,7 @@ def test_other_splits_in_the_same_tars_are_not_seen(tmp_path):
     train, test = ImageSet(folder / "train"), ImageSet(folder / "test")
     assert train.tars[0].resolve() == test.tars[0].resolve()
     assert test.image_ids == [IDS[1]] and set(train.image_ids) == {IDS[0], IDS[2], IDS[3]}
-    assert [one.jpg for one in train.read_many(range(3))] == [jpg(i) for i in train.image_ids]
+    assert [one.encoded for one in train.read_many(range(3))] == [jpg(i) for i in train.image_ids]
     assert len(ImageSet(folder / "val")) == 0
 
 
@@ -87,7 +87,7 @@ def test_neighbours_are_read_together_and_come_in_the_order_asked_for(three_tars
     asked = [6, 1, 3, 0, 2, 4]
     images = list(three_tars.read_many(asked))
     assert [one.image_id for one in images] == [three_tars.image_ids[i] for i in asked]
-    assert all(one.jpg == jpg(one.image_id) for one in images)
+    assert all(one.encoded == jpg(one.image_id) for one in images)
     assert len(reads) == 2  # one for each tar: 4 and 6 are near enough, with 5 between them
     reads.clear()
     monkeypatch.setattr(image_set, "LARGEST_GAP", 1000)
@@ -110,7 +110,7 @@ def test_few_tars_are_open_at_once(tmp_path, monkeypatch):
     before = open_files()
     for _ in range(3):
         for row in (0, 5, 9, 2):
-            assert images.read(row).jpg == jpg(images.image_id(row))
+            assert images.read(row).encoded == jpg(images.image_id(row))
     assert open_files() <= before + 2
     del images
     assert open_files() <= before

@@ -13,9 +13,11 @@ from PIL import Image, features
 
 from nicheclip.config.data import ImageConfig
 from nicheclip.data import images
+from nicheclip.data.image_tars import suffix
 from nicheclip.data.images import BadImageError, normalise
 
 CONFIG = ImageConfig(jpeg_quality=95)
+ALL_JPEG = ImageConfig(lossless_pixels=0)
 
 
 def encode(image, kind="PNG", **options):
@@ -25,8 +27,9 @@ def encode(image, kind="PNG", **options):
 
 
 def pixels(result):
-    image = Image.open(io.BytesIO(result.jpg))
-    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (result.width, result.height))
+    image = Image.open(io.BytesIO(result.encoded))
+    assert image.format in ("JPEG", "PNG")
+    assert (image.mode, image.size) == ("RGB", (result.width, result.height))
     return np.asarray(image).astype(int)
 
 
@@ -38,7 +41,7 @@ def photograph(size=(48, 32), seed=0):
 def test_an_rgb_jpeg_passes_byte_for_byte():
     data = encode(photograph(), "JPEG", quality=80)
     result = normalise(data, CONFIG)
-    assert result.jpg is data
+    assert result.encoded is data
     assert (result.width, result.height, result.converted) == (48, 32, ())
 
 
@@ -58,8 +61,44 @@ def test_an_rgb_jpeg_passes_byte_for_byte():
 )
 def test_other_modes_become_rgb_with_alpha_over_white(image, expected, reason):
     result = normalise(encode(image), CONFIG)
+    assert np.abs(pixels(result) - expected).max() == 0
+    assert result.converted == (reason,)
+    result = normalise(encode(image), ALL_JPEG)
     assert np.abs(pixels(result) - expected).max() <= 2
     assert result.converted == ("format", reason)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "WEBP"])
+def test_small_lossless_images_keep_every_pixel(kind):
+    image = photograph((32, 32), seed=1)
+    result = normalise(
+        encode(image, kind, **({"lossless": True} if kind == "WEBP" else {})), CONFIG
+    )
+    assert suffix(result.encoded) == "png"
+    assert (pixels(result) == np.asarray(image)).all()
+    assert result.converted == (() if kind == "PNG" else ("format",))
+
+
+def test_a_png_that_fits_keeps_its_bytes():
+    data = encode(photograph((32, 32)))
+    assert normalise(data, CONFIG).encoded is data
+    exactly = ImageConfig(lossless_pixels=32 * 32)
+    assert normalise(data, exactly).encoded is data
+    larger = normalise(data, ImageConfig(lossless_pixels=32 * 32 - 1))
+    assert (suffix(larger.encoded), larger.converted) == ("jpg", ("format",))
+
+
+def test_a_lossless_image_that_is_shrunk_is_small_afterwards():
+    image = photograph((64, 32))
+    result = normalise(encode(image), ImageConfig(max_side=32, lossless_pixels=32 * 16))
+    assert (suffix(result.encoded), result.converted) == ("png", ("size",))
+    assert (pixels(result) == np.asarray(image.resize((32, 16), Image.Resampling.LANCZOS))).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_images_that_came_with_loss_are_stored_as_jpeg(kind):
+    shrunk = normalise(encode(photograph(), kind), ImageConfig(max_side=24))
+    assert suffix(shrunk.encoded) == "jpg"
 
 
 def test_a_transparent_colour_becomes_white():
@@ -82,7 +121,7 @@ def test_exif_orientation_is_applied_and_removed():
     assert (result.width, result.height) == (20, 40)
     upright = pixels(result)
     assert upright[:18].max() < 10 and upright[22:].min() > 245  # left has become top
-    assert 0x0112 not in Image.open(io.BytesIO(result.jpg)).getexif()
+    assert 0x0112 not in Image.open(io.BytesIO(result.encoded)).getexif()
     assert result.converted == ("orientation",)
 
 
@@ -106,14 +145,16 @@ def test_larger_images_shrink_to_the_longer_side():
     data = encode(photograph((100, 60)), "JPEG")
     result = normalise(data, ImageConfig(max_side=50))
     assert (result.width, result.height, result.converted) == (50, 30, ("size",))
-    assert normalise(data, ImageConfig(max_side=100)).jpg is data
+    assert normalise(data, ImageConfig(max_side=100)).encoded is data
     thin = normalise(encode(photograph((400, 1))), ImageConfig(max_side=16))
     assert (thin.width, thin.height) == (16, 1)
 
 
 def test_the_colour_profile_goes_when_the_image_is_encoded_again():
-    result = normalise(encode(photograph(), icc_profile=b"a profile"), CONFIG)
-    assert "icc_profile" not in Image.open(io.BytesIO(result.jpg)).info
+    data = encode(photograph(), icc_profile=b"a profile")
+    for config in (ALL_JPEG, ImageConfig(max_side=24)):
+        result = normalise(data, config)
+        assert "icc_profile" not in Image.open(io.BytesIO(result.encoded)).info
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
@@ -182,6 +223,7 @@ PEAK = r"""
 import re, sys
 from pathlib import Path
 from nicheclip.config.data import ImageConfig
+from nicheclip.data.image_tars import suffix
 from nicheclip.data.images import normalise
 def peak(name):
     normalise(Path(name).read_bytes(), ImageConfig())

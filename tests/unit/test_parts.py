@@ -185,7 +185,7 @@ def test_parts_make_the_catalog_of_one_job(tmp_path, kind):
         for split in ("train", "val", "test"):
             stored = ImageSet(out / split)
             assert len(stored.tars) == 2 * parts
-            images |= {one.image_id: one.jpg for one in stored.read_many(range(len(stored)))}
+            images |= {one.image_id: one.encoded for one in stored.read_many(range(len(stored)))}
         found[parts] = (report, files, images)
     assert found[1] == found[2] == found[3]
     ids = pl.read_parquet(tmp_path / "out1/catalog.parquet")["image_id"].to_list()

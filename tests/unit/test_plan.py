@@ -203,6 +203,10 @@ def test_a_file_that_the_config_names_and_that_is_not_there_stops_the_workflow(p
     ("source", "given"),
     [
         ({"kind": "folder", "path": "x", "split_folders": True}, "split_folders: true"),
+        (
+            {"kind": "folder", "path": "x", "split_folders": "below_class"},
+            "split_folders: below_class",
+        ),
         ({"kind": "table", "path": "birds.csv"}, "the column 'split' of "),
         ({"kind": "table", "path": "b.csv", "columns": {"split": "set"}}, "the column 'set' of "),
         ({"kind": "registry", "name": "dtd"}, "the entry's splits train, val, test"),

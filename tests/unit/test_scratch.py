@@ -45,7 +45,7 @@ def test_a_copy_holds_the_images_and_is_removed(images, tmp_path):
         assert names == tars | tables
         for name in names:
             assert (copy / name).read_bytes() == (images / name).read_bytes()
-        assert ImageSet(copy / "train").read(1).jpg == b"jpeg" * 1000
+        assert ImageSet(copy / "train").read(1).encoded == b"jpeg" * 1000
         assert ImageSet(copy / "train").tars[0].resolve() == copy / "tars/00000.tar"
     assert left(tmp_path / "disk") == []
 

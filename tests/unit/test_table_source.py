@@ -1,9 +1,12 @@
+import sys
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_files import every
 
+import nicheclip.data.sources.workbook as sources_workbook
 from nicheclip.config.sources import TableSource
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.table import TableImages
@@ -157,8 +160,8 @@ def test_other_delimiters_and_encodings_are_read_where_the_config_says_so(
     [
         ("path,label\n1.jpg,a\n".encode("utf-16"), {}, "Set encoding: utf-16"),
         ("path,läbel\n1.jpg,a\n".encode("latin-1"), {}, "header is not UTF-8. Set 'encoding'"),
-        (b"PK\x03\x04" + bytes(range(256)), {}, "workbook of Excel.*save it as CSV"),
-        (b"\xd0\xcf\x11\xe0" + bytes(range(256)), {}, "workbook of Excel.*save it as CSV"),
+        (b"PK\x03\x04" + bytes(range(256)), {}, "workbook of Excel.*Save it as CSV"),
+        (b"\xd0\xcf\x11\xe0" + bytes(range(256)), {}, "workbook of Excel.*Save it as CSV"),
         (b"path,label\n1.jpg,a\n", {"encoding": "utf-16"}, "not a text in utf-16.*Set 'encoding'"),
         (b"path,label\n1.jpg,a\n", {"delimiter": ";"}, "expected ';'. Set delimiter: \",\""),
         (b"path\tlabel\n1.jpg\ta\n", {}, r'Set delimiter: "\\t"'),
@@ -179,11 +182,70 @@ def test_tables_of_another_kind_name_the_setting(folder, data, options, message)
         {"delimiter": ""},
         {"delimiter": ";;"},
         {"delimiter": '"'},
+        {"sheet": "images"},
     ],
 )
 def test_settings_that_cannot_be_are_errors_of_the_config(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         TableSource(kind="table", path="t.csv", **options)
+
+
+def workbook(path, *sheets):
+    """Sheets of (title, rows); the file at ``path``."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for title, rows in sheets:
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_sheet_of_a_workbook_is_read(folder):
+    rows = [
+        [],
+        [" path ", "label", "licence"],
+        ["1.jpg", "Brème", "CC0"],
+        ["2.jpg", 7.0],
+        [],
+        ["3.png", "a", None, "beyond"],
+        ["none.jpg", "a"],
+    ]
+    path = workbook(folder / "t.xlsx", ("notes", [["nothing"]]), ("images", rows))
+    kept, dropped = read(path, sheet="images")
+    assert [(image.key, image.label, image.licence) for image in kept] == [
+        ("1.jpg", "Brème", "CC0"),
+        ("2.jpg", "7", None),
+    ]
+    # rows have the numbers that the program shows
+    assert dropped == {"row 6": "4 cells under 3 columns", "row 7: none.jpg": "no such file"}
+    with pytest.raises(InputError, match=r"t\.xlsx: no column 'path' among \['nothing'\]"):
+        read(path)
+    with pytest.raises(InputError, match=r"no sheet 'Images'; it has 'notes', 'images'. Set 'she"):
+        read(path, sheet="Images")
+
+
+@pytest.mark.parametrize("kept", [0, 100, 3000])
+def test_a_damaged_workbook_is_an_error(folder, kept):
+    path = workbook(folder / "t.xlsx", ("images", [["path", "label"], ["1.jpg", "a"]]))
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"t\.xlsx: expected a workbook .*as CSV"):
+        read(path)
+
+
+def test_a_workbook_that_is_too_large_unpacked_is_not_read(folder, monkeypatch):
+    path = workbook(folder / "t.xlsx", ("images", [["path", "label"], ["1.jpg", "a"]]))
+    monkeypatch.setattr(sources_workbook, "MOST_BYTES", 1 << 10)
+    with pytest.raises(InputError, match="MiB when it is unpacked"):
+        read(path)
+
+
+def test_a_workbook_without_the_extra_says_what_to_install(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(InputError, match=r"pip install 'nicheclip\[xlsx\]'. Or save it as CSV"):
+        read(write(folder, b"PK", "t.xlsx"))
 
 
 def test_not_a_number_is_no_class_and_whole_numbers_have_no_fraction(folder):

@@ -13,6 +13,7 @@ from nicheclip.data.webdataset_export import Split, export_tar
 from nicheclip.runtime.files import sha256_file, write_parquet
 from nicheclip.schemas import CATALOG
 
+PNG = b"\x89PNG"
 IDS = [f"{i:016x}" for i in range(10)]
 
 
@@ -24,7 +25,7 @@ def split(tmp_path):
             "image_id": image_id,
             "split": "train" if i < 7 else "val",
             "class_id": "ab"[i % 2],
-            "jpg": b"jpeg" + bytes([i]),
+            "jpg": (PNG if i == 4 else b"jpeg") + bytes([i]),
             "tar": 0,
         }
         for i, image_id in enumerate(IDS)
@@ -58,6 +59,7 @@ def test_shards_hold_every_sample_once_and_any_webdataset_reader_reads_them(tmp_
     assert [s["__key__"] for s in samples] == split.images.image_ids
     first = next(s for s in samples if s["__key__"] == IDS[0])
     assert first["jpg"] == b"jpeg\0"
+    assert {s["__key__"]: s["png"] for s in samples if "png" in s} == {IDS[4]: PNG + b"\4"}
     description = json.loads(first["json"])
     assert description == {
         "image_id": IDS[0],

@@ -51,7 +51,7 @@ def crop_cosines(
     for first in range(0, rows, CROP_BATCH):
         batch = []
         for one in images.read_many(range(first, min(first + CROP_BATCH, rows))):
-            image = decode(one.jpg, name=one.image_id, where=images.folder)
+            image = decode(one.encoded, name=one.image_id, where=images.folder)
             random = generator(seed, "crops", one.image_id)
             crops = square_crops(image, views, random, count=count, side=side)
             batch.append(np.concatenate([centre(image)[None], crops]))

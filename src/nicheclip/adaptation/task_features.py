@@ -74,7 +74,7 @@ class TaskFeatures:
             rows = range(first, min(first + CROP_BATCH, len(images)))
             cut = [
                 square_crops(
-                    decode(one.jpg, name=one.image_id, where=images.folder),
+                    decode(one.encoded, name=one.image_id, where=images.folder),
                     views,
                     generator(seed, "crops", one.image_id),
                     count=count,

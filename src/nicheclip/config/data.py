@@ -19,6 +19,11 @@ class ImageConfig(ConfigModel):
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100_000_000
     """An image with more is left out: its width and height may be a trap. More of them need more
     memory."""
+    lossless_pixels: Annotated[int, Field(ge=0, le=16_000_000)] = 262_144
+    """Images of lossless formats (PNG, BMP, TIFF, GIF, PPM, lossless WebP) with at most so many
+    pixels, after they were shrunk, are stored as PNG, so that no pixel changes. A PNG takes about
+    four times the room of a JPEG. Larger ones, and those of lossy formats, are stored as JPEG; 0
+    stores all so."""
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
     """Of images that must be encoded again; an RGB JPEG that fits already keeps its bytes."""
 

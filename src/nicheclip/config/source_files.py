@@ -5,6 +5,9 @@ from pathlib import Path
 
 from nicheclip.runtime.paths import expand_path
 
+#: how the names of workbooks end
+WORKBOOKS = (".xlsx", ".xlsm")
+
 
 def matching_files(pattern: str) -> list[Path]:
     """The files that a path with ``*`` and ``?`` stands for, in the order of their names."""

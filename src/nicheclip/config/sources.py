@@ -12,7 +12,7 @@ from nicheclip.config.archive_readers import (
     Ranks,
 )
 from nicheclip.config.base import ConfigModel
-from nicheclip.config.source_files import matching_files, table_columns
+from nicheclip.config.source_files import WORKBOOKS, matching_files, table_columns
 from nicheclip.config.worlds import World
 from nicheclip.config.yaml_file import read_yaml_once
 from nicheclip.runtime.errors import InputError
@@ -72,9 +72,10 @@ class FolderSource(_Source):
     kind: Literal["folder"]
     path: str
     """The folder; environment variables and `~` are expanded."""
-    split_folders: bool | None = None
-    """The first level is `train`, `val` (or `valid`, `validation`), `test`; classes lie below. Null
-    stops where the first level is called like that; false takes it for classes."""
+    split_folders: bool | Literal["below_class"] | None = None
+    """The first level is `train`, `val` (or `valid`, `validation`), `test`; classes lie below. With
+    `below_class` the classes are the first level and hold these three. Null stops where folders of
+    either level are called like that; false takes no folder for a split."""
     class_folder: Literal["first", "last"] = "first"
     """Which of the folders that an image lies in is its class: the first one, images may lie
     deeper; or the last one, whatever lies above."""
@@ -90,12 +91,16 @@ class FolderSource(_Source):
     def _ranks_have_the_class(self) -> "FolderSource":
         if self.ranks and self.class_folder == "last":
             raise ValueError("class_folder: with ranks the class is the last rank; leave it out")
+        if self.split_folders == "below_class" and (self.ranks or self.class_folder == "last"):
+            raise ValueError("split_folders: below_class needs classes in the first level")
         return self
 
     def gives_splits(self, registry: Path) -> str:
         """See ``_Source``."""
         del registry
-        return "split_folders: true" if self.split_folders else ""
+        if self.split_folders:
+            return f"split_folders: {str(self.split_folders).lower()}"
+        return ""
 
 
 class UnlabelledSource(_Source):
@@ -131,7 +136,7 @@ ExtraColumn = Literal[
 
 
 class TableSource(_Source):
-    """A CSV or Parquet table with one row per image.
+    """A CSV, Parquet or Excel (.xlsx, with the extra `xlsx`) table with one row per image.
 
     Read are the columns path and label, and if there: split, group, licence, rights_holder, url,
     common (the name that people use) and the ranks from kingdom to species. Others are passed over.
@@ -150,6 +155,8 @@ class TableSource(_Source):
     """What stands between the cells of a CSV: `";"`, `"\\t"`, `"|"`."""
     encoding: str = "utf-8"
     """Of a CSV: `utf-16`, `cp1252` (Windows), `latin-1`, ..."""
+    sheet: str | None = None
+    """Of a workbook: the sheet by its name; null takes the first."""
     watch: bool = True
     """Each start looks for images that were lost or replaced, and acquires the table anew. A
     changed table is seen in any case."""
@@ -162,6 +169,12 @@ class TableSource(_Source):
         except (LookupError, ValueError) as error:
             raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from error
         return encoding
+
+    @model_validator(mode="after")
+    def _sheets_are_of_workbooks(self) -> "TableSource":
+        if self.sheet is not None and not self.path.lower().endswith(WORKBOOKS):
+            raise ValueError(f"sheet: only a workbook has sheets; {self.path} is none")
+        return self
 
     def inputs(self, registry: Path) -> list[Path]:
         """The table; see ``_Source``."""

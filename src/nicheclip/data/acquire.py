@@ -99,7 +99,7 @@ def acquire(
                     continue
                 counts["images"] += 1
                 identity = image_id(name, item.image.key)
-                tars.add(identity, item.stored.jpg)
+                tars.add(identity, item.stored.encoded)
                 row = acquired_row(item.image, item.stored, place, identity, item.sha256)
                 kept.add(row)
         write_with_places(spool / "rows", rows_path, tars.finish(), first_tar=files.first_tar)

@@ -35,7 +35,7 @@ class EncodedImage:
     """One image as it is stored."""
 
     image_id: str
-    jpg: bytes
+    encoded: bytes
 
 
 class Place(NamedTuple):
@@ -116,7 +116,7 @@ class ImageSet:
         return dict(zip(ids.take(rows).to_pylist(), rows.to_pylist(), strict=True))
 
     @property
-    def jpg_sizes(self) -> NDArray[np.int32]:
+    def encoded_sizes(self) -> NDArray[np.int32]:
         """Bytes of each image."""
         return np.concatenate([np.zeros(0, np.int32), *(sizes for _, sizes in self._numbers)])
 
@@ -166,13 +166,15 @@ class ImageSet:
         """From ``data``, which begins at byte ``start`` of the tar."""
         header = place.start - start
         name = data[header : header + NAME_BYTES].rstrip(b"\0").decode(errors="replace")
-        if name != member_name(place.image_id):
+        first = place.offset - start
+        encoded = data[first : first + place.size]
+        expected = member_name(place.image_id, encoded)
+        if name != expected:
             raise InputError(
                 f"{self._tar(place.tar)}: has {name[:60]!r} at byte {place.start}, where "
-                f"{self.index_file} says {member_name(place.image_id)!r}. {_REMEDY}"
+                f"{self.index_file} says {expected!r}. {_REMEDY}"
             )
-        first = place.offset - start
-        return EncodedImage(place.image_id, data[first : first + place.size])
+        return EncodedImage(place.image_id, encoded)
 
     def _bytes(self, tar: int, start: int, end: int) -> bytes:
         try:

@@ -1,7 +1,8 @@
 """The tars of one part of a data set's images, in bounded memory.
 
-``<image_id>.jpg`` is a member of one tar, in the order of a hash of the ids, so that classes mix.
-That order is known only when all images are there: until then they lie in a spool beside the tar.
+``<image_id>.jpg`` or ``<image_id>.png`` is a member of one tar, in the order of a hash of the ids,
+so that classes mix. That order is known only when all images are there: until then they lie in a
+spool beside the tar.
 """
 
 import io
@@ -32,9 +33,14 @@ def tar_of(image_id: str, tars: int) -> int:
     return stable_hash("part", image_id) % tars
 
 
-def member_name(image_id: str) -> str:
+def suffix(encoded: bytes) -> str:
+    """``jpg`` or ``png``: one of the two formats that ``images.normalise`` gives."""
+    return "png" if encoded.startswith(b"\x89PNG") else "jpg"
+
+
+def member_name(image_id: str, encoded: bytes) -> str:
     """What an image is called in its tar."""
-    return f"{image_id}.jpg"
+    return f"{image_id}.{suffix(encoded)}"
 
 
 class Places(NamedTuple):
@@ -69,13 +75,13 @@ class ImageTars:
         self._spools = [(self._folder / f"{i}").open("w+b") for i in range(len(paths))]
         self._ids, self._tars, self._sizes = array("Q"), array("i"), array("i")
 
-    def add(self, image_id: str, jpg: bytes) -> None:
+    def add(self, image_id: str, encoded: bytes) -> None:
         """Add an image."""
         tar = tar_of(image_id, len(self._paths))
-        self._spools[tar].write(jpg)
+        self._spools[tar].write(encoded)
         self._ids.append(int(image_id, 16))
         self._tars.append(tar)
-        self._sizes.append(len(jpg))
+        self._sizes.append(len(encoded))
 
     def finish(self) -> Places:
         """Write the tars; say where each image lies."""
@@ -99,12 +105,12 @@ class ImageTars:
         with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
             for i in order:
                 spool.seek(int(starts[i]))
-                jpg = spool.read(int(sizes[i]))
-                info = tarfile.TarInfo(member_name(names[i]))
-                info.size, info.mode = len(jpg), 0o444
+                encoded = spool.read(int(sizes[i]))
+                info = tarfile.TarInfo(member_name(names[i], encoded))
+                info.size, info.mode = len(encoded), 0o444
                 info.uname = info.gname = "nicheclip"
-                tar.addfile(info, io.BytesIO(jpg))
-                offsets[i] = tar.offset - -(-len(jpg) // TAR_BLOCK) * TAR_BLOCK
+                tar.addfile(info, io.BytesIO(encoded))
+                offsets[i] = tar.offset - -(-len(encoded) // TAR_BLOCK) * TAR_BLOCK
         return offsets
 
     def __enter__(self) -> "ImageTars":

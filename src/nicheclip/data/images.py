@@ -1,4 +1,4 @@
-"""Any image a person may bring, as an upright RGB JPEG."""
+"""Any image a person may bring, as an upright RGB JPEG or PNG."""
 
 import io
 import threading
@@ -33,6 +33,11 @@ FORMATS = tuple(
     if name in Image.OPEN
 )
 
+#: formats that store pixels as they are; of WebP only some files do
+LOSSLESS = ("PNG", "BMP", "GIF", "TIFF", "PPM")
+#: stands at byte 12 of a lossless WebP
+_LOSSLESS_WEBP = b"VP8L"
+
 #: how files of formats begin that only some installations open: bytes 4 to 12, and what to say
 _OPTIONAL = {
     "HEIF": (
@@ -62,9 +67,9 @@ class BadImageError(ValueError):
 
 @dataclass(frozen=True)
 class NormalisedImage:
-    """An upright RGB JPEG."""
+    """An upright RGB image."""
 
-    jpg: bytes
+    encoded: bytes
     width: int
     height: int
     converted: tuple[str, ...]
@@ -74,16 +79,18 @@ class NormalisedImage:
 
 
 def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
-    """Turn the encoded image ``data`` into an upright RGB JPEG.
+    """Turn the encoded image ``data`` into an upright RGB JPEG or PNG.
 
-    An RGB JPEG that needs no turn and no resizing passes byte for byte. Other colour modes become
-    RGB (alpha over white, 16 bits by their upper 8), EXIF orientation is applied, the colour
-    profile is dropped, an animation gives its first frame. Every image is decoded to its end.
+    An RGB JPEG that needs no turn and no resizing passes byte for byte, and so does a PNG of at
+    most ``config.lossless_pixels``. Other lossless images of that size become PNG, all the rest
+    JPEG. Other colour modes become RGB (alpha over white, 16 bits by their upper 8), EXIF
+    orientation is applied, the colour profile is dropped, an animation gives its first frame. Every
+    image is decoded to its end.
 
     Raises:
         BadImageError: no bytes, no known format, truncated, damaged, or too many pixels.
     """
-    image, reasons = _open(data, config.max_pixels)
+    image, reasons = _open(data, config)
     with _large if image.width * image.height > LARGE_PIXELS else nullcontext():
         _decode(image, reasons)
         return _normalised(image, data, reasons, config)
@@ -92,29 +99,42 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
 def _normalised(
     image: Image.Image, data: bytes, reasons: list[str], config: ImageConfig
 ) -> NormalisedImage:
+    lossless = _stays_lossless(image, data, config)
     if config.max_side is not None and max(image.size) > config.max_side:
         reasons.append("size")
-    elif max(image.size) > MAX_JPEG_SIDE:
+    elif not lossless and max(image.size) > MAX_JPEG_SIDE:
         raise BadImageError(f"longer than {MAX_JPEG_SIDE} pixels")
     if not reasons:
         return NormalisedImage(data, image.width, image.height, (), perceptual_hash(image))
     ImageOps.exif_transpose(image, in_place=True)
     upright = _shrink(_rgb(image), config.max_side)
     stream = io.BytesIO()
-    upright.save(stream, "JPEG", quality=config.jpeg_quality, exif=b"", icc_profile=None)
+    if lossless:
+        upright.save(stream, "PNG", icc_profile=None)
+    else:
+        upright.save(stream, "JPEG", quality=config.jpeg_quality, exif=b"", icc_profile=None)
     size, phash = upright.size, perceptual_hash(upright)
     return NormalisedImage(stream.getvalue(), *size, tuple(reasons), phash)
 
 
-def _open(data: bytes, max_pixels: int) -> tuple[Image.Image, list[str]]:
+def _stays_lossless(image: Image.Image, data: bytes, config: ImageConfig) -> bool:
+    """Whether the image comes without loss, and is small enough to be stored so."""
+    width, height = _shrunk(image.size, config.max_side)
+    if width * height > config.lossless_pixels:
+        return False
+    return image.format in LOSSLESS or (image.format == "WEBP" and data[12:16] == _LOSSLESS_WEBP)
+
+
+def _open(data: bytes, config: ImageConfig) -> tuple[Image.Image, list[str]]:
     """The image, known by its header, and what keeps it from passing as it is."""
     if not data:
         raise BadImageError("zero bytes")
     with _reasons(data):
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > max_pixels:
-            raise BadImageError(f"more than {max_pixels} pixels (image.max_pixels)")
-        reasons = [] if image.format == "JPEG" else ["format"]
+        if image.width * image.height > config.max_pixels:
+            raise BadImageError(f"more than {config.max_pixels} pixels (image.max_pixels)")
+        is_png = image.format == "PNG" and _stays_lossless(image, data, config)
+        reasons = [] if image.format == "JPEG" or is_png else ["format"]
         if getattr(image, "n_frames", 1) > 1:
             reasons.append("first frame")
     return image, reasons
@@ -176,8 +196,15 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _shrink(image: Image.Image, max_side: int | None) -> Image.Image:
-    if max_side is None or max(image.size) <= max_side:
+    size = _shrunk(image.size, max_side)
+    if size == image.size:
         return image
-    scale = max_side / max(image.size)
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _shrunk(size: tuple[int, int], max_side: int | None) -> tuple[int, int]:
+    """Width and height of an image whose longer side has ``max_side`` pixels at most."""
+    if max_side is None or max(size) <= max_side:
+        return size
+    scale = max_side / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

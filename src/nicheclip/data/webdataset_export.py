@@ -1,7 +1,7 @@
 """Self-contained WebDataset shards of a split, for other people's tools.
 
-``<image_id>.jpg`` carries the encoded image, ``<image_id>.json`` everything else: labels, all text
-types, licence. Nothing in this library reads them.
+``<image_id>.jpg`` or ``.png`` carries the encoded image, ``<image_id>.json`` everything else:
+labels, all text types, licence. Nothing in this library reads them.
 """
 
 import json
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import webdataset as wds
 
 from nicheclip.data.image_set import ImageSet
+from nicheclip.data.image_tars import suffix
 from nicheclip.data.labels import Labels
 from nicheclip.data.sample_texts import SampleTexts
 from nicheclip.runtime.files import atomic_path
@@ -73,7 +74,7 @@ def _samples(split: Split, rows: range) -> Iterator[dict[str, str | bytes]]:
             description = _description(split, row, facts[image.image_id])
             yield {
                 "__key__": image.image_id,
-                "jpg": image.jpg,
+                suffix(image.encoded): image.encoded,
                 "json": json.dumps(description, sort_keys=True, ensure_ascii=False).encode(),
             }
 

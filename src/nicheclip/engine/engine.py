@@ -12,7 +12,7 @@ import torch
 from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
 from nicheclip.engine.chosen import chosen_plans
 from nicheclip.engine.divergence import diverged, figures_not_finite, weights_not_finite
-from nicheclip.engine.finished import keep_result, tell_what_is_kept
+from nicheclip.engine.finished import keep_result, put_back
 from nicheclip.engine.interruption import Interrupted, StopRequest
 from nicheclip.engine.loading import Batch, load_batches
 from nicheclip.engine.machine import RunTime, machine_facts
@@ -21,7 +21,7 @@ from nicheclip.engine.optimization import check_warmup
 from nicheclip.engine.origin import Origin
 from nicheclip.engine.ownership import Ownership
 from nicheclip.engine.processes import Processes, check_all_see_the_same, join_processes
-from nicheclip.engine.records import Figures, RunLog, RunReport, in_words, write_history
+from nicheclip.engine.records import REPORT, Figures, RunLog, RunReport, in_words, write_history
 from nicheclip.engine.sampling import BatchPlan, Sampling, slice_sizes
 from nicheclip.engine.settings import RunSettings
 from nicheclip.engine.updates import Updates, set_training_mode
@@ -30,7 +30,6 @@ from nicheclip.runtime.progress import progress
 
 log = logging.getLogger(__name__)
 
-REPORT_FILE = "train.json"
 HISTORY_FILE = "history.csv"
 
 
@@ -51,7 +50,8 @@ def run(
     with the same number of threads. SIGTERM, SIGUSR1, SIGINT, the time ``stop_at`` and a newer
     process for the same run end the step in progress, write a checkpoint and exit with status 75
     (``interruption.EXIT_STATUS``). Checkpoints are deleted when the run is complete; its result is
-    kept in ``run_folder`` until that of another run is complete (see ``finished``).
+    kept in ``run_folder`` until that of another run is complete, and put back if that one is given
+    up (see ``finished``).
 
     Where WORLD_SIZE is set, this is one of so many processes (see ``engine.process``).
 
@@ -78,8 +78,8 @@ def run(
         with StopRequest(stop_at=stop_at, owner=owner) as stop:
             engine = _Engine(processes, settings, make_objective(), run_folder, code, stop)
             try:
-                if processes.is_first:
-                    tell_what_is_kept(run_folder)
+                if kept := put_back(run_folder, output, processes, engine.checkpoints):
+                    return kept
                 engine.train()
                 report = engine.report()
             finally:
@@ -87,7 +87,7 @@ def run(
             if processes.is_first:
                 engine.objective.save(output)
                 write_history(output / HISTORY_FILE, engine.history)
-                write_json(output / REPORT_FILE, report.model_dump(mode="json"))
+                write_json(output / REPORT, report.model_dump(mode="json"))
                 if describe:
                     describe(report)
                 keep_result(output, run_folder)

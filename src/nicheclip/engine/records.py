@@ -34,6 +34,10 @@ def in_words(record: Figures) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in found.items() if value is not None)
 
 
+#: file of the report of a run, beside its result
+REPORT = "train.json"
+
+
 class RunReport(BaseModel):
     """``train.json``: what was done, with what, and how fast."""
 

@@ -83,7 +83,7 @@ class Histograms:
             image = self.images.read(row)
             source = f"{self.images.folder}: image {image.image_id}"
             with reading(source, "a whole image", IMAGES_AGAIN):
-                self._known[row] = colour_histogram(image.jpg)
+                self._known[row] = colour_histogram(image.encoded)
         return np.stack([self._known[row] for row in rows.tolist()])
 
 

@@ -229,7 +229,7 @@ def _image_content(images: ImageSet, catalog: Path) -> list[list[object]]:
     table = pl.from_arrow(read_table(catalog, CATALOG))
     assert isinstance(table, pl.DataFrame)
     facts = table.select("image_id", "sha256", "width", "height")
-    stored = pl.DataFrame({"image_id": images.image_ids, "size": images.jpg_sizes})
+    stored = pl.DataFrame({"image_id": images.image_ids, "size": images.encoded_sizes})
     joined = stored.join(facts, on="image_id", how="left", maintain_order="left")
     return [column.to_list() for column in joined.get_columns()]
 

@@ -80,7 +80,7 @@ def _image_batches(
 
     def load(numbers: range) -> list[Pixels]:
         return [
-            view(decode(sample.jpg, name=sample.image_id, where=split.folder))
+            view(decode(sample.encoded, name=sample.image_id, where=split.folder))
             for sample in split.read_many(numbers)
         ]
 

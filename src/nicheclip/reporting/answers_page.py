@@ -64,7 +64,7 @@ def answers_page(
 
     def gallery(shown: Sequence[Answer]) -> str:
         figures = "".join(
-            _figure(one, names, images.read(rows[one.image_id]).jpg, one.image_id in unsure)
+            _figure(one, names, images.read(rows[one.image_id]).encoded, one.image_id in unsure)
             for one in shown
         )
         return f'<div class="gallery">{figures}</div>'

@@ -34,9 +34,9 @@ th:first-child,td:first-child{text-align:left;white-space:nowrap}
 .wide{overflow-x:auto} .figure{max-width:100%;max-height:44em}
 .gallery{display:flex;flex-wrap:wrap;gap:1em;padding:0} .gallery figure{margin:0;width:168px}
 .gallery img{border:3px solid #c0392b;display:block;max-width:160px}
-.pairs{display:flex;flex-wrap:wrap;gap:1em} .pairs figure{margin:0;display:flex;gap:4px}
-.pairs figure{border-left:3px solid #9ca3af;padding-left:6px} .pairs div{width:160px}
-.pairs img{display:block;max-width:160px} .pairs .across{border-color:#c0392b}
+.twins{display:flex;flex-wrap:wrap;gap:1em} .twins figure{margin:0;display:flex;gap:4px}
+.twins figure{border-left:3px solid #9ca3af;padding-left:6px} .twins div{width:160px}
+.twins img{display:block;max-width:160px} .twins .across{border-color:#c0392b}
 figcaption{font-size:.85em;overflow-wrap:anywhere} .wrong{color:#c0392b;font-weight:600}
 .next{background:#f3f4f6;padding:.6em 1.5em 0.6em 2.5em;border-radius:.5em}
 summary{cursor:pointer;font-weight:600}
@@ -179,7 +179,7 @@ def _gallery(
         best, score = predictions.best[row], predictions.scores[row][0]
         file = html.escape(files.get(image_id) or image_id)
         figures.append(
-            f'<figure><img src="{thumbnail(images.read(place[image_id]).jpg)}" alt="">'
+            f'<figure><img src="{thumbnail(images.read(place[image_id]).encoded)}" alt="">'
             f'<figcaption><span class="wrong">{html.escape(names.get(best, best))} {score:.0%}'
             f"</span><br>is {html.escape(names.get(label, label))}<br>{file}</figcaption></figure>"
         )
@@ -206,7 +206,7 @@ def _near_duplicates(part: DatasetPart) -> str:
             "where splits are drawn set <code>split: {keep_together: [near_duplicates]}</code>; "
             "two classes for one photograph are a wrong label. "
             f"{len(pairs)} pairs, those in two splits (red) first:</p>",
-            f'<div class="pairs">{"".join(figures)}</div>',
+            f'<div class="twins">{"".join(figures)}</div>',
         ]
     )
 
@@ -216,7 +216,7 @@ def _version(part: DatasetPart, row: Mapping[str, str]) -> str:
     images = ImageSet(Path(part.images) / row["split"])
     place = images.rows_of([row["image_id"]])[row["image_id"]]
     return (
-        f'<div><img src="{thumbnail(images.read(place).jpg)}" alt=""><figcaption>'
+        f'<div><img src="{thumbnail(images.read(place).encoded)}" alt=""><figcaption>'
         f"<b>{row['split']}</b>: {html.escape(row['class_id'])}<br>{html.escape(row['key'])}"
         "</figcaption></div>"
     )

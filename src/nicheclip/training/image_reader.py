@@ -47,7 +47,7 @@ class ImageReader:
         return [image.image_id for image in encoded], torch.from_numpy(views)
 
     def _view(self, encoded: EncodedImage, epoch: int) -> Pixels:
-        image = decode(encoded.jpg, name=encoded.image_id, where=self.images.folder)
+        image = decode(encoded.encoded, name=encoded.image_id, where=self.images.folder)
         if self.augment is None:
             pixels: Pixels = self._centre(image)
             return pixels

@@ -53,7 +53,7 @@ def test_a_batch_has_the_views_that_are_wanted(task):
     }
     assert batch["rows"].tolist() == [4, 1, 9]
     encoded = task.images.read(4)
-    image = decode(encoded.jpg, name="4", where="here")
+    image = decode(encoded.encoded, name="4", where="here")
     assert (batch["plain"][0].numpy() == centre_view(SETTINGS)(image)).all()
     assert set(reader_of(task, Wanted()).read(plan(4))) == {"plain", "rows"}
     assert set(reader_of(task, Wanted(plain=False, crops=1)).read(plan(4))) == {"crops", "rows"}

@@ -80,7 +80,7 @@ class ViewReader:
 
     def views(self, encoded: EncodedImage, epoch: int) -> dict[str, Pixels]:
         """The wanted views of one image in ``epoch``, by name."""
-        image = decode(encoded.jpg, name=encoded.image_id, where=self.images.folder)
+        image = decode(encoded.encoded, name=encoded.image_id, where=self.images.folder)
         wanted, found = self.wanted, {}
 
         def random(name: str) -> np.random.Generator:

@@ -16,7 +16,11 @@ from nicheclip.data.sources.base import (
     is_image_name,
 )
 from nicheclip.data.sources.ranked_folders import ranked_class
-from nicheclip.data.sources.split_folders import named_splits, refuse_split_folders
+from nicheclip.data.sources.split_folders import (
+    are_splits,
+    refuse_split_folders,
+    refuse_splits_below,
+)
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
@@ -35,7 +39,7 @@ class FolderImages:
     def items(self, part: Part) -> Iterator[Item]:
         """See ``ImageSource``; a part takes every so many files."""
         root = expand_path(self.source.path)
-        self._look_at_first_level(root)
+        self._look_for_splits(root)
         for place, (path, problem) in enumerate(walk(root)):
             if not part.holds(place):
                 continue
@@ -45,39 +49,66 @@ class FolderImages:
             else:
                 yield place, self._image(path, key)
 
-    def _look_at_first_level(self, root: Path) -> None:
+    def _look_for_splits(self, root: Path) -> None:
+        """Stop at folders that are called like splits and that the config says nothing of."""
         if not _is(Path.is_dir, root):
             raise InputError(
                 f"{root}: no such folder. Set 'path' to the folder that holds the class folders."
             )
         if self.source.split_folders is not None:
             return
-        folders = [
-            one.name for one in _listed(root) if _is(os.DirEntry.is_dir, one) and one.name[0] != "."
-        ]
-        splits = named_splits(folders)
-        if splits and (len(splits) == len(folders) or len(set(splits.values())) > 1):
-            refuse_split_folders(folders, where=str(root), option="split_folders")
+        classes = _folders(root)
+        if are_splits(classes):
+            refuse_split_folders(classes, where=str(root), option="split_folders")
+        for name in [] if self.source.ranks else classes:
+            if are_splits(below := _folders(root / name)):
+                refuse_splits_below(below, where=_short(root / name))
 
     def _image(self, path: Path, key: str) -> SourceImage | Dropped:
         folders = key.split("/")[:-1]
         if not is_image_name(path.name):
             return Dropped(key=key, reason="not an image file")
+        if self.source.split_folders == "below_class":
+            return self._of_class_and_split(path, key, folders)
         depth = int(bool(self.source.split_folders))
         below = folders[depth:]
         if len(below) < max(1, len(self.source.ranks)):
             wanted = f"{len(self.source.ranks)} folders of ranks" if self.source.ranks else ""
             return Dropped(key=key, reason=f"not in {wanted or 'a class folder'}")
         split = normalise_split(folders[0], where=str(path)) if depth else None
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            return Dropped(key=key, reason=f"cannot be read ({error.strerror})")
+        data = _bytes(path, key)
+        if isinstance(data, Dropped):
+            return data
         if self.source.ranks:
             label, lineage = ranked_class(below, self.source.ranks)
             return SourceImage(key, data, label, split, lineage=lineage)
         label = below[0] if self.source.class_folder == "first" else below[-1]
         return SourceImage(key, data, clean_label(label), split)
+
+    def _of_class_and_split(
+        self, path: Path, key: str, folders: list[str]
+    ) -> SourceImage | Dropped:
+        if len(folders) < 2:
+            return Dropped(key=key, reason="not in a split folder below its class")
+        split = normalise_split(folders[1], where=str(path))
+        data = _bytes(path, key)
+        if isinstance(data, Dropped):
+            return data
+        return SourceImage(key, data, clean_label(folders[0]), split)
+
+
+def _bytes(path: Path, key: str) -> bytes | Dropped:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return Dropped(key=key, reason=f"cannot be read ({error.strerror})")
+
+
+def _folders(folder: Path) -> list[str]:
+    """The names of the folders in ``folder`` that are not hidden."""
+    return [
+        one.name for one in _listed(folder) if _is(os.DirEntry.is_dir, one) and one.name[0] != "."
+    ]
 
 
 def walk(root: Path) -> Iterator[tuple[Path, str | None]]:

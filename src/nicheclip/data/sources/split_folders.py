@@ -1,6 +1,7 @@
 """Folders that are called like splits, where the config does not say what they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 from nicheclip.data.splits import SPLIT_NAMES
 from nicheclip.runtime.errors import InputError
@@ -10,6 +11,27 @@ def named_splits(folders: Iterable[str]) -> dict[str, str]:
     """The folders that are called like splits, with the split that each stands for."""
     found = {folder: SPLIT_NAMES.get(folder.strip().lower()) for folder in folders}
     return {folder: split for folder, split in found.items() if split}
+
+
+def are_splits(folders: Sequence[str]) -> bool:
+    """Whether folders side by side seem to be splits: all, or some of different splits."""
+    splits = named_splits(folders)
+    return bool(splits) and (len(splits) == len(folders) or len(set(splits.values())) > 1)
+
+
+def refuse_splits_below(folders: Iterable[str], *, where: str) -> NoReturn:
+    """Stop at folders of splits in the folder of a class, whose images would be pooled.
+
+    Raises:
+        InputError: always.
+    """
+    names = ", ".join(map(repr, named_splits(folders)))
+    raise InputError(
+        f"{where}: {names} in the folder of a class is called "
+        "like a split. If it is one, set split_folders: below_class in the source, and split: "
+        "{method: given} in the data set. If it is none, or all images are to be pooled and drawn "
+        "anew, set split_folders: false."
+    )
 
 
 def refuse_split_folders(folders: Iterable[str], *, where: str, option: str) -> None:

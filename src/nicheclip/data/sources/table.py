@@ -1,4 +1,4 @@
-"""A CSV or Parquet table with one row per image."""
+"""A CSV, Parquet or Excel table with one row per image."""
 
 import codecs
 import csv
@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nicheclip.config.source_files import WORKBOOKS
 from nicheclip.config.sources import TableSource
 from nicheclip.data.sources.base import (
     Item,
@@ -21,6 +22,7 @@ from nicheclip.data.sources.base import (
     is_image_name,
 )
 from nicheclip.data.sources.columns import cell_text, choose_columns, extra_fields
+from nicheclip.data.sources.workbook import sheet_rows
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.paths import expand_path
@@ -73,7 +75,10 @@ def table_rows(source: TableSource) -> Iterator[tuple[int, Row]]:
         yield from _parquet_rows(table, source.columns)
         return
     try:
-        yield from _csv_rows(table, source)
+        if table.suffix.lower() in WORKBOOKS:
+            yield from _sheet_rows(table, source)
+        else:
+            yield from _csv_rows(table, source)
     except UnicodeError as error:
         raise InputError(
             f"{table}: not a text in {source.encoding} ({error}). {_ENCODING_ADVICE}"
@@ -136,14 +141,28 @@ def _csv_rows(path: Path, source: TableSource) -> Iterator[tuple[int, Row]]:
             ) from error
 
 
+def _sheet_rows(path: Path, source: TableSource) -> Iterator[tuple[int, Row]]:
+    """The rows of a workbook's sheet by their numbers there; the first that says something is the
+    header."""
+    rows = sheet_rows(path, source.sheet)
+    header = [name.strip() for name in next(rows, (0, []))[1]]
+    places = _places(path, header, source)
+    for number, cells in rows:
+        if len(cells) > len(header):
+            yield number, f"{len(cells)} cells under {len(header)} columns"
+            continue
+        cells += [""] * (len(header) - len(cells))
+        yield number, {ours: cells[place] for ours, place in places.items()}
+
+
 def _encoding(path: Path, encoding: str) -> str:
     """The encoding, unless the file's first bytes are those of another or of a workbook."""
     with path.open("rb") as stream:
         start = stream.read(8)
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise InputError(
-            f"{path}: a workbook of Excel or the like, not a text. Open it and save it as CSV "
-            "(UTF-8), and set 'path' to that file."
+            f"{path}: a workbook of Excel or the like, not a text. Save it as CSV (UTF-8), or as "
+            "a workbook whose name ends in .xlsx, and set 'path' to that file."
         )
     if codecs.lookup(encoding).name != "utf-8":
         return encoding

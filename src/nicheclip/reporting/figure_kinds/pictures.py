@@ -109,7 +109,7 @@ def prediction_grid(
             axes.set_visible(False)
         for axes, row in zip(all_axes, chosen, strict=False):
             encoded = images.read(place[predictions.image_ids[row]])
-            with Image.open(io.BytesIO(encoded.jpg)) as image:
+            with Image.open(io.BytesIO(encoded.encoded)) as image:
                 axes.imshow(np.asarray(image.convert("RGB")))
             label, best = predictions.labels[row], predictions.best[row]
             _frame(axes, names.get(label, label), names.get(best, best), right=label == best)
