@@ -6,11 +6,12 @@ seed costs just itself, and a job that was killed resumes where it was. No label
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,12 +20,14 @@ from nicheclip.adaptation.run import AdaptationRun
 from nicheclip.adaptation.task_inputs import TaskInputs
 from nicheclip.config.adaptation import Method, TrainedMethod
 from nicheclip.config.training import ComputeConfig
+from nicheclip.data.task_files import BATCHES, batch_folders
 from nicheclip.engine.launch import launch
-from nicheclip.models.class_scores import SCORES_FILE, write_scores
+from nicheclip.models.class_scores import SCORES_FILE, ClassScores, join_batches, write_scores
 from nicheclip.models.classifier import write_classifier
 from nicheclip.models.deltas import model_files, save_delta
 from nicheclip.models.openclip import load
 from nicheclip.runtime.files import read_json, sha256_file, write_json
+from nicheclip.runtime.progress import progress
 from nicheclip.subjects import CLASSIFIER_FILE
 
 #: in the folder of a result: what it follows from; written last
@@ -106,29 +109,48 @@ class _Result:
         return self.where.models / self.entry.name / self.task / f"seed{self.seed}"
 
     @property
+    def batches(self) -> list[Path]:
+        """The folders of the task's batches; none where its images come all at once."""
+        return batch_folders(self.where.tasks[self.task])
+
+    @property
     def key(self) -> str:
-        files = [*model_files(self.where.start), *TaskInputs(self.where.tasks[self.task]).files]
+        tasks = [self.where.tasks[self.task], *self.batches]
+        files = [file for task in tasks for file in TaskInputs(task).files]
         content: list[Any] = [self.where.code, self.entry.method.model_dump(mode="json"), self.seed]
-        content += [sha256_file(file) for file in files]
+        content += [sha256_file(file) for file in [*model_files(self.where.start), *files]]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def make(self) -> None:
-        """Adapt, and score."""
-        if isinstance(self.entry.method, TrainedMethod):
-            self._train()
+        """Adapt, and score; of batches, each alone, the scores are all that is kept."""
+        run_folder = self.where.run_folder / self.entry.name / self.task / f"seed{self.seed}"
+        batches = self.batches
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not batches:
+            scores = self._adapted(self.where.tasks[self.task], self.folder, run_folder)
         else:
-            self._from_features()
+            parts = []
+            for batch in progress(batches, label="adapt to batches", total=len(batches)):
+                own = run_folder / BATCHES / batch.name
+                parts.append(self._adapted(batch, own / "model", own / "run"))
+                shutil.rmtree(own, ignore_errors=True)
+            scores = join_batches(parts)
+        write_scores(self.folder / SCORES_FILE, scores)
 
-    def _train(self) -> None:
-        where, task = self.where, self.where.tasks[self.task]
-        method: Any = self.entry.method
+    def _adapted(self, task: Path, output: Path, run_folder: Path) -> ClassScores:
+        if isinstance(self.entry.method, TrainedMethod):
+            return self._train(task, output, run_folder)
+        return self._from_features(task, output)
+
+    def _train(self, task: Path, output: Path, run_folder: Path) -> ClassScores:
+        where, method = self.where, cast(Any, self.entry.method)
         one = AdaptationRun(
-            method=method, start=where.start, task=task, seed=self.seed, output=self.folder
+            method=method, start=where.start, task=task, seed=self.seed, output=output
         )
         launch(
             one.for_engine(
                 where.compute,
-                run_folder=where.run_folder / self.entry.name / self.task / f"seed{self.seed}",
+                run_folder=run_folder,
                 log=where.log,
                 code=where.code,
                 stop_at=where.stop_at,
@@ -136,43 +158,45 @@ class _Result:
         )
         judged = TaskInputs(task).judged
         threads = where.compute.cpu_threads
-        scores = classify(self.folder, judged, device=where.device, threads=threads)
-        write_scores(self.folder / SCORES_FILE, scores)
+        return classify(output, judged, device=where.device, threads=threads)
 
-    def _from_features(self) -> None:
-        found = self.features.apply(self.entry.method, self.task, self.seed)
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _from_features(self, task: Path, output: Path) -> ClassScores:
+        found = self.features.apply(self.entry.method, task, self.seed)
         if found.classifier:
-            save_delta(load(self.where.start), self.where.start, self.folder)
-            write_classifier(self.folder / CLASSIFIER_FILE, found.classifier)
-        write_scores(self.folder / SCORES_FILE, found.scores)
+            output.mkdir(parents=True, exist_ok=True)
+            save_delta(load(self.where.start), self.where.start, output)
+            write_classifier(output / CLASSIFIER_FILE, found.classifier)
+        scores: ClassScores = found.scores
+        return scores
 
 
 class _Features:
-    """The start model's features of the task that was asked for last."""
+    """The start model's features of one task and its batches, for all methods."""
 
     def __init__(self, where: Where) -> None:
-        self._where, self._task = where, ""
-        self._open: Any = None
+        self._where = where
+        self._open: dict[Path, Any] = {}
 
-    def apply(self, method: Any, task: str, seed: int) -> Any:
-        """What ``method`` gives for ``task``."""
-        library = import_module(FEATURES)
-        if self._task != task:
-            where = self._where
-            inputs = TaskInputs(where.tasks[task])
-            threads = where.compute.cpu_threads
-            self._open = library.open_features(
+    def apply(self, method: Any, task: Path, seed: int) -> Any:
+        """What ``method`` gives for the task in the folder ``task``."""
+        library, where = import_module(FEATURES), self._where
+        if task not in self._open:
+            inputs, threads = TaskInputs(task), where.compute.cpu_threads
+            self._open[task] = library.open_features(
                 where.start, inputs, device=where.device, threads=threads
             )
-            self._task = task
-        return library.apply(method, self._open, seed)
+        return library.apply(method, self._open[task], seed)
+
+    def forget(self) -> None:
+        """Free the memory, before another task."""
+        self._open.clear()
 
 
 def _results(entries: Sequence[Entry], where: Where) -> Iterator[_Result]:
     """Task by task, so that features serve all methods."""
     features = _Features(where)
     for task in where.tasks:
+        features.forget()
         for entry in entries:
             if task in entry.tasks:
                 yield from (_Result(entry, task, seed, where, features) for seed in entry.seeds)

@@ -3,15 +3,19 @@
 Whoever adapted saw no label; whoever judges sees no method.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nicheclip.config.tasks import TaskConfig
 from nicheclip.evaluation.accuracy import accuracy_measures
 from nicheclip.evaluation.cell_files import write_cell
-from nicheclip.evaluation.measures import measure_cost
+from nicheclip.evaluation.measures import Measure, measure_cost
 from nicheclip.evaluation.predictions import (
     TOP,
     Predictions,
@@ -81,7 +85,11 @@ def judge_adapted(
             judged = Judged(
                 n=len(scores.image_ids),
                 classes=count,
-                measures=[*accuracy_measures(predictions, count, table, options, seed), *trained],
+                measures=[
+                    *accuracy_measures(predictions, count, table, options, seed),
+                    *batch_measures(predictions.correct(), scores.batches),
+                    *trained,
+                ],
                 predictions=predictions,
                 counts={"images_of_other_classes": len(labels) - len(scores.image_ids)},
             )
@@ -96,6 +104,21 @@ def judge_adapted(
                 dataset=task.dataset,
                 split=task.judge,
             )
+
+
+def batch_measures(credit: NDArray[np.float64], batches: Sequence[int] | None) -> list[Measure]:
+    """The mean of the batches' accuracies, and that of the worst tenth of them, at least one batch;
+    from the credit of each image. None where there are no batches.
+    """
+    if batches is None:
+        return []
+    numbers = np.asarray(batches)
+    found = np.sort([credit[numbers == number].mean() for number in np.unique(numbers)])
+    worst = found[: math.ceil(len(found) / 10)]
+    return [
+        Measure(name="batch_top1", value=float(found.mean()), n=len(found)),
+        Measure(name="batch_top1_worst_tenth", value=float(worst.mean()), n=len(worst)),
+    ]
 
 
 def scores_as_predictions(scores: ClassScores, labels: Mapping[str, str]) -> Predictions:
