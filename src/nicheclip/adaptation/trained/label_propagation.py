@@ -10,8 +10,9 @@ Hu et al. (arXiv 2308.03793, WACV 2024). With class texts t_c and image features
     label of point i = argmax_c z_c,i
 
 The first singular vector is what all texts share; without it the two modalities lie closer. That
-is so where texts share much, as in a CLIP trained on many domains; where they do not, the vector
-tells classes apart, and ``left_out`` of 0 keeps it. S has eigenvalues of -1 to 1, so I - a S is positive definite for a < 1 and conjugate gradients solve it.
+holds where texts share much, as in a CLIP of many domains; where they do not, this vector tells
+classes apart, and ``left_out`` of 0 keeps it. S has eigenvalues of -1 to 1, so I - a S is positive
+definite for a < 1 and conjugate gradients solve it.
 
 Certain: all of it, from the authors' code, which stops the gradients after 20 iterations. Ours: A
 is sparse and found block by block, all classes are solved at once, and a point that no text reaches
@@ -88,8 +89,8 @@ def text_projection(texts: Tensor, dimensions: int, left_out: int = 1) -> Tensor
     """
     if len(texts) <= left_out:
         raise InputError(
-            f"label propagation: {len(texts)} class; what all texts share is removed, and of one "
-            "text nothing is left. Name at least two classes."
+            "label propagation: one class; what all texts share is removed, and of one text "
+            "nothing is left. Name at least two classes."
         )
     vectors = torch.linalg.svd(texts.T, full_matrices=False).U[:, left_out:dimensions]
     projection: Tensor = vectors @ vectors.T
