@@ -33,7 +33,7 @@ def scatter_figure(table: Table, options: ScatterFigure) -> Figure:
             _points(axes, rows, options.points, key, up)
             axes.set_xlabel(labels[key])
             axes.set_xscale("log")
-            axes.margins(x=0.16, y=0.08)
+            axes.margins(x=0.2, y=0.08)
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
@@ -68,9 +68,8 @@ def _points(
         axes.annotate(
             ", ".join(shared),
             place,
-            xytext=(0, 6),
+            xytext=(7, -3),
             textcoords="offset points",
-            ha="center",
             size=7.5,
         )
 
