@@ -108,7 +108,7 @@ def test_points_without_a_number_above_zero_are_left_out_of_their_panel():
     found = [{line.get_label() for line in axes.lines} for axes in figure.axes]
     assert found == [{"CLIP", "FAIR"}, {"FAIR"}]
     by_axis = options.model_copy(update={"y": "evaluation"})
-    (first, _) = scatter_figure(Table("title", columns, rows), by_axis).axes
+    first, _ = scatter_figure(Table("title", columns, rows), by_axis).axes
     assert first.get_ylabel() == "Top-1"
 
 

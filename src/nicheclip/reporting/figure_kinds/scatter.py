@@ -1,7 +1,7 @@
 """A named point for each row of a table: accuracy over what it costs."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,45 +27,51 @@ def scatter_figure(table: Table, options: ScatterFigure) -> Figure:
     labels = {column.key: column.label for column in table.columns}
     up = options.y if options.y in labels else _first_value(table, options)
     with style():
-        figure = Figure(figsize=(1.0 + 3.0 * len(options.x), 4.1))
+        figure = Figure(figsize=(1.0 + 3.2 * len(options.x), 3.6))
         panels = np.atleast_1d(figure.subplots(1, len(options.x), sharey=True))
-        handles: dict[str, object] = {}
         for axes, key in zip(panels, options.x, strict=True):
-            for number, row in enumerate(rows):
-                _point(axes, number, str(row[options.points]), row, key, up)
+            _points(axes, rows, options.points, key, up)
             axes.set_xlabel(labels[key])
             axes.set_xscale("log")
+            axes.margins(x=0.2, y=0.08)
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
             grid(axes)
-            found, names = axes.get_legend_handles_labels()
-            handles |= dict(zip(names, found, strict=True))
         panels[0].set_ylabel(labels[up])
-        figure.legend(
-            list(handles.values()), list(handles), loc="outside lower center", ncols=4, fontsize=8
-        )
-        figure.suptitle(textwrap.fill(table.title, 30 * len(options.x)))
+        figure.suptitle(textwrap.fill(table.title, 34 * len(options.x)))
     return figure
 
 
-def _point(
-    axes: Axes, number: int, name: str, row: Mapping[str, Content], key: str, up: str
+def _points(
+    axes: Axes, rows: Sequence[Mapping[str, Content]], names: str, key: str, up: str
 ) -> None:
-    across, value = row[key], row[up]
-    if not isinstance(across, Measured | Number) or not isinstance(value, Measured | Number):
-        return
-    if across.value <= 0:
-        return
-    axes.plot(
-        across.value,
-        value.value,
-        color=COLOURS[number % len(COLOURS)],
-        marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
-        markersize=7,
-        linestyle="none",
-        label=name,
-    )
+    """One for each row, with its name; points in the same place share a label."""
+    places: dict[tuple[float, float], list[str]] = {}
+    for number, row in enumerate(rows):
+        across, value = row[key], row[up]
+        if not isinstance(across, Measured | Number) or not isinstance(value, Measured | Number):
+            continue
+        if across.value <= 0:
+            continue
+        place = (across.value, value.value)
+        places.setdefault(place, []).append(str(row[names]))
+        axes.plot(
+            *place,
+            color=COLOURS[number % len(COLOURS)],
+            marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
+            markersize=7,
+            linestyle="none",
+            label=str(row[names]),
+        )
+    for place, shared in places.items():
+        axes.annotate(
+            ", ".join(shared),
+            place,
+            xytext=(7, -3),
+            textcoords="offset points",
+            size=7.5,
+        )
 
 
 def _first_value(table: Table, options: ScatterFigure) -> str:
