@@ -5,7 +5,8 @@
 The same model, batch, precision and images for three loops, each in a process of its own:
 
 * bare: batches decoded and in memory; forward, loss, backward, fused AdamW, nothing else;
-* open_clip_train: its ``train_one_epoch`` over its ``get_wds_dataset``, images and texts in a tar;
+* open_clip_train: its ``train_one_epoch`` over its ``get_wds_dataset``, images and texts in a tar
+  (members are grouped by webdataset, on whose mark of an end open_clip's own grouping stumbles);
 * nicheclip.training: from its tars, with its log at every step.
 
 All read in the training process. They take turns, three each; the table gives the best turn of
@@ -91,7 +92,8 @@ class Timed:
 
 def open_clip_rates(folder: Path, threads: int) -> list[float]:
     """Images per second of each step of ``open_clip_train``."""
-    from open_clip_train.data import get_wds_dataset
+    import open_clip_train.data
+    import webdataset
     from open_clip_train.params import parse_args
     from open_clip_train.train import train_one_epoch
 
@@ -105,7 +107,10 @@ def open_clip_rates(folder: Path, threads: int) -> list[float]:
     args.distill, args.wandb, args.tensorboard = False, False, False
     clip = load(folder / "start")
     views = open_clip.image_transform(clip.image_size, is_train=True, mean=clip.mean, std=clip.std)
-    found = get_wds_dataset(args, views, is_train=True, floor=True, tokenizer=clip.tokenizer)
+    open_clip_train.data.tarfile_to_samples_nothrow = webdataset.tarfile_to_samples()
+    found = open_clip_train.data.get_wds_dataset(
+        args, views, is_train=True, floor=True, tokenizer=clip.tokenizer
+    )
     timed = Timed(found.dataloader)
     data = {"train": SimpleNamespace(dataloader=timed, set_epoch=found.set_epoch)}
     clip.model.output_dict = True

@@ -1,6 +1,7 @@
 """Train a model; a run that was stopped resumes from its last checkpoint."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,10 +9,23 @@ from nicheclip.config.workflow import parse_config
 from nicheclip.data.attribution import Attribution
 from nicheclip.engine.launch import in_slurm_job, launch
 from nicheclip.runtime.job import job
-from nicheclip.training.run import TrainingRun
+from nicheclip.training.run import ReplayFiles, TrainingRun
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+
+def replay_files(files: Sequence[str]) -> ReplayFiles | None:
+    """From the files of ``plan.training_inputs.replayed``."""
+    if not files:
+        return None
+    index, _, class_texts, *captions = map(Path, files)
+    return ReplayFiles(
+        images=index.parents[1],
+        class_texts=class_texts,
+        captions=captions[0].parent if captions else None,
+    )
+
 
 started = time.time()
 with job(snakemake.log[0], alone=False):  # training asks an earlier process to stop
@@ -23,6 +37,7 @@ with job(snakemake.log[0], alone=False):  # training asks an earlier process to 
         class_texts=Path(snakemake.input.class_texts),
         captions=Path(snakemake.input.captions[0]).parent if snakemake.input.captions else None,
         lineages=Path(snakemake.input.lineages[0]).parent if snakemake.input.lineages else None,
+        replay=replay_files(snakemake.input.replay),
         seed=int(snakemake.wildcards.seed),
         output=Path(snakemake.output.report).parent,
         data=Attribution.read(

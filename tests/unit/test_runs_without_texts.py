@@ -9,6 +9,7 @@ import yaml
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.missing_data import missing_data
 from nicheclip.plan.plan import Plan
+from nicheclip.plan.training_inputs import lineages, replayed
 from nicheclip.runtime.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -77,10 +78,27 @@ def test_they_read_no_captions_and_the_ranks_only_where_they_train_by_them():
     """`texts` is not looked at: the data set has no captions."""
     found = plan()
     assert found.training_captions("classes") == []
-    assert found.training_lineages("ranks") == [
+    assert lineages(found, "ranks") == [
         "results/taxonomy/fish/taxa.parquet", "results/taxonomy/fish/texts.parquet",
     ]  # fmt: skip
-    assert found.training_lineages("classes") == found.training_lineages("pairs") == []
+    assert lineages(found, "classes") == lineages(found, "pairs") == []
+
+
+def test_a_set_that_is_mixed_in_is_read_with_its_texts():
+    run = CONFIG["training"]["pairs"]
+    birds = {"source": {"kind": "folder", "path": "birds"}}
+    replay = {"dataset": "birds", "share": 0.1, "texts": {"types": {"com": 1}}}
+    found = plan(datasets={"birds": birds}, training={"pairs": run | {"replay": replay}})
+    assert replayed(found, "pairs") == [
+        "results/acquire/birds/train/images.arrow", "results/acquire/birds/train/labels.arrow",
+        "results/taxonomy/birds/class_texts.arrow",
+    ]  # fmt: skip
+    assert replayed(found, "ranks") == []
+    ranks = CONFIG["training"]["ranks"] | {"replay": replay}
+    with pytest.raises(InputError, match="replay: the recipe hierarchical_classification reads no"):
+        plan(datasets={"birds": birds}, training={"ranks": ranks})
+    with pytest.raises(InputError, match=r"training\.pairs\.replay\.dataset: no 'datasets'"):
+        plan(training={"pairs": run | {"replay": replay}})
 
 
 @pytest.mark.parametrize("ranks", [["species", "genus"], ["genus", "genus"], []])

@@ -12,6 +12,8 @@ What a run is computed with (`compute` in its config) is no param: a change ther
 train again. Resources and threads are read from it here, the rest by the script.
 """
 
+from nicheclip.plan import training_inputs
+
 
 rule create_model:
     input:
@@ -46,7 +48,8 @@ rule train_model:
         catalog=lambda w: f"results/acquire/{CONFIG.training[w.run].dataset}/catalog.parquet",
         class_texts=lambda w: f"results/taxonomy/{CONFIG.training[w.run].dataset}/class_texts.arrow",
         captions=lambda w: PLAN.training_captions(w.run),
-        lineages=lambda w: PLAN.training_lineages(w.run),
+        lineages=lambda w: training_inputs.lineages(PLAN, w.run),
+        replay=lambda w: training_inputs.replayed(PLAN, w.run),
     output:
         model=[f"results/models/trained/{{run}}/seed{{seed}}/{f}" for f in MODEL_FILES],
         report="results/models/trained/{run}/seed{seed}/train.json",

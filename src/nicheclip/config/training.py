@@ -47,6 +47,16 @@ class TextConfig(ConfigModel):
     """A type per sample (BioCLIP's paper), or one per batch (BioCLIP's code)."""
 
 
+class ReplayConfig(ConfigModel):
+    """A second data set whose train split is mixed in, as BioCLIP 2 does with general pairs."""
+
+    dataset: str
+    """By its name under `datasets`."""
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Of all samples of an epoch; its images are drawn anew in each. BioCLIP 2: 0.1."""
+    texts: TextConfig = TextConfig()
+
+
 class UnfreezingConfig(ConfigModel):
     """Progressive unfreezing: blocks of a tower thaw from the last to the first."""
 
@@ -207,6 +217,8 @@ class TrainingConfig(GridModel):
     recipe: Recipe
     texts: TextConfig = TextConfig()
     """A recipe without texts reads none."""
+    replay: ReplayConfig | None = None
+    """Only for recipes with texts. Null mixes nothing in."""
     epochs: Annotated[int, Field(ge=1)]
     min_steps: Annotated[int, Field(ge=0)] = 0
     """Small data sets train for more epochs than `epochs`, until the run has so many steps."""
@@ -239,6 +251,14 @@ class TrainingConfig(GridModel):
     def _scaled_gradients_are_not_accumulated(self) -> "TrainingConfig":
         if self.accumulation > 1 and self.precision == "16-mixed":
             raise ValueError("accumulation: not with precision 16-mixed; use bf16-mixed")
+        return self
+
+    @model_validator(mode="after")
+    def _texts_are_replayed(self) -> "TrainingConfig":
+        if self.replay and not self.recipe.trains_texts:
+            raise ValueError(f"replay: the recipe {self.recipe.kind} reads no texts; leave it out")
+        if self.replay and self.replay.dataset == self.dataset:
+            raise ValueError(f"replay.dataset: {self.dataset!r} trains already; name another")
         return self
 
     @model_validator(mode="after")

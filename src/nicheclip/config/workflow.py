@@ -70,6 +70,8 @@ class Config(ConfigModel):
         for name, run in self.training.items():
             yield f"training.{name}.dataset", run.dataset, "datasets"
             yield f"training.{name}.model", run.model, "models"
+            if run.replay:
+                yield f"training.{name}.replay.dataset", run.replay.dataset, "datasets"
         for name, task in self.evaluation.items():
             for dataset_name in task.datasets:
                 yield f"evaluation.{name}.dataset", dataset_name, "datasets"
@@ -231,11 +233,15 @@ class Config(ConfigModel):
                     f"{self.captions[dataset.captions].dataset!r}"
                 )
         for name, run in self.training.items():
-            if run.reads_captions and not self.datasets[run.dataset].captions:
-                raise ValueError(
-                    f"training.{name}.texts: the data set {run.dataset!r} has no captions; set "
-                    f"datasets.{run.dataset}.captions or choose other text types"
-                )
+            read = [("texts", run.dataset)] if run.reads_captions else []
+            if run.replay and "caption" in run.replay.texts.types:
+                read.append(("replay.texts", run.replay.dataset))
+            for key, dataset_name in read:
+                if not self.datasets[dataset_name].captions:
+                    raise ValueError(
+                        f"training.{name}.{key}: the data set {dataset_name!r} has no captions; "
+                        f"set datasets.{dataset_name}.captions or choose other text types"
+                    )
         return self
 
 

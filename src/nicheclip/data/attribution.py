@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Self
 
 import polars as pl
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from nicheclip.config.sources import RegistrySource, Source
 from nicheclip.data.registry import load_entry
-from nicheclip.schemas import CATALOG, read_table
+from nicheclip.schemas import reading_parquet
 
 #: rights holders that are named; the others are counted
 MOST_NAMED = 10
@@ -55,10 +56,10 @@ class Attribution(BaseModel):
         Raises:
             InputError: the catalog or the registry's entry cannot be read.
         """
-        table = read_table(catalog, CATALOG).select(
-            ["split", "class_id", "licence", "rights_holder"]
-        )
-        rows = pl.DataFrame(table).filter(pl.col("split") == split)
+        columns = ["class_id", "licence", "rights_holder"]
+        with reading_parquet(catalog):  # these columns alone: a catalog may have many millions
+            table = pq.read_table(catalog, columns=columns, filters=[("split", "=", split)])
+        rows = pl.DataFrame(table)
         holders = _counts(rows, "rights_holder")
         unattributed = holders.pop("", 0)
         named = dict(list(holders.items())[:MOST_NAMED])

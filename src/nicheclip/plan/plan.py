@@ -95,15 +95,8 @@ class Plan:
     def training_captions(self, run: str) -> list[str]:
         """The captions that a run trains with: none where its texts are others."""
         training = self.config.training[run]
-        if not training.reads_captions:
-            return []
-        return self.own_captions(training.dataset, ("train", "val"))
-
-    def training_lineages(self, run: str) -> list[str]:
-        """The taxa of the classes, and which class is of which, for a run that trains by ranks."""
-        training = self.config.training[run]
-        names = ("taxa", "texts") if training.recipe.reads_ranks else ()
-        return [f"results/taxonomy/{training.dataset}/{name}.parquet" for name in names]
+        splits = ("train", "val") if training.reads_captions else ()
+        return self.own_captions(training.dataset, splits)
 
     def gallery_captions(self, job: SubjectJob) -> list[str]:
         """The captions that a job's retrieval chooses from."""

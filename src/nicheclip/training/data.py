@@ -50,6 +50,8 @@ class TrainingData:
     """Folder with the captions of each split; None: no image has one."""
     lineages: Path | None = None
     """Folder with the taxa of the classes; None: they are not asked for."""
+    replay: "TrainingData | None" = None
+    """The data set that is mixed in."""
 
     def labelled(self, split: str) -> LabelledSplit:
         """The images of ``split`` with their classes.

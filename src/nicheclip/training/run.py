@@ -18,6 +18,20 @@ from nicheclip.training.card import model_card
 from nicheclip.training.data import TrainingData
 
 
+class ReplayFiles(BaseModel):
+    """Where the data set that is mixed in is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images: Path
+    class_texts: Path
+    captions: Path | None = None
+
+    def data(self) -> TrainingData:
+        """To be read."""
+        return TrainingData(self.images, self.class_texts, self.captions)
+
+
 class TrainingRun(BaseModel):
     """One run of the config with one seed; the payload of its task."""
 
@@ -32,6 +46,8 @@ class TrainingRun(BaseModel):
     """Folder with the captions of each split; None: no image has one."""
     lineages: Path | None = None
     """Folder with the taxa of the classes, for training by ranks."""
+    replay: ReplayFiles | None = None
+    """Of the config's `replay`; read where it is, not from a copy."""
     seed: int
     """Of the order of samples, augmentation and text choice."""
     output: Path
@@ -102,7 +118,13 @@ def train(
         objective: Objective = module.OBJECTIVE(
             config,
             start=one.start,
-            data=TrainingData(images, one.class_texts, one.captions, one.lineages),
+            data=TrainingData(
+                images,
+                one.class_texts,
+                one.captions,
+                one.lineages,
+                one.replay.data() if one.replay else None,
+            ),
             seed=one.seed,
         )
         return objective

@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from nicheclip.runtime.seeding import stable_hash
 from nicheclip.training.data import PairSplit, TrainingData
 from nicheclip.training.losses import Logits, Pairs
 from nicheclip.training.pair_reader import PairReader
+from nicheclip.training.replay import MixedReader, Slots
 from nicheclip.training.unfreezing import Unfreezing
 from nicheclip.training.validation import (
     Validation,
@@ -68,6 +70,7 @@ class PairObjective(Objective):
         self._config, self._start, self._seed = config, start, seed
         self._train, self._val = data.pairs("train"), _validation_split(data)
         self._splits = [self._train] if self._val is None else [self._train, self._val]
+        self._replay = data.replay.pairs("train") if data.replay and config.replay else None
         self._clip = load(start)
         if config.gradient_checkpointing:
             self._clip.model.set_grad_checkpointing()
@@ -86,19 +89,34 @@ class PairObjective(Objective):
         """
 
     @property
-    def reader(self) -> PairReader:
-        """Of the training images."""
-        return self._reader_of(self._train, augment=True)
+    def reader(self) -> PairReader | MixedReader:
+        """Of the training images, and of those that are mixed in."""
+        own = self._reader_of(self._train, augment=True)
+        slots = self._slots
+        if self._replay is None or slots is None:
+            return own
+        assert self._config.replay is not None
+        other = self._reader_of(self._replay, augment=True)
+        other = replace(other, texts=self._config.replay.texts)
+        return MixedReader(own, other, slots, self._seed)
+
+    @property
+    def _slots(self) -> Slots | None:
+        """Where images are mixed in."""
+        replay = self._config.replay
+        return Slots(tuple(self._train.images.tar_sizes), replay.share) if replay else None
 
     @property
     def shard_sizes(self) -> Sequence[int]:
-        """Of the training images."""
-        return self._train.images.tar_sizes
+        """Of the training images, and of those that are mixed in."""
+        slots = self._slots
+        return slots.mixed_sizes if slots else self._train.images.tar_sizes
 
     def inputs(self) -> Mapping[str, str]:
         """The start model; where every image lies, its class and its texts."""
         model = [sha256_file(file) for file in model_files(self._start)]
-        data = [sha256_file(file) for split in self._splits for file in split.files]
+        splits = [*self._splits, self._replay] if self._replay else self._splits
+        data = [sha256_file(file) for split in splits for file in split.files]
         return {
             "start model": f"{stable_hash(*model):016x}",
             "data": f"{stable_hash(*data):016x}",
@@ -179,6 +197,8 @@ class PairObjective(Objective):
 
     def sample_names(self, places: Sequence[int]) -> list[str]:
         """The ids of the images."""
+        if isinstance(reader := self.reader, MixedReader):
+            return reader.sample_names(places)
         return [self._train.images.image_id(place) for place in places]
 
     def save(self, folder: Path) -> None:
