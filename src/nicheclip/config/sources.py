@@ -337,7 +337,7 @@ class RegistrySource(_Source):
         return f"put {', '.join(absent)} from {source.get('page')} into {folder}" * bool(absent)
 
     def known_as(self, registry: Path, name: str) -> str:
-        """See ``_Source``: the entry's, or that of the entry whose images it splits in another way."""
+        """See ``_Source``: the entry's, or that of the entry whose images it splits anew."""
         del name
         try:
             return str(self._entry(registry).get("images_of") or self.name)
