@@ -216,7 +216,29 @@ published: {csv: paper.csv, row: {method: "{name}"}, value: a}
     assert rows["Theirs"]["paper"] == Number(0.9) and rows["Theirs"]["ants"] is None
     assert rows["Best"]["difference"].value == pytest.approx(0.7 - 0.65)
     assert rows["Plain"]["paper"] is None and rows["Plain"]["difference"] is None
-    assert found.notes == ("Published: p. 3.",)
+    assert found.notes == (
+        "Published: p. 3.",
+        "Not measured, since the config has no run for it: Theirs.",
+    )
+
+
+def test_published_counts_have_no_decimals_and_columns_may_be_of_the_paper_s_scale_alone():
+    more = """
+  - {key: paper, label: Paper, show: published, digits: 0}
+  - {key: only, label: Only, show: published, published: b, scale: paper}
+  - {each: dataset, key: "{}_paper", label: "{}, paper", show: published, published: "{dataset}"}
+published: {csv: paper.csv, row: {method: "{name}"}, value: a}
+mark: {columns: [dataset]}
+"""
+    text = "name,a,b,ants,bees,source\nPlain,4403,2,0.1,0.2,p. 3\n"
+    found = table(more, published=text)
+    plain = rows_by_key(found)[0]
+    assert plain["paper"] == Number(4403, 0)
+    assert (plain["ants_paper"], plain["bees_paper"]) == (Number(0.1), Number(0.2))
+    # the mean is of what was measured
+    assert plain["average"].value == pytest.approx(0.45)
+    scale = yaml.safe_load(CONFIG)["scale"]
+    assert ("only" in plain) == (scale == "paper")
 
 
 def test_percent_is_of_measured_values_alone():

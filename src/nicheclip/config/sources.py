@@ -49,6 +49,11 @@ class _Source(ConfigModel):
         del registry
         return ""
 
+    def known_as(self, registry: Path, name: str) -> str:
+        """Under which name others publish for the data set that the config calls ``name``."""
+        del registry
+        return name
+
     def by_hand(self, registry: Path) -> str:
         """Which files a person must get, from where and to where; empty where there are none."""
         del registry
@@ -344,9 +349,9 @@ class RegistrySource(_Source):
         absent = [file for file in source.get("files", []) if not (folder / file).is_file()]
         return f"put {', '.join(absent)} from {source.get('page')} into {folder}" * bool(absent)
 
-    def known_as(self, registry: Path) -> str:
-        """The data set under whose name others publish: another entry's, if this one is a split of
-        its images."""
+    def known_as(self, registry: Path, name: str) -> str:
+        """See ``_Source``: the entry's, or that of the entry whose images it splits anew."""
+        del name
         try:
             return str(self._entry(registry).get("images_of") or self.name)
         except AttributeError:

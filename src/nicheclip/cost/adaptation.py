@@ -1,6 +1,6 @@
 """What the section `adaptation` of a config will cost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,8 @@ class CostOfAdaptation:
         entry = load_entry(self.plan.registry / "datasets", dataset.source.name)
         if entry.classes is None:
             return None
-        counts = _split(dict(entry.images), entry.classes, dataset.split)
+        images = {str(one): n for one, n in entry.images.items()}
+        counts = _split(images, entry.classes, dataset.split)
         if task.fit not in counts or task.judge not in counts:
             return None
         share = 1.0
@@ -103,7 +104,7 @@ def operations(needed: Passes, size: TaskSize, towers: Towers, rounds: int) -> f
     return rounds * each + once
 
 
-def _split(images: dict[str, int], classes: int, split: SplitConfig) -> dict[str, int]:
+def _split(images: Mapping[str, int], classes: int, split: SplitConfig) -> dict[str, int]:
     """How many images each split has, of those that the registry expects."""
     whole = sum(images.values())
     if split.train_images is not None:

@@ -94,9 +94,7 @@ class Adaptations:
         """What the registry calls a task's data set; the config's name where it has none."""
         dataset = self._config.tasks[task].dataset
         source = self._config.datasets[dataset].source
-        return (
-            source.known_as(self._registry / "datasets") if source.kind == "registry" else dataset
-        )
+        return source.known_as(self._registry / "datasets", dataset)
 
     def start(self, adaptation: str) -> Subject:
         """The model that an adaptation starts from."""

@@ -154,9 +154,7 @@ class Axes:
         if len(task.datasets) == 1 or "dataset" in setting.keys:
             dataset = self.dataset(setting)
             source = self._plan.config.datasets[dataset].source
-            registry = self._plan.registry / "datasets"
-            registered = source.kind == "registry"
-            words["dataset"] = source.known_as(registry) if registered else dataset
+            words["dataset"] = source.known_as(self._plan.registry / "datasets", dataset)
         return words
 
     def _compared(self, axis: Axis, pair: Sequence[str], setting: Setting) -> Setting:

@@ -23,7 +23,7 @@ class PlannedColumn:
 def plan_columns(spec: TableSpec, scale: Scale, axes: Axes) -> list[PlannedColumn]:
     """The columns of ``spec`` at ``scale``, with one for each value of `each`."""
     start = Setting(spec.entry.given(), {}, {})
-    default = spec.published and spec.published.value
+    default = spec.published.value if spec.published else None
     found: list[PlannedColumn] = []
     made: dict[str, list[str]] = {}
     for source in spec.columns:

@@ -181,7 +181,8 @@ def _published_note(published: Sequence[PublishedRow]) -> list[str]:
 def _empty_note(request: TableRequest, keys: Sequence[str], papers: Iterable[Texts]) -> list[str]:
     """Why rows of the paper have no measured number."""
     planned = {tuple(row.texts[key] for key in keys) for row in request.rows}
-    absent = "; ".join(", ".join(texts) for texts in papers if texts not in planned)
+    names = [", ".join(dict.fromkeys(texts)) for texts in papers if texts not in planned]
+    absent = "; ".join(names)
     return [f"Not measured, since the config has no run for it: {absent}."] if absent else []
 
 
