@@ -60,6 +60,11 @@ CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 
+#: a folder with an image model that knows no text; see ``models.backbones``
+BACKBONE_CONFIG = "backbone.json"
+BACKBONE_WEIGHTS = "backbone.safetensors"
+BACKBONE_FILES = (BACKBONE_CONFIG, BACKBONE_WEIGHTS)
+
 #: a model folder that holds only what differs from another, its base; see ``models.deltas``
 DELTA_FILE = "changed.safetensors"
 SUBJECT_FILE = "subject.json"

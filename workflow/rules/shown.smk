@@ -63,6 +63,6 @@ def reported_tables():
 
 def reported_figures():
     """The curves of every run, and the figures of every zero-shot evaluation."""
-    shown = [f"training/{run}" for run in CONFIG.training]
+    shown = [f"training/{run}" for run in (*CONFIG.training, *CONFIG.pretraining)]
     shown += [one.path for one in [*CONFUSIONS, *EMBEDDINGS]]
     return [f"results/figures/{path}.svg" for path in shown]

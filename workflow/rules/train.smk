@@ -2,7 +2,8 @@
 
 Inputs:  results/acquire/<dataset>/<split>/, class texts and captions, the model's architecture or weights
 Outputs: results/models/start/<model>/<seed<n>|pretrained>/ and results/models/trained/<run>/seed<n>/,
-         both model folders in open_clip's layout; the latter with train.json and history.csv
+         both model folders in open_clip's layout; the latter with train.json and history.csv;
+         results/models/backbones/<pretraining>/seed<n>/: an image model, which knows no text
 Checkpoints (results/models/trained/<run>/seed<n>/run/) are no output: Snakemake would delete them
 before a retry that should resume from them. For the same reason the last finished model is kept
 there (run/finished/) until that of a retraining is complete.
@@ -74,3 +75,48 @@ rule train_model:
         "Training {wildcards.run}, seed {wildcards.seed}"
     script:
         "../../scripts/train_model.py"
+
+
+rule pretrain_backbone:
+    input:
+        splits=lambda w: PLAN.split_files(
+            CONFIG.pretraining[w.pretraining].dataset, ("train", "val")
+        ),
+    output:
+        backbone=[
+            f"results/models/backbones/{{pretraining}}/seed{{seed}}/{f}"
+            for f in BACKBONE_FILES
+        ],
+        report="results/models/backbones/{pretraining}/seed{seed}/train.json",
+        history="results/models/backbones/{pretraining}/seed{seed}/history.csv",
+    log:
+        "results/logs/models/backbones/{pretraining}/seed{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: lambda w: CONFIG.pretraining[w.pretraining].compute.node_cores
+    resources:
+        mem_mb=lambda w, attempt: training_memory(
+            CONFIG.pretraining[w.pretraining].compute, [], attempt
+        ),
+        runtime=lambda w: CONFIG.pretraining[w.pretraining].compute.minutes,
+        gpu=lambda w: CONFIG.pretraining[w.pretraining].compute.gpus,
+        nodes=lambda w: CONFIG.pretraining[w.pretraining].compute.nodes,
+        # These three only for a run on several nodes.
+        mpi=lambda w: (
+            "srun" if CONFIG.pretraining[w.pretraining].compute.nodes > 1 else None
+        ),
+        tasks=lambda w: CONFIG.pretraining[w.pretraining].compute.node_tasks,
+        tasks_per_gpu=lambda w: (
+            0 if CONFIG.pretraining[w.pretraining].compute.nodes > 1 else None
+        ),
+    params:
+        determines=lambda w: CONFIG.pretraining[w.pretraining].determines(),
+        run_folder="results/models/backbones/{pretraining}/seed{seed}/run",
+        code=lambda w: code(
+            "pretrain_backbone.py",
+            f"nicheclip.training.objectives.{CONFIG.pretraining[w.pretraining].recipe.kind}",
+        ),
+    message:
+        "Pretraining {wildcards.pretraining}, seed {wildcards.seed}"
+    script:
+        "../../scripts/pretrain_backbone.py"

@@ -114,6 +114,8 @@ class ScheduleConfig(ConfigModel):
     kind: Literal["constant", "cosine"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)] = 0
     """Linear rise from 0; a number below 1 is a share of the run's steps."""
+    final_lr: Annotated[float, Field(ge=0)] = 0.0
+    """Where the cosine ends."""
 
     def warmup(self, steps: int) -> int:
         """Steps of the warm-up in a run of ``steps``."""

@@ -13,6 +13,7 @@ from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
 from nicheclip.config.explain import explain, suggestion
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.papers import PapersConfig
+from nicheclip.config.pretraining import PretrainingConfig
 from nicheclip.config.tasks import AdaptationConfig, TaskConfig
 from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
@@ -43,6 +44,7 @@ class Config(ConfigModel):
     captions: dict[Name, CaptionConfig] = Field(default={})
     models: dict[Name, ModelConfig] = Field(default={})
     training: dict[Name, TrainingConfig] = Field(default={})
+    pretraining: dict[Name, PretrainingConfig] = Field(default={})
     evaluation: dict[Name, EvaluationConfig] = Field(default={})
     tasks: dict[Name, TaskConfig] = Field(default={})
     adaptation: dict[Name, AdaptationConfig] = Field(default={})
@@ -72,6 +74,8 @@ class Config(ConfigModel):
         for name, run in self.training.items():
             yield f"training.{name}.dataset", run.dataset, "datasets"
             yield f"training.{name}.model", run.model, "models"
+        for name, pretraining in self.pretraining.items():
+            yield f"pretraining.{name}.dataset", pretraining.dataset, "datasets"
         for name, task in self.evaluation.items():
             for dataset_name in task.datasets:
                 yield f"evaluation.{name}.dataset", dataset_name, "datasets"
@@ -118,6 +122,13 @@ class Config(ConfigModel):
                         f"tasks.{name}.texts: {captions!r} describes the data set {described!r}, "
                         f"not {task.dataset!r}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _runs_have_names_of_their_own(self) -> "Config":
+        for name in self.pretraining:
+            if name in self.training:
+                raise ValueError(f"pretraining.{name}: a training has the same name; change one")
         return self
 
     @model_validator(mode="after")

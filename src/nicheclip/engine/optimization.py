@@ -20,10 +20,11 @@ def parameter_groups(
     return [
         {
             "params": [parameters[name] for name in group],
-            "weight_decay": decay,
+            "weight_decay": weight_decay if decays else 0.0,
+            "decays": decays,
             "lr_scale": new.lr_scale,
         }
-        for group, decay in ((decayed, weight_decay), (plain, 0.0))
+        for group, decays in ((decayed, True), (plain, False))
         if group
     ]
 
@@ -48,15 +49,20 @@ def make_optimizer(
 def learning_rate(base: float, schedule: ScheduleConfig, step: int, steps: int) -> float:
     """The rate of step ``step`` (from 0) of ``steps``.
 
-    Linear from ``base / warm-up steps`` to ``base``, then constant or a half cosine towards 0.
+    Linear from ``base / warm-up steps`` to ``base``, then constant or a half cosine towards
+    ``schedule.final_lr``.
     """
     warmup = schedule.warmup(steps)
     if step < warmup:
         return base * (step + 1) / warmup
     if schedule.kind == "constant":
         return base
-    progress = (step - warmup) / (steps - warmup)
-    return base * 0.5 * (1 + math.cos(math.pi * progress))
+    return half_cosine(base, schedule.final_lr, step - warmup, steps - warmup)
+
+
+def half_cosine(first: float, last: float, step: int, steps: int) -> float:
+    """From ``first`` at step 0 to ``last`` after ``steps`` steps along half a cosine."""
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * (step / steps)))
 
 
 def check_warmup(schedule: ScheduleConfig, steps: int) -> None:

@@ -170,6 +170,20 @@ class Plan:
         seeds = self.config.training[run].seeds
         return [Subject(kind="trained", name=run, variant=f"seed{seed}") for seed in seeds]
 
+    def backbones(self, pretraining: str) -> list[str]:
+        """The folders with the results of a self-supervised run, seed by seed."""
+        seeds = self.config.pretraining[pretraining].seeds
+        return [f"results/models/backbones/{pretraining}/seed{seed}" for seed in seeds]
+
+    def histories(self, run: str) -> dict[str, str]:
+        """The curves of a training or a self-supervised run, by seed."""
+        if run in self.config.training:
+            seeds, folders = self.config.training[run].seeds, [s.folder for s in self.trained(run)]
+        else:
+            seeds, folders = self.config.pretraining[run].seeds, self.backbones(run)
+        named = zip(seeds, folders, strict=True)
+        return {f"seed {seed}": f"{folder}/history.csv" for seed, folder in named}
+
     @cached_property
     def adaptations(self) -> Adaptations:
         """What is adapted without labels."""
