@@ -46,6 +46,10 @@ rule train:
             for pretraining in CONFIG.pretraining
             for folder in PLAN.backbones(pretraining)
         ],
+        [
+            f"{PLAN.aligned(alignment).folder}/manifest.json"
+            for alignment in CONFIG.alignment
+        ],
     localrule: True
 
 

@@ -3,7 +3,8 @@
 Inputs:  results/acquire/<dataset>/<split>/, class texts and captions, the model's architecture or weights
 Outputs: results/models/start/<model>/<seed<n>|pretrained>/ and results/models/trained/<run>/seed<n>/,
          both model folders in open_clip's layout; the latter with train.json and history.csv;
-         results/models/backbones/<pretraining>/seed<n>/: an image model, which knows no text
+         results/models/backbones/<pretraining>/seed<n>/: an image model, which knows no text;
+         results/models/aligned/<alignment>/seed<n>/: a model folder, the map's figures in its manifest
 Checkpoints (results/models/trained/<run>/seed<n>/run/) are no output: Snakemake would delete them
 before a retry that should resume from them. For the same reason the last finished model is kept
 there (run/finished/) until that of a retraining is complete.
@@ -120,3 +121,34 @@ rule pretrain_backbone:
         "Pretraining {wildcards.pretraining}, seed {wildcards.seed}"
     script:
         "../../scripts/pretrain_backbone.py"
+
+
+rule align:
+    input:
+        backbone=lambda w: PLAN.backbone_files(w.alignment),
+        clip=lambda w: PLAN.aligned_to(w.alignment).files(),
+        text=lambda w: PLAN.aligned_text(w.alignment).files(),
+        images=lambda w: f"results/acquire/{CONFIG.alignment[w.alignment].dataset}/train/images.arrow",
+    output:
+        model=[
+            f"results/models/aligned/{{alignment}}/seed{{seed}}/{f}"
+            for f in MODEL_FILES
+        ],
+        manifest="results/models/aligned/{alignment}/seed{seed}/manifest.json",
+    log:
+        "results/logs/models/aligned/{alignment}/seed{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=memory(4000, 4),
+        runtime=minutes(240, 0.1),
+        gpu=CONFIG.encoding.gpu,
+        nodes=1,
+    params:
+        alignment=lambda w: settings(CONFIG.alignment[w.alignment]),
+        batch_size=CONFIG.encoding.batch_size,
+        code=code("align.py"),
+    message:
+        "Aligning {wildcards.alignment}"
+    script:
+        "../../scripts/align.py"

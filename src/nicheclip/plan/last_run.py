@@ -23,6 +23,7 @@ FOLDERS = {
     "models": "models/start",
     "training": "models/trained",
     "pretraining": "models/backbones",
+    "alignment": "models/aligned",
 }
 
 REPLACED = """\
@@ -55,6 +56,9 @@ def origins(config: Config, file: str) -> Origins:
     for name, pretraining in config.pretraining.items():
         words = f"the backbone {pretraining.backbone} on the data set {pretraining.dataset}"
         found[f"pretraining.{name}"] = words
+    for name, alignment in config.alignment.items():
+        words = f"{alignment.pretraining} and {alignment.run or alignment.model}"
+        found[f"alignment.{name}"] = f"{words} on the data set {alignment.dataset}"
     return {key: Origin(made_from=words, config=file) for key, words in found.items()}
 
 
