@@ -1,9 +1,11 @@
 """Tiny self-supervised runs on a few coloured squares.
 
-``python small_pretraining.py IMAGES FOLDER [STEP]`` runs one, and kills itself in that step.
+``python small_pretraining.py IMAGES FOLDER OPTIONS`` runs one; ``at_step`` in the options kills it
+in that step, the rest goes to ``run``.
 """
 
 import itertools
+import json
 import os
 import signal
 import sys
@@ -42,14 +44,16 @@ def pretraining_config(recipe=None, **changes):
 
 def run(images: Path, folder: Path, *, every_step=False, recipe=None, **changes):
     """Pretrain in ``folder``; with ``every_step`` a checkpoint follows each step."""
-    compute = {"checkpoint_seconds": 1e-9} if every_step else {}
+    compute = changes.pop("compute", {})
+    compute |= {"checkpoint_seconds": 1e-9} if every_step else {}
     config = pretraining_config(recipe, compute=compute, **changes)
     one = PretrainingRun(config=config, seed=0, output=folder / "out")
     return pretrain(one, images=images, run_folder=folder / "run")
 
 
 def main():
-    images, folder, at_step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    images, folder, options = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+    at_step = options.pop("at_step", None)
     original, calls = Dino.after_step, itertools.count(1)
 
     def disturbed(objective, step):
@@ -58,7 +62,7 @@ def main():
         original(objective, step)
 
     Dino.after_step = disturbed
-    run(images, folder, every_step=True)
+    run(images, folder, **options)
 
 
 if __name__ == "__main__":
