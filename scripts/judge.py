@@ -32,5 +32,5 @@ with job(snakemake.log[0]):
         folds={Path(path).parent.name: Path(path) for path in snakemake.input.folds},
         seed=snakemake.params.seed,
         job=Path(snakemake.output[0]),
-        trained_on=Path(snakemake.input.trained_on[0]) if snakemake.input.trained_on else None,
+        trained_on=[Path(path) for path in snakemake.input.trained_on],
     )

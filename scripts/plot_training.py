@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    labels = [f"seed {seed}" for seed in snakemake.params.seeds]
-    histories = dict(zip(labels, map(Path, snakemake.input), strict=True))
+    histories = dict(zip(snakemake.params.labels, map(Path, snakemake.input), strict=True))
     figure = training_figure(histories, f"Training of {snakemake.wildcards.run}")
     save_figure(figure, Path(snakemake.output.svg).with_suffix(""))

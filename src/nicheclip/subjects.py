@@ -4,12 +4,12 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["start", "trained", "adapted", "baseline"]
+Kind = Literal["start", "trained", "aligned", "adapted", "baseline"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: the kinds of models that are encoded and judged split by split
-MODEL_KINDS: tuple[Kind, ...] = ("start", "trained")
+MODEL_KINDS: tuple[Kind, ...] = ("start", "trained", "aligned")
 
 #: the variant of a subject whose weights do not come from a seed
 PRETRAINED = "pretrained"
@@ -18,6 +18,7 @@ PRETRAINED = "pretrained"
 STATES: dict[Kind, str] = {
     "start": "before training",
     "trained": "trained",
+    "aligned": "self-supervised, aligned",
     "adapted": "adapted without labels",
     "baseline": "baseline",
 }
@@ -30,8 +31,8 @@ class Subject(BaseModel):
 
     kind: Kind
     name: str
-    """Of the model, the training run or the baseline, as the config has it; of an adapted model
-    ``<adaptation>/<task>``."""
+    """Of the model, the training run, the alignment or the baseline, as the config has it; of an
+    adapted model ``<adaptation>/<task>``."""
     variant: str
     """``seed<n>``, ``pretrained`` (weights that somebody else trained), or ``default`` of a
     baseline."""
@@ -60,10 +61,18 @@ CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 
+#: a folder with an image model that knows no text; see ``models.backbones``
+BACKBONE_CONFIG = "backbone.json"
+BACKBONE_WEIGHTS = "backbone.safetensors"
+BACKBONE_FILES = (BACKBONE_CONFIG, BACKBONE_WEIGHTS)
+
 #: a model folder that holds only what differs from another, its base; see ``models.deltas``
 DELTA_FILE = "changed.safetensors"
 SUBJECT_FILE = "subject.json"
 DELTA_FILES = (CONFIG_FILE, DELTA_FILE, SUBJECT_FILE)
+
+#: beside a whole one: the model whose image features it adds to its own; see ``models.fusion``
+FUSION_FILE = "fusion.json"
 
 #: beside either: the classes of an adapted model as anchors among the image features
 CLASSIFIER_FILE = "classifier.safetensors"

@@ -9,6 +9,7 @@ def gpus_asked():
     """How many GPUs the jobs of a local run ask for, by the key of the config that says so."""
     keys = {
         "train_model": "training.{run}.compute.gpus",
+        "pretrain_backbone": "pretraining.{pretraining}.compute.gpus",
         "adapt_model": "adaptation.{job}.compute.gpus",
         "encode": "encoding.gpu",
         "generate_captions": "captions.{captions}.backend, which starts a server,",

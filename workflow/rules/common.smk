@@ -32,7 +32,12 @@ from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.code_digest import code_digest
 from nicheclip.runtime.credentials import hide, masked
 from nicheclip.runtime.errors import InputError
-from nicheclip.subjects import COLOUR_HISTOGRAM, MODEL_FILES, MODEL_KINDS
+from nicheclip.subjects import (
+    BACKBONE_FILES,
+    COLOUR_HISTOGRAM,
+    MODEL_FILES,
+    MODEL_KINDS,
+)
 from nicheclip.terms import SPLITS
 
 if Path("results").exists() and not Path("results").is_dir():
@@ -82,13 +87,15 @@ wildcard_constraints:
     dataset=any_of(CONFIG.datasets),
     captions=any_of(CONFIG.captions),
     model=any_of(CONFIG.models),
-    run=any_of(CONFIG.training),
+    run=any_of([*CONFIG.training, *CONFIG.pretraining]),
+    pretraining=any_of(CONFIG.pretraining),
     evaluation=any_of(CONFIG.evaluation),
     split=any_of(SPLITS),
     part=r"\d{5}",
     tar=r"\d{5}",
     kind=any_of(MODEL_KINDS),
-    name=any_of([*CONFIG.models, *CONFIG.training]),
+    name=any_of([*CONFIG.models, *CONFIG.training, *CONFIG.alignment]),
+    alignment=any_of(CONFIG.alignment),
     variant=r"pretrained|seed\d+",
     seed=r"\d+",
     task=any_of(CONFIG.tasks),

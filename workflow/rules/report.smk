@@ -10,7 +10,7 @@ A paper's table is a file: it says what the rows, columns and entries are, and w
 
 rule plot_training:
     input:
-        lambda w: [f"{subject.folder}/history.csv" for subject in PLAN.trained(w.run)],
+        lambda w: list(PLAN.histories(w.run).values()),
     output:
         **figure(
             "training/{run}",
@@ -24,7 +24,7 @@ rule plot_training:
     conda:
         "../../envs/evaluate.yaml"
     params:
-        seeds=lambda w: CONFIG.training[w.run].seeds,
+        labels=lambda w: list(PLAN.histories(w.run)),
         code=code("plot_training.py"),
     message:
         "Training curves of {wildcards.run}"

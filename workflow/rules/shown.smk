@@ -65,7 +65,7 @@ def reported_tables():
 
 def reported_figures():
     """The curves of every run, and the figures of every zero-shot evaluation."""
-    shown = [f"training/{run}" for run in CONFIG.training]
+    shown = [f"training/{run}" for run in (*CONFIG.training, *CONFIG.pretraining)]
     shown += [one.path for one in [*CONFUSIONS, *EMBEDDINGS]]
     shown += TITLES if ADAPTATION_FIGURES else []
     return [f"results/figures/{path}.svg" for path in shown]

@@ -41,6 +41,15 @@ rule train:
             for run in CONFIG.training
             for subject in PLAN.trained(run)
         ],
+        [
+            f"{folder}/train.json"
+            for pretraining in CONFIG.pretraining
+            for folder in PLAN.backbones(pretraining)
+        ],
+        [
+            f"{PLAN.aligned(alignment).folder}/manifest.json"
+            for alignment in CONFIG.alignment
+        ],
     localrule: True
 
 

@@ -4,7 +4,9 @@ Inputs:  results/acquire/<dataset>/<split>/, class texts and captions, the model
          the taxa of the classes for a training by ranks
 Outputs: results/models/start/<model>/<seed<n>|pretrained>/ and results/models/trained/<run>/seed<n>/,
          both model folders in open_clip's layout; the latter with train.json, history.csv and
-         README.md, a card for the hub
+         README.md, a card for the hub;
+         results/models/backbones/<pretraining>/seed<n>/: an image model, which knows no text;
+         results/models/aligned/<alignment>/seed<n>/: a model folder, the map's figures in its manifest
 Checkpoints (results/models/trained/<run>/seed<n>/run/) are no output: Snakemake would delete them
 before a retry that should resume from them. For the same reason the last finished model is kept
 there (run/finished/) until that of a retraining is complete.
@@ -83,3 +85,79 @@ rule train_model:
         "Training {wildcards.run}, seed {wildcards.seed}"
     script:
         "../../scripts/train_model.py"
+
+
+rule pretrain_backbone:
+    input:
+        splits=lambda w: PLAN.split_files(
+            CONFIG.pretraining[w.pretraining].dataset, ("train", "val")
+        ),
+    output:
+        backbone=[
+            f"results/models/backbones/{{pretraining}}/seed{{seed}}/{f}"
+            for f in BACKBONE_FILES
+        ],
+        report="results/models/backbones/{pretraining}/seed{seed}/train.json",
+        history="results/models/backbones/{pretraining}/seed{seed}/history.csv",
+    log:
+        "results/logs/models/backbones/{pretraining}/seed{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: lambda w: CONFIG.pretraining[w.pretraining].compute.node_cores
+    resources:
+        mem_mb=lambda w, attempt: training_memory(
+            CONFIG.pretraining[w.pretraining].compute, [], attempt
+        ),
+        runtime=lambda w: CONFIG.pretraining[w.pretraining].compute.minutes,
+        gpu=lambda w: CONFIG.pretraining[w.pretraining].compute.gpus,
+        nodes=lambda w: CONFIG.pretraining[w.pretraining].compute.nodes,
+        # These three only for a run on several nodes.
+        mpi=lambda w: (
+            "srun" if CONFIG.pretraining[w.pretraining].compute.nodes > 1 else None
+        ),
+        tasks=lambda w: CONFIG.pretraining[w.pretraining].compute.node_tasks,
+        tasks_per_gpu=lambda w: (
+            0 if CONFIG.pretraining[w.pretraining].compute.nodes > 1 else None
+        ),
+    params:
+        determines=lambda w: CONFIG.pretraining[w.pretraining].determines(),
+        run_folder="results/models/backbones/{pretraining}/seed{seed}/run",
+        code=lambda w: code(
+            "pretrain_backbone.py",
+            f"nicheclip.training.objectives.{CONFIG.pretraining[w.pretraining].recipe.kind}",
+        ),
+    message:
+        "Pretraining {wildcards.pretraining}, seed {wildcards.seed}"
+    script:
+        "../../scripts/pretrain_backbone.py"
+
+
+rule align:
+    input:
+        backbone=lambda w: PLAN.backbone_files(w.alignment),
+        clip=lambda w: PLAN.aligned_to(w.alignment).files(),
+        text=lambda w: PLAN.aligned_text(w.alignment).files(),
+        images=lambda w: f"results/acquire/{CONFIG.alignment[w.alignment].dataset}/train/images.arrow",
+    output:
+        model=[
+            f"results/models/aligned/{{alignment}}/seed{{seed}}/{f}"
+            for f in MODEL_FILES
+        ],
+        manifest="results/models/aligned/{alignment}/seed{seed}/manifest.json",
+    log:
+        "results/logs/models/aligned/{alignment}/seed{seed}.log",
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=memory(4000, 4),
+        runtime=minutes(240, 0.1),
+        gpu=CONFIG.encoding.gpu,
+        nodes=1,
+    params:
+        alignment=lambda w: settings(CONFIG.alignment[w.alignment]),
+        batch_size=CONFIG.encoding.batch_size,
+        code=code("align.py"),
+    message:
+        "Aligning {wildcards.alignment}"
+    script:
+        "../../scripts/align.py"

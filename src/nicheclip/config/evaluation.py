@@ -60,6 +60,8 @@ class EvaluationConfig(GridModel):
     where it is named, they are refused."""
     models: list[str] = Field(default=[])
     """Start models, by name under `models`, that are judged as they are, without any training."""
+    aligned: list[str] = Field(default=[])
+    """Entries of `alignment` that are judged, whatever data they were fitted to."""
     protocols: list[Protocol] = Field(default=["zero_shot"], min_length=1)
     classes: Literal["all", "seen", "unseen"] = "all"
     """The classes that `zero_shot`, `few_shot` and the baseline choose from and judge; images of

@@ -16,7 +16,7 @@ from typing import Any
 from nicheclip.runtime.errors import InputError
 
 #: sections whose entries may have a grid
-SECTIONS = ("captions", "training", "evaluation", "tasks", "adaptation")
+SECTIONS = ("captions", "training", "pretraining", "alignment", "evaluation", "tasks", "adaptation")
 
 
 @dataclass(frozen=True)

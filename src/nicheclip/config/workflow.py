@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from nicheclip.config.alignment import AlignmentConfig
 from nicheclip.config.base import ConfigModel, Name, Seed
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.data import DatasetConfig
@@ -13,6 +14,7 @@ from nicheclip.config.evaluation import TEXT_PROTOCOLS, CaptionTexts, Evaluation
 from nicheclip.config.explain import explain, suggestion
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.papers import PapersConfig
+from nicheclip.config.pretraining import PretrainingConfig
 from nicheclip.config.tasks import AdaptationConfig, TaskConfig
 from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
@@ -41,6 +43,8 @@ class Config(ConfigModel):
     captions: dict[Name, CaptionConfig] = Field(default={})
     models: dict[Name, ModelConfig] = Field(default={})
     training: dict[Name, TrainingConfig] = Field(default={})
+    pretraining: dict[Name, PretrainingConfig] = Field(default={})
+    alignment: dict[Name, AlignmentConfig] = Field(default={})
     evaluation: dict[Name, EvaluationConfig] = Field(default={})
     tasks: dict[Name, TaskConfig] = Field(default={})
     adaptation: dict[Name, AdaptationConfig] = Field(default={})
@@ -72,6 +76,9 @@ class Config(ConfigModel):
             yield f"training.{name}.model", run.model, "models"
             if run.replay:
                 yield f"training.{name}.replay.dataset", run.replay.dataset, "datasets"
+        for name, pretraining in self.pretraining.items():
+            yield f"pretraining.{name}.dataset", pretraining.dataset, "datasets"
+        yield from self._references_of_alignment()
         for name, task in self.evaluation.items():
             for dataset_name in task.datasets:
                 yield f"evaluation.{name}.dataset", dataset_name, "datasets"
@@ -79,6 +86,8 @@ class Config(ConfigModel):
                 yield f"evaluation.{name}.seen_in", task.seen_in, "datasets"
             for run_name in task.runs or []:
                 yield f"evaluation.{name}.runs", run_name, "training"
+            for aligned in task.aligned:
+                yield f"evaluation.{name}.aligned", aligned, "alignment"
             for model_name in task.models:
                 yield f"evaluation.{name}.models", model_name, "models"
             if isinstance(task.class_texts, CaptionTexts):
@@ -91,6 +100,15 @@ class Config(ConfigModel):
             if settings := getattr(self.papers, paper):
                 for key, name, section in settings.references():
                     yield f"papers.{paper}.{key}", name, section
+
+    def _references_of_alignment(self) -> Iterator[tuple[str, str, str]]:
+        for name, alignment in self.alignment.items():
+            yield f"alignment.{name}.dataset", alignment.dataset, "datasets"
+            yield f"alignment.{name}.pretraining", alignment.pretraining, "pretraining"
+            if alignment.run:
+                yield f"alignment.{name}.run", alignment.run, "training"
+            if alignment.model:
+                yield f"alignment.{name}.model", alignment.model, "models"
 
     def _references_of_adaptation(self) -> Iterator[tuple[str, str, str]]:
         for name, task in self.tasks.items():
@@ -167,6 +185,13 @@ class Config(ConfigModel):
                     f"{firsts[entry.job]!r}, which has the same job; make them equal, or leave out "
                     "job"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _runs_have_names_of_their_own(self) -> "Config":
+        for name in self.pretraining:
+            if name in self.training:
+                raise ValueError(f"pretraining.{name}: a training has the same name; change one")
         return self
 
     @model_validator(mode="after")

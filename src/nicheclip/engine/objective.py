@@ -134,6 +134,11 @@ class Objective(ABC):
         if epoch == 0:
             yield ParameterGroup([name for name, _ in self.module.named_parameters()])
 
+    def weight_decay(self, step: int, steps: int) -> float | None:
+        """Of ``step`` (from 0) of ``steps``, where it changes within a run; None: the config's."""
+        del step, steps
+        return None
+
     def begin_epoch(self, epoch: Epoch) -> None:
         """What precedes an epoch: labels, prototypes. Not called when resuming within it."""
         del epoch

@@ -20,10 +20,11 @@ def parameter_groups(
     return [
         {
             "params": [parameters[name] for name in group],
-            "weight_decay": decay,
+            "weight_decay": weight_decay if decays else 0.0,
+            "decays": decays,
             "lr_scale": new.lr_scale,
         }
-        for group, decay in ((decayed, weight_decay), (plain, 0.0))
+        for group, decays in ((decayed, True), (plain, False))
         if group
     ]
 
@@ -68,8 +69,12 @@ def learning_rate(base: float, schedule: ScheduleConfig, step: int, steps: int) 
     since = step - warmup
     if schedule.kind == "power":
         return float(base * (1 + schedule.power_speed * since) ** -schedule.power)
-    height = 0.5 * (1 + math.cos(math.pi * since / (steps - warmup)))
-    return schedule.end_lr + (base - schedule.end_lr) * height
+    return half_cosine(base, schedule.end_lr, since, steps - warmup)
+
+
+def half_cosine(first: float, last: float, step: int, steps: int) -> float:
+    """From ``first`` at step 0 to ``last`` after ``steps`` steps along half a cosine."""
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * (step / steps)))
 
 
 def check_warmup(schedule: ScheduleConfig, steps: int) -> None:

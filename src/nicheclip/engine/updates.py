@@ -92,8 +92,11 @@ class Updates:
         """Change the parameters by their gradients; returns the learning rate."""
         config = self._settings.optimizer
         rate = learning_rate(config.lr, self._settings.schedule, step, steps)
+        decay = self._objective.weight_decay(step, steps)
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["lr_scale"]
+            if decay is not None and group["decays"]:
+                group["weight_decay"] = decay
         if config.gradient_clip is not None:
             self._fabric.clip_gradients(
                 self._module,

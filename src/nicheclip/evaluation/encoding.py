@@ -30,7 +30,7 @@ from nicheclip.models.features import ImageFeatures, TextFeatures, read_key, wri
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.manifest import Dropped, ManifestWriter
 from nicheclip.schemas import CATALOG, read_table
-from nicheclip.subjects import MODEL_FILES
+from nicheclip.subjects import FUSION_FILE, MODEL_FILES
 
 
 class Encoder(Protocol):
@@ -145,7 +145,8 @@ class EncodingJob:
         return found
 
     def _encode(self, variant: str, model: Path) -> list[EncodedFile]:
-        weights = [sha256_file(model / name) for name in MODEL_FILES]
+        names = [*MODEL_FILES, *([FUSION_FILE] if (model / FUSION_FILE).is_file() else [])]
+        weights = [sha256_file(model / name) for name in names]
         how = [*weights, self._method.batch_size, self._method.device, *self._method.packages]
         loaded: list[Encoder] = []
 

@@ -35,7 +35,7 @@ def judge_subjects(
     folds: Mapping[str, Path],
     seed: int,
     job: Path,
-    trained_on: Path | None = None,
+    trained_on: Sequence[Path] = (),
 ) -> list[CellMetrics]:
     """Judge each variant by each request; writes the cells into ``job``.
 
@@ -51,11 +51,11 @@ def judge_subjects(
         folds: files of support sets, by evaluation.
         seed: of the bootstrap.
         job: the folder of the job.
-        trained_on: schema ``CATALOG``, of the data set that the subject was trained on, if that is
+        trained_on: schema ``CATALOG``, of each data set that the subject was trained on, if that is
             another one than the judged.
     """
     written = []
-    trained = measure_trained(catalog, split, trained_on) if trained_on else []
+    trained = [one for path in trained_on for one in measure_trained(catalog, split, path)]
     shown = read_names(catalog, classes, split)
     for subject in progress(subjects, label="judge (variants)", total=len(subjects)):
         whole = read_evaluation_split(

@@ -30,6 +30,7 @@ from nicheclip.subjects import (
     CONFIG_FILE,
     DELTA_FILE,
     DELTA_FILES,
+    FUSION_FILE,
     MODEL_FILES,
     SUBJECT_FILE,
     WEIGHTS_FILE,
@@ -72,7 +73,9 @@ def is_delta(folder: Path) -> bool:
 
 def model_files(folder: Path) -> list[Path]:
     """The files that the model in ``folder`` consists of, the base of a delta left out."""
-    return [folder / name for name in (DELTA_FILES if is_delta(folder) else MODEL_FILES)]
+    names = DELTA_FILES if is_delta(folder) else MODEL_FILES
+    fused = (folder / FUSION_FILE).is_file()
+    return [folder / name for name in (*names, *([FUSION_FILE] if fused else []))]
 
 
 def check_model_folder(folder: Path) -> None:

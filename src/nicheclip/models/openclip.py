@@ -29,6 +29,7 @@ from nicheclip.models.deltas import (
     read_tensors,
     write_weights,
 )
+from nicheclip.models.fusion import FusedModel, read_fusion
 from nicheclip.models.visual_prompts import PROMPTS, add_prompts
 from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import read_json, write_json
@@ -222,6 +223,9 @@ def load(folder: Path | str) -> Clip:
         add_prompts(model, tensors[PROMPTS])
     check_tensors_fit(tensors, model.state_dict(), folder)
     model.load_state_dict(tensors)
+    if fusion := read_fusion(folder):
+        record, base = fusion
+        model = FusedModel(model, load(base).model, record.weight)
     model.eval()
     return Clip(model, _tokenizer(folder, model_config), model_config)
 

@@ -115,7 +115,7 @@ def centre_view(settings: ViewSettings) -> Callable[[Image.Image], Pixels]:
     def cut(image: Image.Image) -> Pixels:
         for step in steps:
             image = step(image)
-        return _channels_first(image)
+        return channels_first(image)
 
     return cut
 
@@ -230,12 +230,12 @@ def strong_view(
     if random.random() < 0.8:
         for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
             view = enhance(view).enhance(float(random.uniform(0.6, 1.4)))
-        view = _hue_turned(view, float(random.uniform(-0.1, 0.1)))
+        view = hue_turned(view, float(random.uniform(-0.1, 0.1)))
     if random.random() < 0.2:
         view = ImageOps.grayscale(view).convert("RGB")
     if random.random() < 0.5:
         view = view.filter(ImageFilter.GaussianBlur(float(random.uniform(0.1, 2.0))))
-    return _channels_first(view)
+    return channels_first(view)
 
 
 def rand_augment_view(
@@ -250,10 +250,10 @@ def rand_augment_view(
         random_view(image, settings, random, scale=scale, flip=True).transpose(1, 2, 0)
     )
     red, green, blue = (round(255 * value) for value in settings.mean)
-    return _channels_first(rand_augment(view, random, (red, green, blue)))
+    return channels_first(rand_augment(view, random, (red, green, blue)))
 
 
-def _hue_turned(image: Image.Image, share: float) -> Image.Image:
+def hue_turned(image: Image.Image, share: float) -> Image.Image:
     """``image`` with its hue turned by ``share`` of the circle."""
     hsv = np.asarray(image.convert("HSV")).copy()
     hsv[..., 0] += np.uint8(round(share * 255) % 256)
@@ -285,8 +285,9 @@ def random_crop(
 def _resized(image: Image.Image, box: Box, settings: ViewSettings) -> Pixels:
     """The part of ``image`` in ``box``, with antialiasing."""
     height, width = settings.size
-    return _channels_first(image.resize((width, height), settings.resampling, box=box))
+    return channels_first(image.resize((width, height), settings.resampling, box=box))
 
 
-def _channels_first(image: Image.Image) -> Pixels:
+def channels_first(image: Image.Image) -> Pixels:
+    """The pixels [3, h, w]."""
     return np.asarray(image).transpose(2, 0, 1)

@@ -18,7 +18,13 @@ from nicheclip.runtime.files import read_json, write_json
 FILE = Path("results/last_run.json")
 
 #: where the results of each section lie
-FOLDERS = {"datasets": "acquire", "models": "models/start", "training": "models/trained"}
+FOLDERS = {
+    "datasets": "acquire",
+    "models": "models/start",
+    "training": "models/trained",
+    "pretraining": "models/backbones",
+    "alignment": "models/aligned",
+}
 
 REPLACED = """\
 Note: these names stood for something else in an earlier run in this folder ({files}). Their results
@@ -47,6 +53,12 @@ def origins(config: Config, file: str) -> Origins:
         found[f"models.{name}"] = f"{model.architecture} with {weights}"
     for name, run in config.training.items():
         found[f"training.{name}"] = f"the model {run.model} on the data set {run.dataset}"
+    for name, pretraining in config.pretraining.items():
+        words = f"the backbone {pretraining.backbone} on the data set {pretraining.dataset}"
+        found[f"pretraining.{name}"] = words
+    for name, alignment in config.alignment.items():
+        words = f"{alignment.pretraining} and {alignment.run or alignment.model}"
+        found[f"alignment.{name}"] = f"{words} on the data set {alignment.dataset}"
     return {key: Origin(made_from=words, config=file) for key, words in found.items()}
 
 

@@ -50,7 +50,10 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
             for file in one.outputs
             if file.endswith(".html")
         ],
-        training={run: f"results/figures/training/{run}.svg" for run in config.training},
+        training={
+            run: f"results/figures/training/{run}.svg"
+            for run in (*config.training, *config.pretraining)
+        },
         random_starts=[
             name
             for name, run in config.training.items()

@@ -12,7 +12,7 @@ from nicheclip.plan.adaptations import Adaptations
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
 from nicheclip.runtime.errors import InputError
-from nicheclip.subjects import COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
+from nicheclip.subjects import BACKBONE_FILES, COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
 from nicheclip.taxonomy.provider_files import provider_files
 from nicheclip.terms import SPLITS
 
@@ -184,6 +184,43 @@ class Plan:
         seeds = self.config.training[run].seeds
         return [Subject(kind="trained", name=run, variant=f"seed{seed}") for seed in seeds]
 
+    def backbones(self, pretraining: str) -> list[str]:
+        """The folders with the results of a self-supervised run, seed by seed."""
+        seeds = self.config.pretraining[pretraining].seeds
+        return [f"results/models/backbones/{pretraining}/seed{seed}" for seed in seeds]
+
+    def aligned(self, alignment: str) -> Subject:
+        """The result of an alignment; its seed is that of the backbone."""
+        seed = self.config.pretraining[self.config.alignment[alignment].pretraining].seeds[0]
+        return Subject(kind="aligned", name=alignment, variant=f"seed{seed}")
+
+    def aligned_to(self, alignment: str) -> Subject:
+        """The CLIP that an alignment takes image features from."""
+        entry = self.config.alignment[alignment]
+        if entry.run:
+            return self.trained(entry.run)[0]
+        return self.start(str(entry.model), self.config.seed)
+
+    def aligned_text(self, alignment: str) -> Subject:
+        """The CLIP whose text tower an alignment keeps."""
+        entry = self.config.alignment[alignment]
+        original = entry.run and entry.text == "original"
+        return self.starts(str(entry.run))[0] if original else self.aligned_to(alignment)
+
+    def backbone_files(self, alignment: str) -> list[str]:
+        """What an alignment's backbone consists of."""
+        folder = self.backbones(self.config.alignment[alignment].pretraining)[0]
+        return [f"{folder}/{name}" for name in BACKBONE_FILES]
+
+    def histories(self, run: str) -> dict[str, str]:
+        """The curves of a training or a self-supervised run, by seed."""
+        if run in self.config.training:
+            seeds, folders = self.config.training[run].seeds, [s.folder for s in self.trained(run)]
+        else:
+            seeds, folders = self.config.pretraining[run].seeds, self.backbones(run)
+        named = zip(seeds, folders, strict=True)
+        return {f"seed {seed}": f"{folder}/history.csv" for seed, folder in named}
+
     @cached_property
     def adaptations(self) -> Adaptations:
         """What is adapted without labels."""
@@ -211,13 +248,14 @@ class Plan:
         return [run for run, training in runs if training.dataset == dataset]
 
     def subjects(self, evaluation: str, dataset: str) -> list[Subject]:
-        """The models that an evaluation judges on ``dataset``: each run's start and result, and
-        start models without any training.
+        """The models that an evaluation judges on ``dataset``: each run's start and result, start
+        models without any training, and aligned models.
         """
         runs = self.runs(evaluation, dataset)
         judged = [s for run in runs for s in (*self.starts(run), *self.trained(run))]
         untrained = self.config.evaluation[evaluation].models
-        return unique([*judged, *(self.start(model, self.config.seed) for model in untrained)])
+        judged += [self.start(model, self.config.seed) for model in untrained]
+        return unique([*judged, *map(self.aligned, self.config.evaluation[evaluation].aligned)])
 
     def cells(self, evaluation: str) -> list[Cell]:
         """Everything that an evaluation, or a task, judges; baselines last."""
@@ -326,11 +364,18 @@ class Plan:
         return (manifest.parent / subject.variant / "images.safetensors").as_posix()
 
     def trained_on(self, job: SubjectJob) -> list[str]:
-        """The catalog of the data set that a job's subject was trained on, if that is another."""
-        run = self.config.training.get(job.name) if job.kind == "trained" else None
-        if run is None or run.dataset == job.dataset:
-            return []
-        return [f"results/acquire/{run.dataset}/catalog.parquet"]
+        """The catalogs of the data sets that a job's subject was trained on, if they are others."""
+        config, datasets, run = self.config, [], None
+        if job.kind == "trained":
+            run = job.name
+        elif job.kind == "aligned":
+            entry = config.alignment[job.name]
+            datasets = [entry.dataset, config.pretraining[entry.pretraining].dataset]
+            run = entry.run
+        if run:
+            datasets.append(config.training[run].dataset)
+        others = [one for one in unique(datasets) if one != job.dataset]
+        return [f"results/acquire/{one}/catalog.parquet" for one in others]
 
     def folds(self, job: SubjectJob) -> list[str]:
         """The support sets of a job's few-shot evaluations."""

@@ -52,6 +52,8 @@ def _why_not_judged(plan: Plan, selection: Selection) -> str:
     if selection.kind == "adapted":
         adaptation = selection.name.split("/")[0]
         return f"; add the task to adaptation.{adaptation}.tasks"
+    if selection.kind == "aligned":
+        return f"; add it to evaluation.{selection.evaluation}.aligned"
     task = plan.judged[selection.evaluation]
     run = plan.config.training.get(selection.name)
     where = f"evaluation.{selection.evaluation}.runs"

@@ -262,6 +262,10 @@ class PaperTable:
             if run not in self._plan.config.adaptation:
                 raise self._axes.error(f"no adaptation is called {run!r}")
             return self._plan.adaptations.subjects(run, evaluation)
+        if state == "aligned":
+            if run not in self._plan.config.alignment:
+                raise self._axes.error(f"no alignment is called {run!r}")
+            return [self._plan.aligned(run)]
         if run not in self._plan.config.training:
             raise self._axes.error(f"no training run is called {run!r}")
         return self._plan.trained(run) if state == "trained" else self._plan.starts(run)

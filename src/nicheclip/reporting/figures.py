@@ -90,6 +90,10 @@ def _write_numbers(
 CURVES = (
     ("loss", "training loss"),
     ("val_accuracy", "validation accuracy"),
+    ("knn_accuracy", "nearest neighbours' accuracy"),
+    ("feature_rank", "effective rank of features"),
+    ("teacher_entropy", "entropy of the mean answer"),
+    ("answer_entropy", "mean entropy of answers"),
     ("lr", "learning rate"),
     ("trainable", "trainable parameters"),
     ("logit_scale", "logit scale"),
@@ -101,8 +105,7 @@ def training_figure(histories: Mapping[str, Path], title: str) -> Figure:
 
     Args:
         histories: ``history.csv`` of each run by its label (for example the seed), with the
-            column ``epoch`` and some of loss, val_accuracy, lr, trainable,
-            logit_scale; the panels are those that occur.
+            column ``epoch`` and some of ``CURVES``; the panels are those that occur.
         title: of the figure.
 
     Raises:
@@ -127,7 +130,7 @@ def training_figure(histories: Mapping[str, Path], title: str) -> Figure:
             axes.set_title(heading)
             grid(axes)
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-            if key == "val_accuracy":
+            if key in ("val_accuracy", "knn_accuracy"):
                 axes.set_ylim(0, 1.02)
             if key == "trainable":
                 axes.yaxis.set_major_formatter(EngFormatter(sep=""))
