@@ -467,8 +467,10 @@ def everything_behind(script):
 
 
 def test_what_is_found_by_name_is_behind_a_script():
-    names = {path.name for path in everything_behind(ROOT / "scripts/generate_captions.py")}
-    assert {"ollama.py", "template.py", "replay.py", "job.py"} <= names
+    names = {path.name for path in everything_behind(ROOT / "scripts/ask_captions.py")}
+    assert {"ollama.py", "openai.py", "job.py"} <= names
+    names = {path.name for path in everything_behind(ROOT / "scripts/judge_captions.py")}
+    assert {"template.py", "replay.py", "job.py"} <= names
     names = {path.name for path in everything_behind(ROOT / "scripts/judge.py")}
     assert {"zero_shot.py", "few_shot.py"} <= names and "loop.py" not in names
 

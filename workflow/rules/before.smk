@@ -10,7 +10,7 @@ def gpus_asked():
         "train_model": "training.{run}.compute.gpus",
         "adapt_model": "adaptation.{job}.compute.gpus",
         "encode": "encoding.gpu",
-        "generate_captions": "captions.{captions}.backend, which starts a server,",
+        "ask_captions": "captions.{captions}.backend, which starts a server,",
     }
     return {
         keys[job.rule.name].format(**job.wildcards_dict): int(job.resources.gpu)
@@ -52,7 +52,7 @@ def missing_here():
         for name, captions in CONFIG.captions.items()
         if captions.backend.starts_server
         and any(
-            job.rule.name == "generate_captions" and job.wildcards.captions == name
+            job.rule.name == "ask_captions" and job.wildcards.captions == name
             for job in workflow.dag.needrun_jobs()
         )
     }

@@ -12,6 +12,7 @@ from nicheclip.plan.adaptations import Adaptations
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.paths import expand_path
 from nicheclip.subjects import COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
 from nicheclip.taxonomy.provider_files import provider_files
 from nicheclip.terms import SPLITS
@@ -83,6 +84,18 @@ class Plan:
         backend = self.config.captions[captions].backend
         return str(backend.source(self.registry / "prompts"))
 
+    def caption_sources(self, captions: str) -> list[str]:
+        """The same, and the values of a prompt's variables."""
+        backend = self.config.captions[captions].backend
+        values = getattr(backend, "class_variables", None)
+        return [self.caption_source(captions), *([str(expand_path(values))] if values else [])]
+
+    def replies(self, captions: str) -> list[str]:
+        """What a server says, by part; none where a caption set needs no server."""
+        config = self.config.captions[captions]
+        parts = range(config.parts if config.backend.remote else 0)
+        return [f"results/captions/{captions}/replies/{part:05d}.parquet" for part in parts]
+
     def caption_memory(self, captions: str) -> int:
         """MB of the job: an LLM of its own needs more."""
         return 16_000 if self.config.captions[captions].backend.starts_server else 4_000
@@ -137,7 +150,8 @@ class Plan:
         for path in self.checklist_files():
             yield "taxonomy.providers", path
         for name in self.config.captions:
-            yield f"captions.{name}.backend", self.caption_source(name)
+            for path in self.caption_sources(name):
+                yield f"captions.{name}.backend", path
         for name, task in self.config.evaluation.items():
             if isinstance(task.class_texts, TemplateTexts):
                 file = self.registry / "prompts" / f"{task.class_texts.templates}.yaml"
