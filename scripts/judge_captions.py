@@ -24,6 +24,7 @@ with job(snakemake.log[0]):
         replies=[Path(file) for file in snakemake.input.replies],
         prompts=Path(params.prompts),
         seed=params.seed,
+        forbidden=[read_table(file, CLASSES) for file in snakemake.input.forbidden],
     )
     write_parquet(snakemake.output.captions, captions.table)
     manifest.write(

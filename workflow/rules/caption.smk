@@ -49,6 +49,10 @@ rule judge_captions:
         classes=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/classes.parquet",
         source=lambda w: PLAN.caption_sources(w.captions),
         replies=lambda w: PLAN.replies(w.captions),
+        forbidden=lambda w: [
+            f"results/acquire/{dataset}/classes.parquet"
+            for dataset in CONFIG.captions[w.captions].gates.forbidden_classes
+        ],
     output:
         captions="results/captions/{captions}/captions.parquet",
         manifest="results/captions/{captions}/manifest.json",

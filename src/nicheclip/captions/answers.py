@@ -4,6 +4,9 @@ import json
 
 from nicheclip.captions.backend import Reply, storable
 
+DECLINED = "declined"
+"""How the done_reason of a request begins that the server does not take."""
+
 NOT_JSON = "not_json"
 EMPTY_LIST = "empty_list"
 

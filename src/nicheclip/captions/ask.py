@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from nicheclip.captions.asking import MILLION, Asking
+from nicheclip.captions.asking import COUNTED, MILLION, Asking
 from nicheclip.captions.cache import ReplyCache
 from nicheclip.captions.replies import write_replies
 from nicheclip.captions.targets import Questions, class_names, requests, share, targets
@@ -49,7 +49,7 @@ def ask(
         target: Parquet file.
 
     Returns:
-        The account: see ``Asking.counts``; and what the tokens cost, in millionths.
+        The account: see ``COUNTED``; and what the tokens cost, in millionths.
 
     Raises:
         BackendUnavailable: the server cannot be used; replies so far stay in the cache.
@@ -76,7 +76,8 @@ def ask(
     ):
         label = f"replies for {config.dataset}"
         write_replies(target, progress(replies, label=label, total=total))
-    account = {**asking.counts, "cost_millionths": round(asking.money * MILLION)}
+    account = {name: asking.counts[name] for name in COUNTED}
+    account = {**account, "cost_millionths": round(asking.money * MILLION)}
     LOGGER.info("captions: %s", ", ".join(f"{name} {n}" for name, n in sorted(account.items())))
     return account
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from nicheclip.captions.answers import usable
+from nicheclip.captions.answers import DECLINED, usable
 from nicheclip.captions.backend import BackendUnavailable, Reply, Request
 from nicheclip.captions.cache import ReplyCache, cache_key
 from nicheclip.captions.transport import Busy, Declined, Refused, Transport, Trouble, unavailable
@@ -29,8 +29,18 @@ WAITING = 4
 
 MILLION = 1_000_000
 
-DECLINED = "declined"
-"""How the done_reason of a request begins that the server does not take."""
+COUNTED = (
+    "requested",
+    "from_cache",
+    "tries",
+    "busy",
+    "failed",
+    "other_seed",
+    "declined",
+    "tokens_in",
+    "tokens_out",
+)
+"""What is counted while asking."""
 
 
 class Asking:
@@ -66,8 +76,7 @@ class Asking:
         self._not_before = 0.0
         self._answered = False
         self.counts: Counter[str] = Counter()
-        """requested, from_cache, tries, busy, failed, other_seed, declined, tokens_in and
-        tokens_out."""
+        """Of each of ``COUNTED``."""
 
     def __enter__(self) -> Self:
         self._transport.__enter__()

@@ -56,6 +56,7 @@ def make_caption_set(
     replies: Sequence[Path],
     prompts: Path,
     seed: int,
+    forbidden: Sequence[pa.Table] = (),
 ) -> CaptionSet:
     """Judge the replies of ``config``; no server is asked.
 
@@ -69,6 +70,7 @@ def make_caption_set(
             needs no server and gives its texts here.
         prompts: the prompt registry's folder.
         seed: of sampling and splits.
+        forbidden: classes that no caption may name, of each benchmark (schema ``CLASSES``).
 
     Raises:
         InputError: wrong input, a class without any accepted caption, or with too few for its
@@ -82,7 +84,8 @@ def make_caption_set(
     else:
         pairs, dropped = local_replies(config, chosen, names=names, prompts=prompts, seed=seed)
     candidates = _candidates(pairs, config.samples, chosen)
-    judgements = _judge(candidates, config, names)
+    benchmark = _class_names(class_names(table) for table in forbidden)
+    judgements = _judge(candidates, config, _class_names([names]), benchmark)
     warn_of_thoughts(judgements)
     check_every_class([one.request for one in candidates], judgements)
     splits, judgements = _share_out(candidates, judgements, config, catalog, seed)
@@ -93,6 +96,17 @@ def make_caption_set(
     ]
     counts, short = _counts(candidates, judgements, config.samples, chosen)
     return CaptionSet(pa.Table.from_pylist(rows, schema=CAPTIONS), counts, dropped + short)
+
+
+def _class_names(data_sets: Iterable[dict[str, dict[str, str]]]) -> ClassNames:
+    """What the classes of some data sets may be called."""
+    return ClassNames(
+        {
+            class_id: [class_id.replace("_", " "), *known.values()]
+            for called in data_sets
+            for class_id, known in called.items()
+        }
+    )
 
 
 def _candidates(
@@ -140,15 +154,11 @@ def _counts(
 def _judge(
     candidates: Sequence[Candidate],
     config: CaptionConfig,
-    called: dict[str, dict[str, str]],
+    names: ClassNames,
+    benchmark: ClassNames,
 ) -> list[Judgement]:
-    names = ClassNames(
-        {
-            class_id: [class_id.replace("_", " "), *known.values()]
-            for class_id, known in called.items()
-        }
-    )
-    repeats: dict[str, Repeats] = defaultdict(lambda: Repeats(config.gates))
+    expected = Counter(one.request.class_id for one in candidates)
+    repeats: dict[str, Repeats] = {}
     judgements = []
     for one in progress(candidates, label="gates"):
         request, reply = one.request, one.reply
@@ -156,9 +166,12 @@ def _judge(
         if one.trouble:
             judgement = Judgement("", (one.trouble,), ())
         else:
-            judgement = judge(one.text, subject, names, config.gates)
+            judgement = judge(one.text, subject, names, config.gates, benchmark)
         if judgement.accepted:
-            reason = repeats[request.class_id].add(judgement.text)
+            own = request.class_id
+            if own not in repeats:
+                repeats[own] = Repeats(config.gates, expected[own])
+            reason = repeats[own].add(judgement.text)
             judgement = judgement.rejected(reason) if reason else judgement
         judgements.append(judgement)
     return judgements

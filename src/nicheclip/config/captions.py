@@ -57,6 +57,16 @@ class GateConfig(ConfigModel):
     is at least this; 1 leaves only exact duplicates to `unique`."""
     other_class: Literal["note", "reject"] = "note"
     """The text names another class of the data set."""
+    class_name: Literal["note", "require", "forbid"] = "note"
+    """Whether the text must name its class, or must not."""
+    forbidden_classes: list[str] = Field(default=[])
+    """Data sets of the config whose classes no text may name: benchmarks that the captions are to
+    be disjoint from."""
+    visual: Literal["off", "note", "reject"] = "off"
+    """The text speaks of use, price, history or the like and of nothing that can be seen."""
+    language: Annotated[str, Field(pattern="^[a-z]{2}$")] | None = None
+    """Two letters, such as en: reject texts that are in another language. Needs the extra `gates`;
+    short texts and Latin names are given the benefit of the doubt."""
     forbidden: list[str] = Field(default=[])
     """More regular expressions, matched without regard to case, that reject a text."""
 

@@ -179,6 +179,8 @@ class OpenaiOptions(ConfigModel):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = 0.9
     max_tokens: Annotated[int, Field(ge=1)] = 120
     """Most tokens of a reply, thoughts included."""
+    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """How the server calls it; OpenAI's models that think take the second alone."""
     seed: int | None = 0
     """Base seed; each sample and each attempt adds to it."""
     extra: dict[str, Any] = Field(default={})
