@@ -444,7 +444,8 @@ def packages(script):
 def required_packages():
     """Name and range of every dependency of the project."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    optional = project["optional-dependencies"]["workflow"]
+    extras = ("workflow", "openai", "gates")
+    optional = [text for extra in extras for text in project["optional-dependencies"][extra]]
     return {re.split("[<>=]", text)[0]: text for text in [*project["dependencies"], *optional]}
 
 

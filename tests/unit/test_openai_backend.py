@@ -363,7 +363,7 @@ def test_a_server_of_its_own_is_stopped(tmp_path):
 
 
 def test_a_server_that_dies_shows_its_last_words():
-    server = {"command": "sh -c 'echo no space left on device; exit 3'", "start_seconds": 20}
+    server = {"command": "sh -c 'echo no space left on device; exit 3' {port}", "start_seconds": 20}
     with (
         pytest.raises(BackendUnavailable, match=r"(?s)status 3.*no space left on device"),
         backend(None, server=server),

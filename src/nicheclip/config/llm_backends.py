@@ -1,6 +1,7 @@
 """Config of the language models that are asked for captions."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -24,6 +25,11 @@ class Backend(ConfigModel):
     def starts_server(self) -> bool:
         """Whether the job runs an LLM of its own, and so needs a GPU and its memory."""
         return False
+
+    @property
+    def program(self) -> str | None:
+        """The program that the job starts, if it starts a server."""
+        return None
 
     def source(self, prompts: Path) -> Path:
         """The file that the texts come from or are asked by.
@@ -167,6 +173,11 @@ class OllamaBackend(LlmBackend):
         return self.host is None
 
     @property
+    def program(self) -> str | None:
+        """See ``Backend``."""
+        return "ollama" if self.starts_server else None
+
+    @property
     def most_tokens(self) -> int:
         """Of a reply."""
         return self.options.num_predict
@@ -192,6 +203,14 @@ class OwnServer(ConfigModel):
 
     command: str
     """With `{model}` and `{port}`: `vllm serve {model} --port {port}`."""
+
+    @field_validator("command")
+    @classmethod
+    def _command_is_one(cls, command: str) -> str:
+        if not shlex.split(command) or "{port}" not in command:
+            raise ValueError("expected a command with {port} in it")
+        return command
+
     start_seconds: Annotated[float, Field(gt=0)] = 900.0
     """How long it may take until it lists its models."""
 
@@ -234,6 +253,11 @@ class OpenaiBackend(LlmBackend):
     def starts_server(self) -> bool:
         """Where the job starts one; see ``Backend``."""
         return self.server is not None
+
+    @property
+    def program(self) -> str | None:
+        """The first word of the server's command."""
+        return shlex.split(self.server.command)[0] if self.server else None
 
     @property
     def most_tokens(self) -> int:

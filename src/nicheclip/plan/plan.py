@@ -5,7 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nicheclip.captions.variables import read_values
 from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
+from nicheclip.config.llm_backends import LlmBackend
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.config.workflow import Config
 from nicheclip.plan.adaptations import Adaptations
@@ -123,8 +125,9 @@ class Plan:
         anew, whatever else has changed.
 
         Raises:
-            InputError: names the first file that is not there, and the key of the config; or a data
-                set whose source gives splits that the config says nothing of.
+            InputError: names the first file that is not there, and the key of the config; a prompt
+                with a variable that nothing fills; or a data set whose source gives splits that the
+                config says nothing of.
         """
         for key, path in self._named_files():
             try:
@@ -134,6 +137,12 @@ class Plan:
                 raise InputError(f"config: {key}: {path:.80} {reason}. Correct it.") from None
             if not there:
                 raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
+        for name, captions in self.config.captions.items():
+            if isinstance(captions.backend, LlmBackend):
+                try:
+                    read_values(captions.backend, self.registry / "prompts")
+                except InputError as error:
+                    raise InputError(f"config: captions.{name}: {error}") from None
         for name, dataset in self.config.datasets.items():
             given = dataset.source.gives_splits(self.registry / "datasets")
             if given and "method" not in dataset.split.model_fields_set:
