@@ -34,7 +34,7 @@ pytestmark = [
 
 PROMPTS = Path(__file__).parents[2] / "workflow/registry/prompts"
 FUNGI = {"spore": "fungal spores", "hyphae": "fungal hyphae", "mycelium": "fungal mycelium"}
-SAMPLES = 8
+SAMPLES = 4
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def caption_config(url, *, prompt="fungalzsl", **more):
         "host": url,
         "concurrency": 1,
         "attempts": 1,
-        "timeout_seconds": 60,
+        "timeout_seconds": 600,
         "options": {"max_tokens": 60},
     }
     config = {"dataset": "fungi", "backend": backend, "samples": SAMPLES, **more}

@@ -285,7 +285,8 @@ def _client_library() -> ModuleType:
         raise InputError(
             "captions: the backend `openai` needs OpenAI's client: pip install 'nicheclip[openai]'"
         ) from None
-    return openai
+    client: ModuleType = openai
+    return client
 
 
 def open_transport(config: OpenaiConfig, *, vision: bool) -> OpenaiTransport:
