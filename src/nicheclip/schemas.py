@@ -153,6 +153,26 @@ CLASS_TEXTS = pa.schema(
     [("class_id", pa.string()), *((text_type, pa.string()) for text_type in CLASS_TEXT_TYPES)]
 )
 
+#: what a server said to one request, before any gate
+REPLIES = pa.schema(
+    [
+        ("class_id", pa.string()),
+        ("image_id", pa.string()),  # null for a caption of the class
+        ("sample", pa.int32()),  # of the request
+        ("variants", pa.int32()),  # captions that it should hold
+        ("prompt", pa.string()),
+        ("text", pa.string()),
+        ("done_reason", pa.string()),
+        ("model", pa.string()),
+        ("digest", pa.string()),
+        ("server", pa.string()),
+        ("options", pa.string()),  # JSON, sorted keys
+        ("thought", pa.int32()),  # characters
+        ("tokens_in", pa.int32()),
+        ("tokens_out", pa.int32()),
+    ]
+)
+
 #: one generation; rejected ones stay, with the reasons
 CAPTIONS = pa.schema(
     [

@@ -76,7 +76,7 @@ def test_a_second_run_from_scratch_gives_the_same_bytes(finished, tmp_path):
 def test_forcing_one_rule_reruns_it_and_what_follows(finished):
     plan = planned_jobs(finished, "--forcerun", "train_model", root=finished)
     assert plan["train_model"] == 2
-    assert not plan.keys() & {"acquire_part", "generate_captions", "create_model"}
+    assert not plan.keys() & {"acquire_part", "judge_captions", "create_model"}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_forcing_one_rule_reruns_it_and_what_follows(finished):
     [
         ("acquire", "curate_dataset"),
         ("taxonomy", "flatten_taxonomy"),
-        ("captions", "generate_captions"),
+        ("captions", "judge_captions"),
         ("shards", "write_shard"),
         ("train", "train_model"),
         ("evaluate", "judge"),

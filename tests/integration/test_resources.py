@@ -17,7 +17,7 @@ ANY_INPUT = {
     "acquire_part",
     "adapt_model",
     "create_model",
-    "generate_captions",
+    "ask_captions",
     "train_model",
 }
 TASK = {"dataset": "fungi", "texts": {"name": "com", "templates": "photo"}}

@@ -36,7 +36,7 @@ MADE = [
         for name in ("open_clip_config.json", "open_clip_model.safetensors", "manifest.json")
     ),
 ]
-CPU_RULE = "rule_generate_captions_wildcards_plain"
+CPU_RULE = "rule_judge_captions_wildcards_plain"
 GPU_RULE = "rule_model_on_split_encode"
 
 
@@ -90,9 +90,8 @@ def test_a_rule_on_the_cpu(requests):
         "--parsable": "",
         "--export": "ALL",
         "-p": "cpu",
-        "-t": "240",
-        "--mem": "4000",
-        "--nodes": "1",
+        "-t": "61",  # 60, and 0.1 for each MB of 2 that are read
+        "--mem": "4040",  # 4000, and 20 for each MB
         "--requeue": "",
         "--ntasks": "1",
         "--cpus-per-task": "1",
@@ -116,6 +115,6 @@ def test_a_rule_on_a_gpu(requests):
 def test_a_retry_asks_for_twice_the_memory_and_time(requests):
     assert set(requests) == {CPU_RULE, GPU_RULE}
     first, second = requests[CPU_RULE]
-    assert second == first | {"--mem": "8000", "-t": "480"}
+    assert second == first | {"--mem": "8080", "-t": "121"}
     first, second = requests[GPU_RULE]
     assert second == first | {"--mem": "8020", "-t": "121"}

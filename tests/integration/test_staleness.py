@@ -24,7 +24,7 @@ DATA = {
     "curate_dataset": 1,
     "compare_with_catalog": 1,
     "flatten_taxonomy": 1,
-    "generate_captions": 2,
+    "judge_captions": 2,
     "assign_captions": 1,
     "draw_folds": 1,
     "judge_colour_histogram": 1,
@@ -147,7 +147,7 @@ def change_config(path, value):
         (
             "captions.plain.gates",
             {"max_words": 39},
-            {"generate_captions": 1, "encode": 2} | JUDGED | SHOWN | CONFIG,
+            {"judge_captions": 1, "encode": 2} | JUDGED | SHOWN | CONFIG,
         ),
         ("training.fungi-tiny.optimizer.lr", 2.0e-3, TRAINED | SHOWN | CONFIG),
         (

@@ -15,7 +15,7 @@ DATA = (
     "acquire_part",
     "curate_dataset",
     "assign_captions",
-    "generate_captions",
+    "judge_captions",
     "flatten_taxonomy",
     "create_model",
 )

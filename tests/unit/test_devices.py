@@ -55,6 +55,6 @@ def test_a_rule_that_asks_for_gpus_counts_them(rule):
         "adapt_model": script,
         "encode": script,
         "train_model": ROOT / "src/nicheclip/engine/processes.py",
-        "generate_captions": None,
+        "ask_captions": None,
     }[rule]
     assert counted is None or "check_gpus" in calls(counted)

@@ -444,7 +444,8 @@ def packages(script):
 def required_packages():
     """Name and range of every dependency of the project."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    optional = project["optional-dependencies"]["workflow"]
+    extras = ("workflow", "openai", "gates")
+    optional = [text for extra in extras for text in project["optional-dependencies"][extra]]
     return {re.split("[<>=]", text)[0]: text for text in [*project["dependencies"], *optional]}
 
 
@@ -467,8 +468,10 @@ def everything_behind(script):
 
 
 def test_what_is_found_by_name_is_behind_a_script():
-    names = {path.name for path in everything_behind(ROOT / "scripts/generate_captions.py")}
-    assert {"ollama.py", "template.py", "replay.py", "job.py"} <= names
+    names = {path.name for path in everything_behind(ROOT / "scripts/ask_captions.py")}
+    assert {"ollama.py", "openai.py", "job.py"} <= names
+    names = {path.name for path in everything_behind(ROOT / "scripts/judge_captions.py")}
+    assert {"template.py", "replay.py", "job.py"} <= names
     names = {path.name for path in everything_behind(ROOT / "scripts/judge.py")}
     assert {"zero_shot.py", "few_shot.py"} <= names and "loop.py" not in names
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from nicheclip.captions.cleaning import clean
 from nicheclip.captions.gates import Subject, identifier, judge
 from nicheclip.captions.mentions import ClassNames
-from nicheclip.captions.repeats import Repeats, normalised
+from nicheclip.captions.repeats import MANY, Repeats, normalised
 from nicheclip.captions.tokens import CONTEXT, count_tokens, truncated
 from nicheclip.config.captions import GateConfig
+from nicheclip.runtime.errors import InputError
 
 NAMES = ClassNames(
     {
@@ -196,7 +197,7 @@ def test_cleaning_is_done_in_one_go(raw, prompt):
         ("The model is overloaded, please try again later.", ["junk"]),
         ("502 Bad Gateway from the server named nginx.", ["junk"]),
         ("The request timed out after thirty long seconds.", ["junk"]),
-        ("<html> <body> Log in to the network first.", ["instruction", "junk"]),
+        ("<html> <body> Log in to the network first.", ["instruction", "junk", "markup"]),
         ('{"message": "The spores are out of memory today."}', ["incomplete", "junk"]),
         ("Traceback of a golden spore, most recent call last.", ["junk"]),
         ("A terror of golden spores lies on white ground.", []),
@@ -206,6 +207,98 @@ def test_cleaning_is_done_in_one_go(raw, prompt):
 )
 def test_verdicts(raw, expected):
     assert reasons(raw) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Golden <b>spores</b> lie scattered over white ground.", True),
+        ("Golden spores &amp; discs lie scattered over white ground.", True),
+        ("| spores | golden | scattered over white ground |.", True),
+        (r"Golden \textit{spores} lie scattered over white ground.", True),
+        ("Golden [spores](image) lie scattered over white ground.", True),
+        ("Golden spores, 3 < 5 mm & round, lie on white ground.", False),
+        ("Golden spores at $5 lie scattered over white ground.", False),
+        ("Golden spores (round | oval) lie on white ground.", False),
+    ],
+)
+def test_markup_that_is_left(text, found):
+    assert ("markup" in reasons(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[]", True),
+        ("None.", True),
+        ("N/A", True),
+        ("Nothing but golden spores lies on white ground.", False),
+    ],
+)
+def test_empty_lists(text, found):
+    assert ("empty_list" in reasons(text, min_words=1, complete_sentence=False)) == found
+
+
+def test_characters_that_no_caption_has():
+    assert reasons("Golden spores lie \x00 on the white ground.") == ["junk"]
+    assert reasons("Golden spores lie \u202e on the white ground.") == ["junk"]
+
+
+def test_the_class_name_is_there_or_not_as_asked():
+    absent = "Five round discs lie on the ground."
+    assert reasons(GOOD, class_name="require") == reasons(absent, class_name="forbid") == []
+    assert reasons(absent, class_name="require") == ["class_name"]
+    assert reasons(GOOD, class_name="forbid") == ["class_name"]
+
+
+def test_no_caption_names_a_class_of_a_benchmark():
+    benchmark = ClassNames({"a": ["fly agaric"], "b": ["rust"]})
+    subject = Subject("spore", "", "stop")
+    bad = judge("Spores of a Fly Agaric lie here.", subject, NAMES, GateConfig(), benchmark)
+    assert bad.reasons == ("benchmark_class: fly agaric",)
+    assert judge("Spores lie on rusty iron here.", subject, NAMES, GateConfig(), benchmark).accepted
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("Impact assessment of Prickly Acacia on crop health.", False),
+        ("A Jersey cow, renowned for its rich, creamy milk.", False),
+        ("This species is native to Asia and popular in trade.", False),
+        ("A Jersey cow, renowned for its milk, with a brown coat.", True),
+        ("A leaf with yellow patches and curled edges.", True),
+        ("A photo of a Jersey cow.", True),
+    ],
+)
+def test_texts_that_no_picture_shows(text, seen):
+    assert reasons(text) == []
+    assert reasons(text, visual="reject") == ([] if seen else ["not_visual"])
+    notes = judge(text, Subject("x", "", "stop"), NAMES, GateConfig(visual="note")).notes
+    assert any(note.startswith("not_visual") for note in notes) != seen
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        (GOOD, None),
+        ("Boletus edulis, Laccaria amethystina, Mycena haematopus.", None),
+        ("Ein roter Hut mit weißen Flecken steht im Gras.", "de"),
+        ("Un chapeau rouge avec des taches blanches sur l'herbe.", "fr"),
+        ("红色的菌盖上有白色斑点", "zh"),
+        ("ein Pilz.", None),
+    ],
+)
+def test_the_language(text, other):
+    pytest.importorskip("py3langid", reason="the extra `gates` is not installed")
+    wanted = ["language"] if other else []
+    found = reasons(text, language="en", min_words=1, complete_sentence=False)
+    assert [reason for reason in found if reason == "language"] == wanted
+
+
+def test_a_language_that_is_not_known_is_named():
+    pytest.importorskip("py3langid", reason="the extra `gates` is not installed")
+    with pytest.raises(InputError, match=r"gates\.language: 'xx' is not known; expected one of"):
+        reasons(GOOD, language="xx")
 
 
 def test_done_reason_must_be_stop():
@@ -283,6 +376,20 @@ def test_near_duplicates_by_word_trigrams():
     assert repeats.add("a b c d e x") == "near_duplicate: Jaccard 0.60"
     # shared 2 of 6: 0.33
     assert repeats.add("a b c d x y") is None
+
+
+def test_among_many_texts_minhash_finds_what_comparing_all_finds():
+    pytest.importorskip("datasketch", reason="the extra `gates` is not installed")
+    draw = random.Random(0)
+    words = [f"w{number}" for number in range(400)]
+    texts = [" ".join(draw.choices(words, k=20)) for _ in range(200)]
+    # every second text again, one of its last words changed: Jaccard 17/19 or 15/21
+    texts += [" ".join([*text.split()[:-2], "x", text.split()[-1]]) for text in texts[::2]]
+    config = GateConfig(near_duplicate=0.6)
+    exact, many = Repeats(config), Repeats(config, expected=MANY)
+    verdicts = [exact.add(text) for text in texts]
+    assert sum(verdict is not None for verdict in verdicts) == 100
+    assert [many.add(text) for text in texts] == verdicts
 
 
 @given(st.lists(st.sampled_from(["Big cow", "big  cow.", "calf", "CALF!", "bull"]), max_size=12))

@@ -1,6 +1,7 @@
 """What is said before the first job: what is missing here, whose results are replaced. No rules here."""
 
 from nicheclip.plan import last_run
+from nicheclip.plan.caption_estimates import estimates
 from nicheclip.plan.missing_data import missing_data
 from nicheclip.runtime import local_machine
 
@@ -12,7 +13,7 @@ def gpus_asked():
         "pretrain_backbone": "pretraining.{pretraining}.compute.gpus",
         "adapt_model": "adaptation.{job}.compute.gpus",
         "encode": "encoding.gpu",
-        "generate_captions": "captions.{captions}.backend, which starts a server,",
+        "ask_captions": "captions.{captions}.backend, which starts a server,",
     }
     return {
         keys[job.rule.name].format(**job.wildcards_dict): int(job.resources.gpu)
@@ -50,11 +51,11 @@ def missing_here():
     asked = gpus_asked()
     lines = local_machine.missing_gpus(asked, local_machine.gpus_here() if asked else 0)
     servers = {
-        f"captions.{name}.backend": "ollama"
+        f"captions.{name}.backend": captions.backend.program
         for name, captions in CONFIG.captions.items()
-        if captions.backend.starts_server
+        if captions.backend.program
         and any(
-            job.rule.name == "generate_captions" and job.wildcards.captions == name
+            job.rule.name == "ask_captions" and job.wildcards.captions == name
             for job in workflow.dag.needrun_jobs()
         )
     }
@@ -82,6 +83,9 @@ BEFORE_FIRST_JOB.append(look_around)
 if workflow.is_main_process:
     for line in missing_data(CONFIG, REGISTRY):
         print(line, file=sys.stderr)
+    if workflow.output_settings.dryrun:
+        for line in estimates(PLAN, Path("results")):
+            print(line, file=sys.stderr)
     if note := last_run.replaced(last_run.read_origins(), ORIGINS, Path("results")):
         print(note, file=sys.stderr)
     if by_hand := PLAN.by_hand():

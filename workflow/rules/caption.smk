@@ -1,23 +1,25 @@
 """Captions: a backend's replies, judged by the gates and shared out over the splits.
 
 Inputs:  results/acquire/<dataset>/{catalog,classes}.parquet, the prompt or captions file
-Outputs: results/captions/<captions>/captions.parquet, manifest.json,
+Outputs: results/captions/<captions>/replies/<part>.parquet: what a server said,
+         results/captions/<captions>/captions.parquet, manifest.json,
          results/texts/<dataset>/<split>.arrow: the caption of each image, in their order
-The cache of replies (cache.jsonl beside them) is no output: a killed job goes on from it.
+Only asking needs a server; gates are changed without one. The caches of replies (cache/<part>.jsonl)
+are no output: a killed job goes on from them. Tries, limits and prices are no params.
 """
 
 
-rule generate_captions:
+rule ask_captions:
     input:
         catalog=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/catalog.parquet",
         classes=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/classes.parquet",
         splits=lambda w: PLAN.split_files(CONFIG.captions[w.captions].dataset),
-        source=lambda w: PLAN.caption_source(w.captions),
+        source=lambda w: PLAN.caption_sources(w.captions),
     output:
-        captions="results/captions/{captions}/captions.parquet",
-        manifest="results/captions/{captions}/manifest.json",
+        replies="results/captions/{captions}/replies/{part}.parquet",
+        manifest="results/captions/{captions}/replies/{part}.json",
     log:
-        "results/logs/captions/{captions}.log",
+        "results/logs/captions/{captions}/{part}.log",
     conda:
         "../../envs/caption.yaml"
     resources:
@@ -28,17 +30,50 @@ rule generate_captions:
         gpu=lambda w: int(CONFIG.captions[w.captions].backend.starts_server),
         nodes=1,
     params:
-        config=lambda w: settings(CONFIG.captions[w.captions]),
+        config=lambda w: in_order(CONFIG.captions[w.captions].asked()),
         seed=CONFIG.seed,
         prompts=str(PLAN.registry / "prompts"),
-        cache="results/captions/{captions}/cache.jsonl",
+        cache="results/captions/{captions}/cache/{part}.jsonl",
         code=lambda w: code(
-            "generate_captions.py", CONFIG.captions[w.captions].backend.module
+            "ask_captions.py", CONFIG.captions[w.captions].backend.module
         ),
     message:
-        "Generating the captions {wildcards.captions}"
+        "Asking for the captions {wildcards.captions}, part {wildcards.part}"
     script:
-        "../../scripts/generate_captions.py"
+        "../../scripts/ask_captions.py"
+
+
+rule judge_captions:
+    input:
+        catalog=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/catalog.parquet",
+        classes=lambda w: f"results/acquire/{CONFIG.captions[w.captions].dataset}/classes.parquet",
+        source=lambda w: PLAN.caption_sources(w.captions),
+        replies=lambda w: PLAN.replies(w.captions),
+        forbidden=lambda w: [
+            f"results/acquire/{dataset}/classes.parquet"
+            for dataset in CONFIG.captions[w.captions].gates.forbidden_classes
+        ],
+    output:
+        captions="results/captions/{captions}/captions.parquet",
+        manifest="results/captions/{captions}/manifest.json",
+    log:
+        "results/logs/captions/{captions}.log",
+    conda:
+        "../../envs/caption.yaml"
+    resources:
+        mem_mb=memory(4000, 20),
+        runtime=minutes(60, 0.1),
+    params:
+        config=lambda w: in_order(CONFIG.captions[w.captions].judged()),
+        seed=CONFIG.seed,
+        prompts=str(PLAN.registry / "prompts"),
+        code=lambda w: code(
+            "judge_captions.py", *CONFIG.captions[w.captions].local_modules
+        ),
+    message:
+        "Judging the captions {wildcards.captions}"
+    script:
+        "../../scripts/judge_captions.py"
 
 
 rule assign_captions:

@@ -17,7 +17,7 @@ rule taxonomy:
 
 rule captions:
     input:
-        expand(rules.generate_captions.output.captions, captions=CONFIG.captions),
+        expand(rules.judge_captions.output.captions, captions=CONFIG.captions),
     localrule: True
 
 

@@ -1,11 +1,9 @@
-"""What a caption backend is: requests in, replies out."""
+"""Requests for texts, and replies; what a backend that needs no server is."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol
 
-from nicheclip.captions.prompts import Prompt
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 
@@ -25,30 +23,33 @@ def storable(text: str) -> str:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who makes the texts; recorded with every caption and part of the cache key."""
+    """Who makes the texts; recorded with every caption."""
 
     model: str
+    """With the backend's kind before a colon."""
     digest: str
-    """Of the model, or of the file that the texts come from."""
+    """Of the model, or of the file that the texts come from; part of the cache key."""
     server: str
     """Version of the server; "" where there is none."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One text to be made."""
+    """One reply to be made."""
 
     class_id: str
     image_id: str | None
     """None for a caption of the class."""
     sample: int
-    """Number of the text among those of the same class or image, from 0."""
+    """Number of the request among those of the same class or image, from 0."""
     prompt: str
     """Rendered; "" for backends that need none."""
     image: bytes | None
     """The encoded image, for vision models."""
     seed: int
     """Of the whole caption set."""
+    variants: int = 1
+    """Captions that the reply should hold."""
 
 
 @dataclass(frozen=True)
@@ -65,67 +66,23 @@ class Reply:
     """The sampling options that were sent, as JSON with sorted keys; the seed is the attempt's."""
     thought: int = 0
     """Characters of thinking that came beside the text, in a field of its own."""
+    tokens_in: int = 0
+    """Of the request, as the server counts them; 0 where it does not say."""
+    tokens_out: int = 0
 
 
 class Backend(Protocol):
-    """A source of texts; enter it before use. ``generate`` is called from several threads."""
+    """A source of texts that needs no server."""
 
     @property
     def identity(self) -> Identity:
-        """Known once the backend is entered."""
-
-    @property
-    def concurrency(self) -> int:
-        """How many requests may be under way at once."""
-
-    @property
-    def costly(self) -> bool:
-        """Replies are worth a cache."""
+        """Who makes the texts."""
 
     def available(self, class_id: str, image_id: str | None, asked: int) -> int:
-        """How many of the ``asked`` samples of a class or image the backend can give."""
-
-    def options(self, request: Request) -> str:
-        """The options of the first attempt at ``request``, as JSON with sorted keys."""
+        """How many of the ``asked`` samples of a class or image it can give."""
 
     def generate(self, request: Request) -> Reply:
-        """The reply to ``request``.
-
-        Raises:
-            BackendUnavailable: no reply can be had; the job ends.
-        """
-
-    def cancel(self) -> None:
-        """Make ``generate`` give up instead of trying again."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
-
-class LocalBackend:
-    """Base of backends that read their texts from a file: nothing to open, nothing to wait for."""
-
-    concurrency = 1
-    costly = False
-
-    def options(self, request: Request) -> str:
-        """No options."""
-        return "{}"
-
-    def cancel(self) -> None:
-        """Nothing is ever tried again."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
+        """The reply to ``request``."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +102,7 @@ class BackendSetting:
 
 @dataclass(frozen=True)
 class OpenedBackend:
-    """A backend, the prompt that its requests carry, and input that it cannot use."""
+    """A backend, and input that it cannot use."""
 
     backend: Backend
-    prompt: Prompt | None = None
     dropped: list[Dropped] = field(default_factory=list)

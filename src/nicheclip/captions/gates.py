@@ -6,9 +6,12 @@ Each reason begins with a short fixed identifier; a detail may follow after a co
 import re
 from dataclasses import dataclass, replace
 
+from nicheclip.captions.answers import DECLINED
 from nicheclip.captions.cleaning import THINK_MARK, Cleaned, clean
+from nicheclip.captions.language import other_language
 from nicheclip.captions.mentions import ClassNames
 from nicheclip.captions.tokens import count_tokens
+from nicheclip.captions.visual import not_visual
 from nicheclip.config.captions import GateConfig
 
 ENDINGS = (".", "!", '"', "”", "’", "'", "»")
@@ -30,10 +33,25 @@ _INSTRUCTION = re.compile(
 )
 # what stands where a caption should: a server's error, a page, JSON, characters that were lost
 _JUNK = re.compile(
-    r"\?|https?:|\bwww\.|\berror|\btraceback\b|<(?:!doctype|html|body)\b|^[{\[]\s*[\"{]|\ufffd"
+    r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+    r"|\?|https?:|\bwww\.|\berror|\btraceback\b|<(?:!doctype|html|body)\b|^[{\[]\s*[\"{]|\ufffd"
     r"|\bbad gateway\b|\bgateway time-?out\b|\bservice (?:is )?unavailable\b|\btoo many requests\b"
     r"|\brate limit|\btimed out\b|\btry again (?:later|in)\b"
     r"|\b(?:server|model) is (?:busy|overloaded)",
+    re.IGNORECASE,
+)
+
+
+PRESENT, ABSENT = "class_name_present", "class_name_absent"
+
+NO_CLASSES = ClassNames({})
+
+EMPTY_LIST_WORDS = re.compile(r"(?:\[\s*\]|\{\s*\}|none|null|n/?a|nil|nothing)\.?", re.IGNORECASE)
+
+# what is left of a page, a table, a formula or a program once the usual marks are gone
+_MARKUP = re.compile(
+    r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>|&(?:[a-z]{2,8}|#\d+);|\|.*\||\\[a-z]+\{|\$[^$]+\$"
+    r"|\]\(|==+|~~|\{\{|\}\}",
     re.IGNORECASE,
 )
 
@@ -75,16 +93,35 @@ def identifier(reason: str) -> str:
     return reason.partition(":")[0]
 
 
-def judge(raw: str, subject: Subject, names: ClassNames, config: GateConfig) -> Judgement:
-    """Clean the reply ``raw`` and hold it against every gate that needs no other reply."""
+def judge(
+    raw: str,
+    subject: Subject,
+    names: ClassNames,
+    config: GateConfig,
+    benchmark: ClassNames = NO_CLASSES,
+) -> Judgement:
+    """Clean the reply ``raw`` and hold it against every gate that needs no other reply.
+
+    Args:
+        raw: what the model wrote.
+        subject: what it was asked for.
+        names: of the data set's classes.
+        config: the gates.
+        benchmark: classes that no caption may name.
+    """
     cleaned = clean(raw, subject.prompt)
     if not cleaned.text:
         reason = f"empty: done_reason {subject.done_reason or 'missing'}"
         if subject.thought or THINK_MARK.search(raw):
             reason = f"{ONLY_THINKING}: done_reason {subject.done_reason or 'missing'}"
+        if subject.done_reason.startswith(DECLINED):
+            reason = subject.done_reason
         return Judgement("", (reason,), cleaned.notes)
     others, notes = _mentions(cleaned.text, subject.class_id, names)
     reasons = [*_form(cleaned, subject.done_reason, config), *_content(cleaned, config)]
+    reasons += _names(cleaned.text, notes[0] == PRESENT, benchmark, config)
+    if config.visual != "off" and (why := not_visual(cleaned.text)):
+        (reasons if config.visual == "reject" else notes).append(f"not_visual: {why}")
     if others and config.other_class == "reject":
         reasons.append(f"other_class: {', '.join(others)}")
     elif others:
@@ -115,6 +152,7 @@ def _form(cleaned: Cleaned, done_reason: str, config: GateConfig) -> list[str]:
 def _content(cleaned: Cleaned, config: GateConfig) -> list[str]:
     """A description, or talk about the task?"""
     patterns = [("refusal", _REFUSAL), ("instruction", _INSTRUCTION), ("junk", _JUNK)]
+    patterns.append(("markup", _MARKUP))
     patterns += [("forbidden", re.compile(p, re.IGNORECASE)) for p in config.forbidden]
     reasons = [
         f"{name}: {match[0]}"
@@ -123,6 +161,22 @@ def _content(cleaned: Cleaned, config: GateConfig) -> list[str]:
     ]
     if cleaned.several:
         reasons.append("several: a list instead of one caption")
+    if EMPTY_LIST_WORDS.fullmatch(cleaned.text):
+        reasons.append(f"empty_list: {cleaned.text}")
+    if config.language and (other := other_language(cleaned.text, config.language)):
+        reasons.append(f"language: {other}")
+    return reasons
+
+
+def _names(text: str, present: bool, benchmark: ClassNames, config: GateConfig) -> list[str]:
+    """The class's own name as it is wanted, and no class of a benchmark?"""
+    reasons = []
+    if config.class_name == "require" and not present:
+        reasons.append("class_name: it does not name its class")
+    if config.class_name == "forbid" and present:
+        reasons.append("class_name: it names its class")
+    if found := benchmark.mentioned(text):
+        reasons.append(f"benchmark_class: {', '.join(dict.fromkeys(name for name, _ in found))}")
     return reasons
 
 
@@ -131,4 +185,4 @@ def _mentions(text: str, class_id: str, names: ClassNames) -> tuple[list[str], l
     mentioned = names.mentioned(text)
     present = any(class_id in owners for _, owners in mentioned)
     others = dict.fromkeys(name for name, owners in mentioned if class_id not in owners)
-    return list(others), ["class_name_present" if present else "class_name_absent"]
+    return list(others), [PRESENT if present else ABSENT]

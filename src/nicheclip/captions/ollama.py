@@ -1,8 +1,7 @@
-"""Captions from a model behind an ollama server."""
+"""A model behind an ollama server."""
 
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Self
@@ -11,28 +10,14 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import ollama
 
-from nicheclip.captions.backend import (
-    BackendSetting,
-    BackendUnavailable,
-    Identity,
-    OpenedBackend,
-    Reply,
-    Request,
-    storable,
-)
+from nicheclip.captions.backend import BackendUnavailable, Identity, Reply, Request, storable
 from nicheclip.captions.ollama_process import server_version, start_server
-from nicheclip.captions.prompts import Prompt, load
-from nicheclip.config.captions import OllamaBackend as OllamaConfig
+from nicheclip.captions.prompts import answer_schema
+from nicheclip.captions.transport import Broken, Busy, Declined, Refused, brief, unavailable
+from nicheclip.config.llm_backends import OllamaBackend as OllamaConfig
 from nicheclip.runtime.errors import InputError
 
-LONGEST_WAIT = 30.0
-SEED_STRIDE = 1_000_003
-"""Between the seeds of two attempts: more than the samples that anybody asks for."""
-
-BUSY = 429
-
-MOST_SAID = 200
-"""Characters of what a server says that are repeated in an error."""
+BUSY = (429, 503)
 
 MOST_ANSWERED = 32 << 20
 """Bytes of one answer: a stream without a line end is held in memory until its end."""
@@ -43,30 +28,30 @@ NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
 OTHER_SHAPE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 
 
-class OllamaBackend:
+class OllamaTransport:
     """Replies of ``config.model``; every sampling option is sent with every request."""
 
-    costly = True
+    advice = (
+        "Start it with `ollama serve`, correct backend.host, or set it to null to start one for "
+        "the job."
+    )
 
-    def __init__(self, config: OllamaConfig, *, vision: bool, first_wait: float = 1.0) -> None:
-        """Name the model; entering the backend finds it.
+    def __init__(self, config: OllamaConfig, *, vision: bool) -> None:
+        """Name the model; entering the transport finds it.
 
         Args:
-            config: server, model, options, retries.
+            config: server, model, options.
             vision: requests will carry images.
-            first_wait: seconds before the second attempt; each further wait is twice as long.
         """
         self._config = config
         self._vision = vision
-        self._first_wait = first_wait
-        self._cancelled = threading.Event()
         self._open = contextlib.ExitStack()
         self._think: bool | None = None
 
     @property
-    def concurrency(self) -> int:
-        """As configured."""
-        return self._config.concurrency
+    def name(self) -> str:
+        """With its URL."""
+        return f"the ollama server at {self._url}"
 
     @property
     def identity(self) -> Identity:
@@ -100,65 +85,54 @@ class OllamaBackend:
                 )
                 opening.callback(self._client.close)
                 version = server_version(self._url, timeout=timeout, trust_env=not own)
-                self._identity = Identity(self._config.model, self._digest(), storable(version))
+                model = f"ollama:{self._config.model}"
+                self._identity = Identity(model, self._digest(), storable(version))
                 capabilities = self._client.show(self._config.model).capabilities or []
             except InputError:
                 raise
             except (ollama.ResponseError, *NO_ANSWER, *OTHER_SHAPE) as error:
-                raise self._unavailable(error) from error
+                raise BackendUnavailable(unavailable(self, self._said(error))) from error
             self._check(capabilities)
             self._open = opening.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._cancelled.set()
         self._open.close()
 
-    def cancel(self) -> None:
-        """No further attempts; requests under way end by themselves."""
-        self._cancelled.set()
+    def options(self, seed: int) -> dict[str, Any]:
+        """The configured options with a seed of their own."""
+        options = self._config.options.model_dump()
+        return {**options, "seed": (options["seed"] + seed) % 2**31}
 
-    def available(self, class_id: str, image_id: str | None, asked: int) -> int:
-        """As many as asked for."""
-        return asked
+    def ask(self, request: Request, seed: int, seconds: float) -> Reply:
+        """One reply; see ``Transport``."""
+        try:
+            return self._stream(request, self.options(seed), seconds)
+        except ollama.ResponseError as error:
+            said = self._said(error)
+            if error.status_code in BUSY:
+                raise Busy(said) from error
+            if error.status_code in (401, 403, 404):
+                raise Refused(said) from error
+            if 400 <= error.status_code < 500:
+                raise Declined(said) from error
+            raise Broken(said) from error
+        except (*NO_ANSWER, *OTHER_SHAPE) as error:
+            raise Broken(self._said(error)) from error
 
-    def options(self, request: Request) -> str:
-        """The options of the first attempt."""
-        return json.dumps(self._options(request, attempt=0), sort_keys=True)
+    def _stream(self, request: Request, options: dict[str, Any], seconds: float) -> Reply:
+        """Stream one reply: an error in mid-stream is then seen, and so is the time that it takes.
 
-    def generate(self, request: Request) -> Reply:
-        """One reply, after as many as ``config.attempts`` tries with growing waits between them.
-
-        Raises:
-            BackendUnavailable: no try succeeded, or the server has no such model.
-            InputError: the server refuses the request.
+        The server answers 200 before a stream fails, and the client's time-out is one of silence.
         """
-        if not request.prompt.strip():  # the server would only load the model and say "load"
-            raise InputError(f"captions: the prompt for {request.class_id!r} is empty.")
-        for attempt in range(self._config.attempts):
-            try:
-                return self._ask(request, attempt)
-            except ollama.ResponseError as error:
-                if 400 <= error.status_code < 500 and error.status_code != BUSY:
-                    raise self._unavailable(error) from error
-                failure: Exception = error
-            except (*NO_ANSWER, *OTHER_SHAPE) as error:
-                failure = error
-            last = attempt + 1 == self._config.attempts
-            if last or self._cancelled.wait(min(self._first_wait * 2**attempt, LONGEST_WAIT)):
-                break
-        raise self._unavailable(failure, tries=attempt + 1) from failure
-
-    def _ask(self, request: Request, attempt: int) -> Reply:
-        """Stream one reply: an error in mid-stream is then seen, since the server answers 200
-        before a stream fails."""
-        options = self._options(request, attempt)
+        deadline = time.monotonic() + seconds
         pieces: list[str] = []
         thought = 0
         stream = self._client.generate(
             model=self._config.model,
             prompt=request.prompt,
             images=[request.image] if request.image else None,
+            format=answer_schema(request.variants) if request.variants > 1 else None,
             options=options,
             think=self._think,
             stream=True,
@@ -176,7 +150,11 @@ class OllamaBackend:
                         server=self.identity.server,
                         options=json.dumps(options, sort_keys=True),
                         thought=thought,
+                        tokens_in=part.prompt_eval_count or 0,
+                        tokens_out=part.eval_count or 0,
                     )
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout(f"no end after {seconds:g} s")
         raise httpx.RemoteProtocolError("the reply broke off")
 
     def _bound(self, answer: httpx.Response) -> None:
@@ -191,11 +169,6 @@ class OllamaBackend:
         assert isinstance(answer.stream, httpx.SyncByteStream)
         answer.stream = _BoundedStream(answer.stream, self._config.timeout_seconds)
 
-    def _options(self, request: Request, attempt: int) -> dict[str, Any]:
-        options = self._config.options.model_dump()
-        seed = options["seed"] + request.seed + request.sample + SEED_STRIDE * attempt
-        return {**options, "seed": seed % 2**31}
-
     def _digest(self) -> str:
         """The model's sha256, which only the list of models gives."""
         wanted = self._config.model
@@ -203,7 +176,7 @@ class OllamaBackend:
         for model in models:
             if model.model in (wanted, f"{wanted}:latest") and model.digest:
                 return storable(model.digest)
-        known = _brief(", ".join(sorted(str(model.model) for model in models)) or "none")
+        known = brief(", ".join(sorted(str(model.model) for model in models)) or "none")
         raise BackendUnavailable(
             f"captions: the ollama server at {self._url} has no model {wanted!r} (it has: "
             f"{known}). Fetch it with `ollama pull {wanted}`."
@@ -219,26 +192,16 @@ class OllamaBackend:
         if "thinking" in capabilities:
             self._think = False
 
-    def _unavailable(self, error: Exception, tries: int = 1) -> BackendUnavailable:
+    def _said(self, error: Exception) -> str:
         if isinstance(error, ollama.ResponseError):
             if error.status_code == 404:
-                return BackendUnavailable(
-                    f"captions: the ollama server at {self._url} says: {_brief(error.error)}. "
-                    f"Fetch the model with `ollama pull {self._config.model}`."
-                )
-            what = f"answers {error.status_code}: {_brief(error.error)}"
-        elif isinstance(error, httpx.TimeoutException):
-            what = f"did not finish within {self._config.timeout_seconds:g} s ({error})"
-        elif isinstance(error, NO_ANSWER):
-            what = f"cannot be used ({type(error).__name__}: {_brief(error)})"
-        else:
-            what = f"answers, but not as ollama does ({_brief(error)})"
-        return BackendUnavailable(
-            f"captions: the ollama server at {self._url} {what}; {tries} "
-            f"{'tries' if tries > 1 else 'try'}. Start it with `ollama serve`, correct "
-            "backend.host, or set it to null to start one for the job; captions that are finished "
-            "are kept."
-        )
+                return f"says: {brief(error.error)}. `ollama pull {self._config.model}` fetches it"
+            return f"answers {error.status_code}: {brief(error.error)}"
+        if isinstance(error, httpx.TimeoutException):
+            return f"did not finish within {self._config.timeout_seconds:g} s ({error})"
+        if isinstance(error, NO_ANSWER):
+            return f"cannot be used ({type(error).__name__}: {brief(error)})"
+        return f"answers, but not as ollama does ({brief(error)})"
 
 
 class _BoundedStream(httpx.SyncByteStream):
@@ -281,13 +244,6 @@ def _url(host: str) -> str:
     return parts.geturl().rstrip("/")
 
 
-def _brief(said: object) -> str:
-    """What a server or a library says, in a line that a log can hold."""
-    text = storable(" ".join(str(said).split()))
-    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
-
-
-def open_backend(config: OllamaConfig, setting: BackendSetting) -> OpenedBackend:
-    """The backend with its prompt; raises InputError where there is no such prompt."""
-    prompt = load(setting.prompts, config.prompt, Prompt)
-    return OpenedBackend(OllamaBackend(config, vision=setting.per == "image"), prompt)
+def open_transport(config: OllamaConfig, *, vision: bool) -> OllamaTransport:
+    """The server of a caption set; ``vision``: requests will carry images."""
+    return OllamaTransport(config, vision=vision)

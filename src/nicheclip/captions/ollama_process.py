@@ -1,26 +1,17 @@
-"""An ollama server of the job's own, on a free port, ended with the job."""
+"""An ollama server of the job's own."""
 
 import contextlib
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from types import FrameType
 
 import httpx
 
 from nicheclip.captions.backend import BackendUnavailable
+from nicheclip.captions.server_process import free_port, serving
 
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
-LOG_LINES = 10
 MOST_ANSWERED = 1 << 16
 """Bytes in which a version must be said."""
 
@@ -29,8 +20,7 @@ MOST_ANSWERED = 1 << 16
 def start_server(*, parallel: int, start_seconds: float = START_SECONDS) -> Iterator[str]:
     """Run ``ollama serve`` for the length of the block; yields its URL.
 
-    Models are looked for where ollama always looks (`OLLAMA_MODELS`). The server and its children
-    are stopped at the end of the block and also on SIGTERM, after which the job exits.
+    Models are looked for where ollama always looks (`OLLAMA_MODELS`).
 
     Args:
         parallel: requests that the server works on at once (`OLLAMA_NUM_PARALLEL`).
@@ -45,28 +35,25 @@ def start_server(*, parallel: int, start_seconds: float = START_SECONDS) -> Iter
             "captions: the program `ollama` is not on the PATH. Install it "
             "(https://ollama.com/download), or set backend.host to the URL of a running server."
         )
-    url = f"http://127.0.0.1:{_free_port()}"
-    with tempfile.TemporaryDirectory(prefix="nicheclip-ollama-") as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [program, "serve"],
-                env={
-                    **os.environ,
-                    "OLLAMA_HOST": url.removeprefix("http://"),
-                    "OLLAMA_NUM_PARALLEL": str(parallel),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # a process group, so that its children end with it
-            )
-        try:
-            with _stopped_on_sigterm(process):
-                _wait_until_up(process, url, log, start_seconds)
-                yield url
-        finally:
-            _stop(process)
+    url = f"http://127.0.0.1:{free_port()}"
+
+    def is_up() -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            server_version(url, timeout=2.0, trust_env=False)
+            return True
+        return False
+
+    with serving(
+        [program, "serve"],
+        environment={
+            "OLLAMA_HOST": url.removeprefix("http://"),
+            "OLLAMA_NUM_PARALLEL": str(parallel),
+        },
+        name=f"`ollama serve` on {url}",
+        is_up=is_up,
+        start_seconds=start_seconds,
+    ):
+        yield url
 
 
 def server_version(url: str, *, timeout: float, trust_env: bool = True) -> str:
@@ -89,56 +76,3 @@ def server_version(url: str, *, timeout: float, trust_env: bool = True) -> str:
         return version
     except (ValueError, KeyError, TypeError, RecursionError):
         raise httpx.DecodingError(f"{url}/api/version: no version in the answer") from None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_up(
-    process: subprocess.Popen[bytes], url: str, log: Path, start_seconds: float
-) -> None:
-    deadline = time.monotonic() + start_seconds
-    while True:
-        with contextlib.suppress(httpx.HTTPError):
-            server_version(url, timeout=2.0, trust_env=False)
-            return
-        ended = process.poll()
-        if ended is not None or time.monotonic() > deadline:
-            what = f"ended with status {ended}" if ended is not None else "does not answer"
-            lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-            raise BackendUnavailable(
-                f"captions: `ollama serve` on {url} {what} (waited up to {start_seconds:g} s). "
-                "Its last lines:\n  " + "\n  ".join(lines)
-            )
-        time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def _stopped_on_sigterm(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """On SIGTERM stop the server at once and leave the block; only a main thread can listen."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _: FrameType | None) -> None:
-        _stop(process)
-        raise SystemExit(128 + number)
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process group: politely, then for certain."""
-    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, None)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=seconds)
-            break

@@ -5,9 +5,9 @@ It also holds zero-shot templates, which the evaluation reads.
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.yaml_file import read_yaml
@@ -19,6 +19,8 @@ _SLOT = re.compile(r"\{([^{}]*)\}")
 
 #: slots that any class fills: display name and the bare names of three text types
 CLASS_SLOTS = ("class", "sci", "com", "taxon")
+#: the slot that another class fills
+RIVAL = "rival"
 
 
 def slots(text: str) -> tuple[str, ...]:
@@ -40,19 +42,72 @@ class PromptFile(ConfigModel):
     """Where the texts come from."""
 
 
+class Variable(ConfigModel):
+    """What fills a slot of a prompt beside the names of the class."""
+
+    of: Literal["dataset", "class"]
+    """One value for the data set (`backend.variables`), or one for each class
+    (a column of `backend.class_variables`)."""
+    type: Literal["text", "number", "list", "choice"] = "text"
+    """A list is written with commas and a last "and"; a choice is one of `choices`."""
+    about: NonEmpty
+    """What belongs there."""
+    choices: list[NonEmpty] = Field(default=[])
+    default: str | None = None
+    """Where nothing is given; without it the value is required."""
+
+    @model_validator(mode="after")
+    def _choices_of_a_choice(self) -> "Variable":
+        if (self.type == "choice") != bool(self.choices):
+            raise ValueError("choices belong to type: choice, which needs some")
+        return self
+
+
 class Prompt(PromptFile):
-    """A prompt for a language model; the slots are `{class}`, `{sci}`, `{com}`, `{taxon}`."""
+    """Questions to a language model.
+
+    The slots are `{class}`, `{sci}`, `{com}`, `{taxon}`, `{rival}` (the name of another class, with
+    each sample the next one) and those of `variables`.
+    """
 
     kind: Literal["prompt"]
-    prompt: NonEmpty
+    prompt: NonEmpty | None = None
+    prompts: list[NonEmpty] = Field(default=[])
+    """Several questions: the samples of a class ask one after the other."""
+    variables: dict[str, Variable] = Field(default={})
+    variants: Annotated[int, Field(ge=1)] = 1
+    """Captions that one reply holds; above 1 it is JSON, by the schema of ``answer_schema``."""
 
-    @field_validator("prompt")
-    @classmethod
-    def _known_slots(cls, prompt: str) -> str:
-        for slot in slots(prompt):
-            if slot not in CLASS_SLOTS:
-                raise ValueError(f"unknown slot {{{slot}}}; valid: {', '.join(CLASS_SLOTS)}")
-        return " ".join(prompt.split())
+    @property
+    def questions(self) -> list[str]:
+        """All questions, on one line each."""
+        return [" ".join(text.split()) for text in ([self.prompt] if self.prompt else self.prompts)]
+
+    @model_validator(mode="after")
+    def _slots_are_known(self) -> "Prompt":
+        if bool(self.prompt) == bool(self.prompts):
+            raise ValueError("expected either prompt or prompts")
+        if clash := sorted(self.variables.keys() & {*CLASS_SLOTS, RIVAL}):
+            raise ValueError(f"variables: {clash[0]} is filled from the classes; rename it")
+        valid = [*CLASS_SLOTS, RIVAL, *self.variables]
+        used = {slot for question in self.questions for slot in slots(question)}
+        if unknown := sorted(used - {*valid}):
+            raise ValueError(f"unknown slot {{{unknown[0]}}}; valid: {', '.join(valid)}")
+        if idle := sorted(self.variables.keys() - used):
+            raise ValueError(f"variables: no question has the slot {{{idle[0]}}}")
+        return self
+
+
+def answer_schema(variants: int) -> dict[str, Any]:
+    """The JSON schema of a reply that holds ``variants`` captions."""
+    texts: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+    texts |= {"minItems": variants, "maxItems": variants}
+    return {
+        "type": "object",
+        "properties": {"captions": texts},
+        "required": ["captions"],
+        "additionalProperties": False,
+    }
 
 
 Fillers = dict[str, Annotated[list[str], Field(min_length=1)]]

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from nicheclip.captions.backend import (
     BackendSetting,
     Identity,
-    LocalBackend,
     OpenedBackend,
     Reply,
     Request,
@@ -25,7 +24,7 @@ from nicheclip.runtime.paths import expand_path, read_text
 from nicheclip.schemas import reading_parquet
 
 
-class ReplayBackend(LocalBackend):
+class ReplayBackend:
     """Gives the texts of each class or image in the order of the file.
 
     A `done_reason` column is passed on to the gates; without one the texts count as finished.
@@ -82,7 +81,7 @@ class ReplayBackend(LocalBackend):
             model=self.identity.model,
             digest=self.identity.digest,
             server="",
-            options=self.options(request),
+            options="{}",
         )
 
 

@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
-from nicheclip.captions.backend import Reply, Request
+from nicheclip.captions.backend import Request
 from nicheclip.captions.gates import ONLY_THINKING, Judgement, identifier
 from nicheclip.runtime.errors import InputError
 
@@ -20,7 +21,7 @@ ADVICE_ON_THINKING = (
 )
 
 
-def warn_of_thoughts(judgements: list[Judgement]) -> None:
+def warn_of_thoughts(judgements: Sequence[Judgement]) -> None:
     """Say in the log how many replies are only thinking, and what to change."""
     found = Counter(identifier(r) for judgement in judgements for r in judgement.reasons)
     if thoughts := found[ONLY_THINKING]:
@@ -30,11 +31,11 @@ def warn_of_thoughts(judgements: list[Judgement]) -> None:
         )
 
 
-def check_every_class(pairs: list[tuple[Request, Reply]], judgements: list[Judgement]) -> None:
+def check_every_class(requests: Sequence[Request], judgements: Sequence[Judgement]) -> None:
     """A class whose every text was rejected stops the job, with the reasons."""
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
     served = set()
-    for (request, _), judgement in zip(pairs, judgements, strict=True):
+    for request, judgement in zip(requests, judgements, strict=True):
         reasons[request.class_id].update(identifier(reason) for reason in judgement.reasons)
         if judgement.accepted:
             served.add(request.class_id)

@@ -6,7 +6,6 @@ from pathlib import Path
 from nicheclip.captions.backend import (
     BackendSetting,
     Identity,
-    LocalBackend,
     OpenedBackend,
     Reply,
     Request,
@@ -20,7 +19,7 @@ from nicheclip.runtime.seeding import stable_hash
 FEISTEL_ROUNDS = 4
 
 
-class TemplateBackend(LocalBackend):
+class TemplateBackend:
     """Each sample is another place in a class's space of (pattern, fillers), shuffled by the seed.
 
     A class that the grammar does not name uses the shared fillers and its own names.
@@ -71,7 +70,7 @@ class TemplateBackend(LocalBackend):
             model=self.identity.model,
             digest=self.identity.digest,
             server="",
-            options=self.options(request),
+            options="{}",
         )
 
     def _fillers_of(self, class_id: str, names: dict[str, str], path: Path) -> dict[str, list[str]]:

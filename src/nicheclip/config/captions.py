@@ -2,40 +2,21 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel, GridModel
+from nicheclip.config.llm_backends import (
+    Backend,
+    LlmBackend,
+    OllamaBackend,
+    OpenaiBackend,
+)
 from nicheclip.runtime.paths import expand_path
 
 
-class _Backend(ConfigModel):
-    """What all kinds of backends answer."""
-
-    kind: str
-
-    @property
-    def starts_server(self) -> bool:
-        """Whether the job runs an LLM of its own, and so needs a GPU and its memory."""
-        return False
-
-    def source(self, prompts: Path) -> Path:
-        """The file that the texts come from or are asked by.
-
-        Args:
-            prompts: the folder of the registry's prompts.
-        """
-        raise NotImplementedError
-
-    @property
-    def module(self) -> str:
-        """The module of the library that is this backend."""
-        return f"nicheclip.captions.{self.kind}"
-
-
-class TemplateBackend(_Backend):
+class TemplateBackend(Backend):
     """A grammar over class attributes; offline."""
 
     kind: Literal["template"]
@@ -47,66 +28,7 @@ class TemplateBackend(_Backend):
         return prompts / f"{self.grammar}.yaml"
 
 
-class OllamaOptions(ConfigModel):
-    """Sampling options, always sent: the server's own defaults differ between versions."""
-
-    temperature: Annotated[float, Field(ge=0)] = 0.9
-    top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
-    top_k: Annotated[int, Field(ge=1)] = 40
-    num_predict: Annotated[int, Field(ge=1)] = 120
-    """Most tokens of a reply; without it a model may run on for ever. The thoughts of a model that
-    thinks count as well."""
-    num_ctx: Annotated[int, Field(ge=128)] = 4096
-    seed: int = 0
-    """Base seed; each sample and each attempt adds to it."""
-
-
-class OllamaBackend(_Backend):
-    """A model behind an ollama server."""
-
-    kind: Literal["ollama"]
-    model: str
-    """As in `ollama list`, for example `llama3.2:3b`."""
-    prompt: str
-    """Name of a file in `workflow/registry/prompts/`."""
-    host: str | None = None
-    """URL of a running server. Null starts one for the job on a free port (`ollama serve`)."""
-    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
-    """For one reply."""
-    attempts: Annotated[int, Field(ge=1)] = 4
-    """Tries for one caption before the job gives up (server trouble), with growing waits."""
-    concurrency: Annotated[int, Field(ge=1)] = 4
-    """Requests under way at once; give the server `OLLAMA_NUM_PARALLEL` to match."""
-    options: OllamaOptions = OllamaOptions()
-
-    @field_validator("host")
-    @classmethod
-    def _host_is_a_url(cls, host: str | None) -> str | None:
-        expected = "expected the URL of a server, for example http://localhost:11434, or null"
-        if host is None:
-            return host
-        if re.search(r"[\s\x00-\x1f\x7f]", host):
-            raise ValueError(f"{expected}; not with spaces or control characters")
-        try:
-            parts = urlsplit(host if "://" in host else f"http://{host}")
-            whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError as error:
-            raise ValueError(f"{expected}: {error}") from None
-        if not whole:
-            raise ValueError(expected)
-        return host
-
-    @property
-    def starts_server(self) -> bool:
-        """Where no server is named; see ``_Backend``."""
-        return self.host is None
-
-    def source(self, prompts: Path) -> Path:
-        """The prompt."""
-        return prompts / f"{self.prompt}.yaml"
-
-
-class ReplayBackend(_Backend):
+class ReplayBackend(Backend):
     """Captions that somebody made before, from a Parquet or JSON Lines file."""
 
     kind: Literal["replay"]
@@ -135,6 +57,16 @@ class GateConfig(ConfigModel):
     is at least this; 1 leaves only exact duplicates to `unique`."""
     other_class: Literal["note", "reject"] = "note"
     """The text names another class of the data set."""
+    class_name: Literal["note", "require", "forbid"] = "note"
+    """Whether the text must name its class, or must not."""
+    forbidden_classes: list[str] = Field(default=[])
+    """Data sets of the config whose classes no text may name: benchmarks that the captions are to
+    be disjoint from."""
+    visual: Literal["off", "note", "reject"] = "off"
+    """The text speaks of use, price, history or the like and of nothing that can be seen."""
+    language: Annotated[str, Field(pattern="^[a-z]{2}$")] | None = None
+    """Two letters, such as en: reject texts that are in another language. Needs the extra `gates`;
+    short texts and Latin names are given the benefit of the doubt."""
     forbidden: list[str] = Field(default=[])
     """More regular expressions, matched without regard to case, that reject a text."""
 
@@ -160,9 +92,33 @@ class CaptionConfig(GridModel):
 
     dataset: str
     """The data set that it describes, by its name under `datasets`."""
-    backend: Annotated[TemplateBackend | OllamaBackend | ReplayBackend, Field(discriminator="kind")]
+    backend: Annotated[
+        TemplateBackend | OllamaBackend | OpenaiBackend | ReplayBackend,
+        Field(discriminator="kind"),
+    ]
     per: Literal["class", "image"] = "class"
     """Captions describe a class, or each image (vision models; replay by image_id)."""
     samples: Annotated[int, Field(ge=1)] = 20
     """Captions asked for, of each class or image."""
     gates: GateConfig = GateConfig()
+    parts: Annotated[int, Field(ge=1)] = 1
+    """Jobs that ask a server side by side, each for its share of the classes or images. Another
+    number asks everything again."""
+
+    @property
+    def local_modules(self) -> list[str]:
+        """The module that gives the texts without a server, if one does."""
+        return [] if self.backend.remote else [self.backend.module]
+
+    def asked(self) -> dict[str, Any]:
+        """What decides the replies of a server, as plain values; a gate is no part of it."""
+        chosen = self.model_dump(mode="json", include={"dataset", "per", "samples", "parts"})
+        backend = self.backend
+        effort = set(backend.EFFORT) if isinstance(backend, LlmBackend) else set()
+        return {**chosen, "backend": backend.model_dump(mode="json", exclude=effort)}
+
+    def judged(self) -> dict[str, Any]:
+        """What decides the captions once there are replies, as plain values."""
+        if isinstance(self.backend, LlmBackend):
+            return {**self.asked(), "gates": self.gates.model_dump(mode="json")}
+        return self.model_dump(mode="json", exclude={"parts"})

@@ -71,6 +71,8 @@ class Config(ConfigModel):
                 yield f"datasets.{name}.captions", dataset.captions, "captions"
         for name, captions in self.captions.items():
             yield f"captions.{name}.dataset", captions.dataset, "datasets"
+            for other in captions.gates.forbidden_classes:
+                yield f"captions.{name}.gates.forbidden_classes", other, "datasets"
         for name, run in self.training.items():
             yield f"training.{name}.dataset", run.dataset, "datasets"
             yield f"training.{name}.model", run.model, "models"

@@ -5,13 +5,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nicheclip.captions.variables import read_values
 from nicheclip.config.evaluation import TEXT_PROTOCOLS, EvaluationConfig, TemplateTexts
+from nicheclip.config.llm_backends import LlmBackend
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.config.workflow import Config
 from nicheclip.plan.adaptations import Adaptations
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.subject_jobs import SubjectJob
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.paths import expand_path
 from nicheclip.subjects import BACKBONE_FILES, COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
 from nicheclip.taxonomy.provider_files import provider_files
 from nicheclip.terms import SPLITS
@@ -83,6 +86,18 @@ class Plan:
         backend = self.config.captions[captions].backend
         return str(backend.source(self.registry / "prompts"))
 
+    def caption_sources(self, captions: str) -> list[str]:
+        """The same, and the values of a prompt's variables."""
+        backend = self.config.captions[captions].backend
+        values = getattr(backend, "class_variables", None)
+        return [self.caption_source(captions), *([str(expand_path(values))] if values else [])]
+
+    def replies(self, captions: str) -> list[str]:
+        """What a server says, by part; none where a caption set needs no server."""
+        config = self.config.captions[captions]
+        parts = range(config.parts if config.backend.remote else 0)
+        return [f"results/captions/{captions}/replies/{part:05d}.parquet" for part in parts]
+
     def caption_memory(self, captions: str) -> int:
         """MB of the job: an LLM of its own needs more."""
         return 16_000 if self.config.captions[captions].backend.starts_server else 4_000
@@ -110,8 +125,9 @@ class Plan:
         anew, whatever else has changed.
 
         Raises:
-            InputError: names the first file that is not there, and the key of the config; or a data
-                set whose source gives splits that the config says nothing of.
+            InputError: names the first file that is not there, and the key of the config; a prompt
+                with a variable that nothing fills; or a data set whose source gives splits that the
+                config says nothing of.
         """
         for key, path in self._named_files():
             try:
@@ -121,6 +137,12 @@ class Plan:
                 raise InputError(f"config: {key}: {path:.80} {reason}. Correct it.") from None
             if not there:
                 raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
+        for name, captions in self.config.captions.items():
+            if isinstance(captions.backend, LlmBackend):
+                try:
+                    read_values(captions.backend, self.registry / "prompts")
+                except InputError as error:
+                    raise InputError(f"config: captions.{name}: {error}") from None
         for name, dataset in self.config.datasets.items():
             try:
                 dataset.class_names()
@@ -149,7 +171,8 @@ class Plan:
         for path in self.checklist_files():
             yield "taxonomy.providers", path
         for name in self.config.captions:
-            yield f"captions.{name}.backend", self.caption_source(name)
+            for path in self.caption_sources(name):
+                yield f"captions.{name}.backend", path
         for name, task in self.config.evaluation.items():
             if isinstance(task.class_texts, TemplateTexts):
                 file = self.registry / "prompts" / f"{task.class_texts.templates}.yaml"

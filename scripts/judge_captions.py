@@ -1,9 +1,9 @@
-"""Generate a caption set: ask the backend, judge the replies, share them out over the splits."""
+"""Make a caption set from replies: the gates, the splits. No server is asked."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.captions.generate import generate
+from nicheclip.captions.caption_set import make_caption_set
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.runtime.credentials import restored
 from nicheclip.runtime.files import write_parquet
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]):
     params = snakemake.params
     manifest = ManifestWriter("captions", config=params.config, code=params.code)
-    captions = generate(
+    captions = make_caption_set(
         CaptionConfig.model_validate(restored(params.config)),
         classes=read_table(snakemake.input.classes, CLASSES),
         catalog=read_table(snakemake.input.catalog, CATALOG),
-        images=list(dict.fromkeys(Path(file).parent for file in snakemake.input.splits)),
+        replies=[Path(file) for file in snakemake.input.replies],
         prompts=Path(params.prompts),
-        cache=Path(params.cache),
         seed=params.seed,
+        forbidden=[read_table(file, CLASSES) for file in snakemake.input.forbidden],
     )
     write_parquet(snakemake.output.captions, captions.table)
     manifest.write(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,8 +19,9 @@ from hypothesis import strategies as st
 import ollama_server
 from caption_tables import catalog_table, class_table
 from image_sets import write_images
+from nicheclip.captions.ask import ask
 from nicheclip.captions.backend import BackendUnavailable
-from nicheclip.captions.generate import generate
+from nicheclip.captions.caption_set import make_caption_set
 from nicheclip.captions.repeats import normalised
 from nicheclip.captions.splits import Caption, partition, text_groups
 from nicheclip.config.captions import CaptionConfig
@@ -45,15 +47,28 @@ def make(
     **config,
 ):
     catalog = catalog or catalog_table(images or dict.fromkeys(names, IMAGES_EACH))
-    return generate(
-        CaptionConfig.model_validate({"dataset": "fungi", "backend": backend, **config}),
-        classes=class_table(names),
-        catalog=catalog,
-        images=list(files),
-        prompts=prompts,
-        cache=tmp_path / "cache.jsonl",
-        seed=seed,
+    config = CaptionConfig.model_validate({"dataset": "fungi", "backend": backend, **config})
+    classes = class_table(names)
+    parts = range(config.parts if config.backend.remote else 0)
+    replies = [tmp_path / f"replies/{part}.parquet" for part in parts]
+    counts = Counter()
+    for part in parts:
+        counts += ask(
+            config,
+            part=part,
+            classes=classes,
+            catalog=catalog,
+            images=list(files),
+            prompts=prompts,
+            cache=tmp_path / f"cache/{part}.jsonl",
+            seed=seed,
+            target=replies[part],
+        )
+    made = make_caption_set(
+        config, classes=classes, catalog=catalog, replies=replies, prompts=prompts, seed=seed
     )
+    asked = {name: counts[name] for name in ("requested", "from_cache") if counts[name]}
+    return replace(made, counts={**made.counts, **asked})
 
 
 def ollama(url, **more):
@@ -85,7 +100,7 @@ def test_a_grammar_gives_every_class_its_captions(tmp_path):
         assert shares == IMAGES_EACH
     assert make(tmp_path, GRAMMAR, samples=20).table.equals(captions.table)
     assert not make(tmp_path, GRAMMAR, samples=20, seed=1).table.equals(captions.table)
-    assert not (tmp_path / "cache.jsonl").exists()
+    assert not (tmp_path / "cache/0.jsonl").exists()
 
 
 def test_a_grammar_that_runs_out_says_so(tmp_path):
@@ -211,7 +226,7 @@ JOB = """
 import sys
 from pathlib import Path
 sys.path[:0] = {path!r}
-from test_generate_captions import make, ollama
+from test_caption_set import make, ollama
 make(Path({folder!r}), ollama({url!r}, concurrency=2), samples=40)
 """
 
@@ -226,7 +241,7 @@ def test_kill_and_resume_asks_for_no_finished_caption_again(tmp_path):
         job.send_signal(signal.SIGKILL)
         job.wait()
         time.sleep(0.1)
-        path = tmp_path / "cache.jsonl"
+        path = tmp_path / "cache/0.jsonl"
         finished = path.read_bytes().count(b"\n")
         assert finished >= 20
         with path.open("ab") as file:  # as if the kill had come in the middle of a line

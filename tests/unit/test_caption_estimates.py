@@ -1,0 +1,51 @@
+"""The estimate of a dry run, by hand."""
+
+from pathlib import Path
+
+import yaml
+
+from nicheclip.captions.prompts import Prompt, load
+from nicheclip.config.workflow import parse_config
+from nicheclip.plan.caption_estimates import estimates
+from nicheclip.plan.plan import Plan
+
+ROOT = Path(__file__).parents[2]
+REGISTRY = ROOT / "workflow/registry"
+
+
+def plan(per="image", **backend):
+    values = yaml.safe_load((ROOT / "tests/configs/tiny.yaml").read_text())
+    backend = {
+        "kind": "openai",
+        "model": "m",
+        "prompt": "alive",
+        "host": "http://localhost:8000/v1",
+        "variables": {"context": "farms"},
+        **backend,
+    }
+    sets = {"dataset": "fungi", "backend": backend, "per": per, "samples": 4, "parts": 2}
+    return Plan(parse_config(values | {"captions": values["captions"] | {"alive": sets}}), REGISTRY)
+
+
+def test_requests_tokens_hours_and_money(tmp_path):
+    made = plan(
+        concurrency=8,
+        prices={"input": 2.0, "output": 8.0},
+        expected={"targets": 600_000, "seconds": 2.0, "input_tokens": 300, "output_tokens": 100},
+    )
+    # four captions in one reply; 600,000 x 2 s / (8 x 2) = 75,000 s; 180 x 2 + 60 x 8 of money
+    assert estimates(made, tmp_path) == [
+        "captions.alive: 600,000 requests for 600,000 images; about 180,000,000 tokens of prompts, "
+        "60,000,000 of replies; 20.8 hours at 2 s each, 2 part(s); 840.00 of money"
+    ]
+
+
+def test_what_is_not_given_is_bounded_or_left_out(tmp_path):
+    (question,) = load(REGISTRY / "prompts", "alive", Prompt).questions
+    tokens = len(question) // 4 + 1
+    made = plan(per="class", expected={"targets": 10})
+    assert estimates(made, tmp_path) == [
+        f"captions.alive: 10 requests for 10 classes; about {10 * tokens:,} tokens of prompts, at "
+        "most 1,200 of replies"
+    ]
+    assert "cannot be counted before the data set" in estimates(plan(), tmp_path)[0]
