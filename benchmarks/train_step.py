@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,15 +46,24 @@ IMAGES_IN_ALL, BATCH, TURNS, WARM_UP_STEPS = 336, 48, 4, 2
 
 def make_images(folder: Path, images: int = IMAGES_IN_ALL, edge: int = 80) -> TrainingData:
     """Photograph-like noise of ``edge`` x ``edge`` pixels in three classes, each with a caption."""
+    jpgs = []
+    for i in range(images):
+        coarse = np.random.default_rng(i).integers(0, 255, (10, 10, 3), dtype=np.uint8)
+        encoded = io.BytesIO()
+        noise = Image.fromarray(coarse).resize((edge, edge), Image.Resampling.BICUBIC)
+        noise.save(encoded, "JPEG")
+        jpgs.append(encoded.getvalue())
+    return store(folder, jpgs)
+
+
+def store(folder: Path, jpgs: Sequence[bytes]) -> TrainingData:
+    """Encoded images in three classes, each with a caption, as the workflow stores them."""
     folder.mkdir(parents=True, exist_ok=True)
+    images = len(jpgs)
     ids = [f"{i:016x}" for i in range(images)]
     with ImageTars([folder / "0.tar"], folder) as tars:
-        for i, image_id in enumerate(ids):
-            coarse = np.random.default_rng(i).integers(0, 255, (10, 10, 3), dtype=np.uint8)
-            encoded = io.BytesIO()
-            noise = Image.fromarray(coarse).resize((edge, edge), Image.Resampling.BICUBIC)
-            noise.save(encoded, "JPEG")
-            tars.add(image_id, encoded.getvalue())
+        for image_id, jpg in zip(ids, jpgs, strict=True):
+            tars.add(image_id, jpg)
         places = tars.finish()
     classes = ["abc"[i % 3] for i in range(images)]
     columns = {"image_id": ids, "class_id": classes} | places._asdict()
@@ -64,12 +73,15 @@ def make_images(folder: Path, images: int = IMAGES_IN_ALL, edge: int = 80) -> Tr
     texts = [{"class_id": name} for name in "abc"]
     class_texts = folder / "class_texts.arrow"
     write_mapped(class_texts, CLASS_TEXTS, [pa.Table.from_pylist(texts, schema=CLASS_TEXTS)])
-    captions = [
-        f"Branching structure number {i}, pale threads on a dark ground." for i in range(images)
-    ]
+    captions = [caption(i) for i in range(images)]
     assigned = pa.table({"image_id": ids, "caption": captions}, schema=ASSIGNED)
     write_assigned(assigned, ImageSet(folder / "train"), captions_file(folder, "train"))
     return TrainingData(folder, class_texts, folder)
+
+
+def caption(number: int) -> str:
+    """Of an image."""
+    return f"Branching structure number {number}, pale threads on a dark ground."
 
 
 def config(threads: int, recipe: str = "multi_positive") -> TrainingConfig:

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import simplejpeg
 import torch
 from PIL import Image
 
@@ -32,7 +33,18 @@ SETTINGS = ViewSettings((32, 32), (0.5, 0.4, 0.3), (0.2, 0.25, 0.5))
 def photograph():
     """Coarse noise, wider than high."""
     noise = np.random.default_rng(1).integers(0, 255, (12, 20, 3), dtype=np.uint8)
-    return Image.fromarray(noise).resize((100, 60), Image.Resampling.BICUBIC)
+    return np.array(Image.fromarray(noise).resize((100, 60), Image.Resampling.BICUBIC))
+
+
+def jpeg(pixels, **options):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+def pillow(data):
+    """As Pillow decodes it."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 @pytest.mark.parametrize("resize_mode", ["shortest", "longest", "squash"])
@@ -61,13 +73,13 @@ def test_the_centre_view_is_what_open_clip_evaluates(
     ours = Normalise(settings)(torch.from_numpy(view.copy()))
     config = open_clip.transform.PreprocessCfg(**clip.model.visual.preprocess_cfg)
     peer = open_clip.transform.image_transform_v2(config, is_train=False)
-    assert ours.equal(peer(photograph))
+    assert ours.equal(peer(Image.fromarray(photograph)))
 
 
 def test_squash_shows_the_edges_that_the_others_cut(photograph):
     """The left fifth of the image is black: a central square of 60 x 60 begins at pixel 20."""
     image = photograph.copy()
-    image.paste((0, 0, 0), (0, 0, 20, 60))
+    image[:, :20] = 0
     squash = centre_view(
         ViewSettings((32, 32), *[SETTINGS.mean, SETTINGS.std], resize_mode="squash")
     )
@@ -111,7 +123,7 @@ def test_strong_views_change_colours_and_are_sometimes_grey(photograph):
     assert 22 < grey < 58
     again = strong_view(photograph, SETTINGS, np.random.default_rng(0))
     assert (again == views[0]).all()
-    plain = Image.new("RGB", (64, 64), (200, 60, 60))
+    plain = np.full((64, 64, 3), (200, 60, 60), np.uint8)
     means = {
         tuple(strong_view(plain, SETTINGS, np.random.default_rng(s)).mean(axis=(1, 2)).round())
         for s in range(50)
@@ -128,7 +140,7 @@ def test_square_crops_are_pillows_crop_and_resizing(photograph):
         assert cut.shape == (8, 3, 32, 32) and cut.dtype == np.uint8
         again = square_boxes((100, 60), np.random.default_rng(seed), count=8, side=side)
         for crop, (left, top, edge) in zip(cut, again, strict=True):
-            peer = photograph.crop((left, top, left + edge, top + edge))
+            peer = Image.fromarray(photograph[top : top + edge, left : left + edge])
             peer = np.asarray(peer.resize((32, 32), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
             assert np.abs(crop.astype(int) - peer).max() <= 1
         boxes += again
@@ -143,7 +155,7 @@ def test_square_crops_of_an_input_that_is_no_square(photograph):
     cut = square_crops(photograph, settings, np.random.default_rng(0), count=2, side=(1, 1))
     assert cut.shape == (2, 3, 24, 40)
     ((left, top, edge), _) = square_boxes((100, 60), np.random.default_rng(0), count=2, side=(1, 1))
-    peer = photograph.crop((left, top, left + edge, top + edge))
+    peer = Image.fromarray(photograph[top : top + edge, left : left + edge])
     peer = np.asarray(peer.resize((40, 24), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
     assert (top, edge) == (0, 60) and np.abs(cut[0].astype(int) - peer).max() <= 1
 
@@ -151,7 +163,7 @@ def test_square_crops_of_an_input_that_is_no_square(photograph):
 def test_rand_augment_makes_each_of_its_changes_half_the_time(photograph):
     """Two draws with probability one half each leave a quarter as it is (50 of 200, error 6.1)."""
     fill = (10, 20, 30)
-    small = photograph.resize((40, 24))
+    small = Image.fromarray(photograph).resize((40, 24))
     changed = [rand_augment(small, np.random.default_rng(s), fill) for s in range(200)]
     assert all(one.size == (40, 24) and one.mode == "RGB" for one in changed)
     kept = sum(one.tobytes() == small.tobytes() for one in changed)
@@ -204,7 +216,61 @@ def test_an_image_too_long_for_any_crop_gives_its_central_part():
 
 def test_what_is_no_image_is_named(photograph):
     encoded = io.BytesIO()
-    photograph.save(encoded, "PNG")
-    assert decode(encoded.getvalue(), name="a", where="train").size == (100, 60)
-    with pytest.raises(InputError, match="train: image a: expected a whole image"):
-        decode(encoded.getvalue()[:50], name="a", where="train")
+    Image.fromarray(photograph).save(encoded, "PNG")
+    assert (decode(encoded.getvalue(), name="a", where="train") == photograph).all()
+    whole = jpeg(photograph)
+    for part in (encoded.getvalue()[:50], whole[:50], whole[: len(whole) // 2]):
+        with pytest.raises(InputError, match="train: image a: expected a whole image"):
+            decode(part, name="a", where="train")
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("options", [{"quality": 60}, {"quality": 95, "progressive": True}])
+def test_a_jpeg_is_decoded_to_the_pixels_of_pillow(photograph, subsampling, options):
+    data = jpeg(photograph[:59, :97], subsampling=subsampling, **options)
+    assert (pillow(data) == decode(data, name="a", where="train")).all()
+    grey = io.BytesIO()
+    Image.fromarray(photograph[..., 0]).save(grey, "JPEG")
+    assert (pillow(grey.getvalue()) == decode(grey.getvalue(), name="a", where="train")).all()
+
+
+def test_a_jpeg_with_a_flaw_that_pillow_forgives_is_read_by_it(photograph):
+    whole = jpeg(photograph)
+    data = whole[:-2] + bytes(9) + whole[-2:]  # bytes that belong to nothing before the end
+    with pytest.raises(ValueError, match="extraneous bytes"):
+        simplejpeg.decode_jpeg(data)
+    assert (pillow(whole) == decode(data, name="a", where="train")).all()
+
+
+def resized_by_pillow(image, size, box):
+    resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC, box=box)
+    return np.asarray(resized).transpose(2, 0, 1)
+
+
+def test_a_crop_that_is_shrunk_has_nearly_the_pixels_of_pillow():
+    """Two steps of 255 at most from Pillow's cut and resizing, a quarter of a step in the mean.
+    ``box`` lets Pillow see beyond the edge of the crop, which changes the outermost pixels alone.
+    """
+    random = np.random.default_rng(0)
+    coarse = Image.fromarray(random.integers(0, 255, (12, 16, 3), dtype=np.uint8))
+    smooth = np.array(coarse.resize((500, 375), Image.Resampling.BICUBIC)).astype(int)
+    image = np.clip(smooth + random.normal(0, 8, smooth.shape), 0, 255).astype(np.uint8)
+    size, scale = (224, 224), (0.5, 1.0)
+    settings = ViewSettings(size, SETTINGS.mean, SETTINGS.std)
+    for seed in range(10):
+        view = random_view(image, settings, np.random.default_rng(seed), scale=scale).astype(int)
+        left, top, right, bottom = random_crop((500, 375), scale, np.random.default_rng(seed))
+        cut = resized_by_pillow(image[top:bottom, left:right], size, None)
+        differs = np.abs(view - cut)
+        assert differs.max() <= 2 and differs.mean() < 0.3
+        seen = resized_by_pillow(image, size, (left, top, right, bottom))
+        assert np.abs(view - seen)[:, 3:-3, 3:-3].max() <= 2
+
+
+def test_a_crop_that_is_enlarged_has_the_pixels_of_pillow(photograph):
+    """So has one of an image no larger than the view, as in the demo."""
+    settings = ViewSettings((60, 100), SETTINGS.mean, SETTINGS.std)
+    for seed in range(20):
+        view = random_view(photograph, settings, np.random.default_rng(seed), scale=(0.5, 1.0))
+        box = random_crop((100, 60), (0.5, 1.0), np.random.default_rng(seed))
+        assert (view == resized_by_pillow(photograph, (60, 100), box)).all()

@@ -47,7 +47,8 @@ def crop_cosines(
     clip = load(start)
     views, tower = ViewSettings.of(clip), VisualTower(clip).eval()
     centre, rows = centre_view(views), min(MOST_IMAGES, len(images))
-    features, cls = [], []
+    features: list[Array] = []
+    cls: list[Array] = []
     for first in range(0, rows, CROP_BATCH):
         batch = []
         for one in images.read_many(range(first, min(first + CROP_BATCH, rows))):

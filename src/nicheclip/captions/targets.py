@@ -128,7 +128,7 @@ def _with_images(
         for start in range(0, len(split), IMAGES_AT_ONCE):
             rows = range(start, min(start + IMAGES_AT_ONCE, len(split)))
             for image in split.read_many(r for r in rows if split.image_id(r) in waiting):
-                yield waiting.pop(image.image_id), image.jpg
+                yield waiting.pop(image.image_id), image.encoded
     if waiting:
         raise InputError(
             f"captions: {len(waiting)} images of the catalog, the first {next(iter(waiting))}, are "

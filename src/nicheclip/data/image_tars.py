@@ -2,7 +2,7 @@
 
 ``<image_id>.jpg`` or ``<image_id>.png`` is a member of one tar, in the order of a hash of the ids,
 so that classes mix. That order is known only when all images are there: until then they lie in a
-spool beside the tar.
+spool for each tar.
 """
 
 import io
@@ -67,7 +67,7 @@ class ImageTars:
 
         Args:
             paths: of the tars.
-            spool: a folder on a disk that can hold all images once more.
+            spool: a folder on a disk that can hold all images, and beside them one tar at a time.
         """
         _allow_open_files(len(paths) + OTHER_FILES)
         self._paths = paths
@@ -91,6 +91,7 @@ class ImageTars:
         for number, path in enumerate(self._paths):
             rows = np.flatnonzero(tars == number)
             offsets[rows] = self._write(number, path, ids[rows], sizes[rows])
+            self._spools[number].truncate(0)  # its images lie twice on the disk, others no longer
         return Places(tars, offsets, sizes)
 
     def _write(

@@ -33,8 +33,8 @@ class MultiCrop:
     """Of global crops."""
     crops: CropConfig
 
-    def cut(self, image: Image.Image, random: np.random.Generator) -> tuple[Pixels, Pixels]:
-        """Global crops [2, 3, s, s] and local ones [m, 3, l, l] of an RGB image."""
+    def cut(self, image: Pixels, random: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """Global crops [2, 3, s, s] and local ones [m, 3, l, l] of an image [h, w, 3]."""
         config = self.crops
         large = [
             self._view(image, self.views, config.global_scale, blur, SOLARISED * second, random)
@@ -50,7 +50,7 @@ class MultiCrop:
 
     def _view(
         self,
-        image: Image.Image,
+        image: Pixels,
         views: ViewSettings,
         scale: tuple[float, float],
         blur: float,

@@ -1,7 +1,12 @@
 """Views: what a model is shown of an image. Decoded once, cut as often as needed.
 
 Training, adaptation, evaluation and prediction cut with these functions alone, so that they show a
-model the same pixels. A view is uint8 [3, h, w]; ``Normalise`` comes after, on the model's device.
+model the same pixels. An image is uint8 [height, width, 3], a view uint8 [3, h, w]; ``Normalise``
+comes after, on the model's device.
+
+The centre view is open_clip's, bit by bit. Random crops that are shrunk are resized by torch, which
+is faster than Pillow and differs from it in the last bit of few pixels; only at the edges Pillow's
+``box`` sees what lies beyond the crop, and torch does not. Crops that are enlarged stay Pillow's.
 """
 
 import io
@@ -10,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import simplejpeg
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
@@ -23,6 +29,9 @@ from nicheclip.runtime.errors import reading
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)
 CROP_ATTEMPTS = 10
+
+#: what torch calls the filters that it has too
+TORCH_MODES = {Image.Resampling.BICUBIC: "bicubic", Image.Resampling.BILINEAR: "bilinear"}
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
@@ -87,20 +96,28 @@ class Normalise(torch.nn.Module):
         return normalised
 
 
-def decode(data: bytes, *, name: str, where: object) -> Image.Image:
-    """The RGB image ``name`` of ``where``.
+def decode(data: bytes, *, name: str, where: object) -> Pixels:
+    """[height, width, 3]: the RGB image ``name`` of ``where``.
+
+    JPEG as it is stored is decoded by libjpeg-turbo right into the array, to the pixels that Pillow
+    gives, which has the same library and copies them twice more. What it complains of is for Pillow
+    to judge, which every stored image has passed.
 
     Raises:
         InputError: ``data`` is not a whole image.
     """
-    with (
-        reading(f"{where}: image {name}", "a whole image", IMAGES_AGAIN),
-        Image.open(io.BytesIO(data)) as encoded,
-    ):
-        return encoded.convert("RGB")
+    try:
+        pixels: Pixels = simplejpeg.decode_jpeg(data)
+    except ValueError:
+        with (
+            reading(f"{where}: image {name}", "a whole image", IMAGES_AGAIN),
+            Image.open(io.BytesIO(data)) as encoded,
+        ):
+            return np.array(encoded.convert("RGB"))
+    return pixels
 
 
-def centre_view(settings: ViewSettings) -> Callable[[Image.Image], Pixels]:
+def centre_view(settings: ViewSettings) -> Callable[[Pixels], Pixels]:
     """The view of evaluation: open_clip's own resizing and cutting for the model."""
     config = open_clip.transform.PreprocessCfg(
         size=settings.size,
@@ -112,7 +129,8 @@ def centre_view(settings: ViewSettings) -> Callable[[Image.Image], Pixels]:
     # What comes before the step to a tensor works on PIL images.
     steps = [step for step in whole.transforms if not _makes_tensors(step)]
 
-    def cut(image: Image.Image) -> Pixels:
+    def cut(pixels: Pixels) -> Pixels:
+        image = Image.fromarray(pixels)
         for step in steps:
             image = step(image)
         return channels_first(image)
@@ -125,7 +143,7 @@ def _makes_tensors(step: Any) -> bool:
 
 
 def random_view(
-    image: Image.Image,
+    image: Pixels,
     settings: ViewSettings,
     random: np.random.Generator,
     *,
@@ -136,14 +154,14 @@ def random_view(
     """A random resized crop.
 
     Args:
-        image: RGB.
+        image: decoded.
         settings: of the model.
         random: draws crop, flip and turn, in this order.
         scale: range of the crop's area, as a share of the image.
         flip: mirror left and right with probability one half.
         rotate: turn by a random multiple of 90 degrees.
     """
-    pixels = _resized(image, random_crop(image.size, scale, random), settings)
+    pixels = _resized(image, random_crop(_size(image), scale, random), settings)
     if flip and random.random() < 0.5:
         pixels = pixels[:, :, ::-1]
     if rotate:
@@ -152,7 +170,7 @@ def random_view(
 
 
 def many_crops(
-    image: Image.Image,
+    image: Pixels,
     settings: ViewSettings,
     random: np.random.Generator,
     *,
@@ -166,7 +184,7 @@ def many_crops(
 
 
 def square_crops(
-    image: Image.Image,
+    image: Pixels,
     settings: ViewSettings,
     random: np.random.Generator,
     *,
@@ -179,14 +197,14 @@ def square_crops(
     up to the last bit of a pixel, without a step through an image for each crop.
 
     Args:
-        image: RGB.
+        image: decoded.
         settings: of the model.
         random: draws all sides, then all places.
         count: how many.
         side: range of a crop's side, as a share of the image's shorter side.
     """
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    mode = "bilinear" if settings.resampling == Image.Resampling.BILINEAR else "bicubic"
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
+    mode = TORCH_MODES.get(settings.resampling, "bicubic")
     return np.concatenate(
         [
             functional.interpolate(
@@ -195,7 +213,7 @@ def square_crops(
                 mode=mode,
                 antialias=True,
             ).numpy()
-            for left, top, edge in square_boxes(image.size, random, count=count, side=side)
+            for left, top, edge in square_boxes(_size(image), random, count=count, side=side)
         ]
     )
 
@@ -215,7 +233,7 @@ def square_boxes(
 
 
 def strong_view(
-    image: Image.Image,
+    image: Pixels,
     settings: ViewSettings,
     random: np.random.Generator,
     *,
@@ -239,7 +257,7 @@ def strong_view(
 
 
 def rand_augment_view(
-    image: Image.Image,
+    image: Pixels,
     settings: ViewSettings,
     random: np.random.Generator,
     *,
@@ -282,10 +300,23 @@ def random_crop(
     return left_edge, top_edge, left_edge + w_most, top_edge + h_most
 
 
-def _resized(image: Image.Image, box: Box, settings: ViewSettings) -> Pixels:
+def _resized(image: Pixels, box: Box, settings: ViewSettings) -> Pixels:
     """The part of ``image`` in ``box``, with antialiasing."""
     height, width = settings.size
-    return channels_first(image.resize((width, height), settings.resampling, box=box))
+    left, top, right, bottom = (int(edge) for edge in box)
+    whole = (left, top, right, bottom) == box
+    mode = TORCH_MODES.get(settings.resampling)
+    if mode and whole and right - left > width and bottom - top > height:
+        part = torch.from_numpy(image[top:bottom, left:right]).permute(2, 0, 1)[None]
+        shrunk = functional.interpolate(part, settings.size, mode=mode, antialias=True)
+        return shrunk[0].numpy()
+    resized = Image.fromarray(image).resize((width, height), settings.resampling, box=box)
+    return channels_first(resized)
+
+
+def _size(image: Pixels) -> tuple[int, int]:
+    """Width and height."""
+    return image.shape[1], image.shape[0]
 
 
 def channels_first(image: Image.Image) -> Pixels:

@@ -95,12 +95,12 @@ def crop_weight_figure(features: Array, cls: Array, top: int | None, title: str)
     """
     count = cls.shape[1]
     chosen = np.sort(cls, axis=1)[:, count - (top or count) :]
-    left = {
+    left: dict[str, Array | Floats] = {
         "WCA: features": features,
         "FAIR: [CLS], all crops": cls,
         f"FAIR: [CLS], the {top or count} nearest of {count}": chosen,
     }
-    right = {
+    right: dict[str, Array | Floats] = {
         "WCA, paper": _even(_softmax(features)),
         "WCA, code": _even(_softmax(CODE_SCALE * features)),
         f"FAIR, {top or count} of {count}": _even(chosen),
@@ -136,7 +136,8 @@ def _even(weights: Array | Floats) -> Floats:
 def _densities(axes: Axes, series: Mapping[str, Array | Floats]) -> None:
     """Each as a share of its own highest bin: their widths differ by orders of magnitude."""
     everything = np.concatenate([values.ravel() for values in series.values()])
-    edges = np.linspace(*np.quantile(everything, [0.002, 0.998]), BINS + 1)
+    low, high = np.quantile(everything, [0.002, 0.998]).tolist()
+    edges = np.linspace(low, high, BINS + 1)
     for number, (label, values) in enumerate(series.items()):
         heights, _ = np.histogram(values, bins=edges)
         axes.stairs(

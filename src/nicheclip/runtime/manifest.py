@@ -22,6 +22,7 @@ RECORDED_PACKAGES = (
     "pillow",
     "polars",
     "pyarrow",
+    "simplejpeg",
     "torch",
     "webdataset",
 )

@@ -74,7 +74,7 @@ class AlignJob:
         for start in progress(starts, label="encode images (batches)", total=len(starts)):
             rows = range(start, min(start + self.batch_size, len(images)))
             decoded = [
-                decode(one.jpg, name=one.image_id, where=images.folder)
+                decode(one.encoded, name=one.image_id, where=images.folder)
                 for one in images.read_many(rows)
             ]
             mine, its = (

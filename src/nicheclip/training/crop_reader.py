@@ -34,7 +34,7 @@ class CropReader:
         """
         large, small = [], []
         for encoded in self.images.read_many([int(row) for row in plan.indices]):
-            image = decode(encoded.jpg, name=encoded.image_id, where=self.images.folder)
+            image = decode(encoded.encoded, name=encoded.image_id, where=self.images.folder)
             random = generator(self.seed, "crops", plan.epoch, encoded.image_id)
             ours, theirs = self.crops.cut(image, random)
             large.append(ours)
@@ -52,5 +52,5 @@ def centre_batches(
     cut = centre_view(views)
     for start in range(0, len(rows), batch_size):
         encoded = images.read_many(list(rows[start : start + batch_size]))
-        pixels = [cut(decode(e.jpg, name=e.image_id, where=images.folder)) for e in encoded]
+        pixels = [cut(decode(e.encoded, name=e.image_id, where=images.folder)) for e in encoded]
         yield torch.from_numpy(np.stack(pixels))

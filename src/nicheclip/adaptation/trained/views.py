@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from nicheclip.config.adaptation import StrongView
 from nicheclip.data.image_set import EncodedImage, ImageSet
@@ -98,11 +97,12 @@ class ViewReader:
             found["strong"] = _strong(image, self.settings, random("strong"), wanted.strong)
         return found
 
-    def _crops(self, image: Image.Image, random: np.random.Generator, name: str) -> Pixels:
+    def _crops(self, image: Pixels, random: np.random.Generator, name: str) -> Pixels:
         wanted = self.wanted
-        if min(image.size) * wanted.crop_side[0] < 1:
+        height, width = image.shape[:2]
+        if min(height, width) * wanted.crop_side[0] < 1:
             raise InputError(
-                f"{self.images.folder}: image {name} has {image.width} x {image.height} pixels, "
+                f"{self.images.folder}: image {name} has {width} x {height} pixels, "
                 f"too few for a crop of {wanted.crop_side[0]} of its shorter side. Remove it from "
                 "the data set."
             )
@@ -110,7 +110,7 @@ class ViewReader:
 
 
 def _strong(
-    image: Image.Image, settings: ViewSettings, random: np.random.Generator, wanted: StrongView
+    image: Pixels, settings: ViewSettings, random: np.random.Generator, wanted: StrongView
 ) -> Pixels:
     if wanted.kind == "rand_augment":
         return rand_augment_view(image, settings, random, scale=wanted.crop_scale)
