@@ -33,6 +33,16 @@ def test_a_flipped_byte_and_a_lost_tar_are_named(dataset, capsys):
     assert "2 damaged files. Delete the folders of their parts" in capsys.readouterr().out
 
 
-def test_a_folder_without_parts_is_an_error(tmp_path):
+def test_a_folder_without_parts_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="results/acquire: no part of a data set is here"):
+        main([])
     with pytest.raises(InputError, match="no part of a data set is here"):
         list(damaged_files(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"outputs": [1]}'])
+def test_a_damaged_manifest_is_an_error(dataset, content):
+    (dataset / "parts/00001/manifest.json").write_text(content)
+    with pytest.raises(InputError, match=r"00001/manifest\.json: expected the manifest .*Delete"):
+        list(damaged_files(dataset))

@@ -6,7 +6,7 @@ import re
 import polars as pl
 import pytest
 
-from nicheclip.evaluation.predictions import write_predictions
+from nicheclip.evaluation.predictions import write_group_predictions, write_predictions
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
 from nicheclip.reporting.first_page import confused_pairs, first_page, surest_mistakes
@@ -96,6 +96,7 @@ def plan(tmp_path):
                     WrongPart(
                         title="run (seed0)",
                         figure=str(tmp_path / "confusion.svg"),
+                        by_text_type=False,
                         predictions=str(tmp_path / "predictions.parquet"),
                         classes=str(tmp_path / "classes.parquet"),
                         catalog=str(tmp_path / "catalog.parquet"),
@@ -122,6 +123,26 @@ def test_the_page_shows_results_mistakes_and_pictures(plan):
     assert len(re.findall(r'class="wrong">[^<]* 70%', page)) == 4
     assert "10 images of 3 classes (3 train, 0 val, 7 test); damaged &lt;img&gt;: 2" in page
     assert "<script" not in page and "<b>more</b>" not in page
+
+
+def test_of_several_text_types_the_mistakes_by_the_best_are_shown(plan, tmp_path):
+    ids = [f"{number:016x}" for number in range(3, 10)]
+    answers = {
+        ("com", "all"): PAIRS,
+        ("sci", "all"): [(label, label) for label, _ in PAIRS[:-1]] + [("a", "c")],
+        ("taxon", "seen"): [(label, label) for label, _ in PAIRS],
+    }
+    found = {}
+    for key, pairs in answers.items():
+        one = predictions_of(pairs)
+        found[key] = type(one)(ids, one.labels, one.classes, one.scores)
+    write_group_predictions(tmp_path / "predictions.parquet", found)
+    wrong = plan.evaluations[0].wrong[0].model_copy(update={"by_text_type": True, "figure": None})
+    evaluation = plan.evaluations[0].model_copy(update={"wrong": [wrong]})
+    page = first_page(plan.model_copy(update={"evaluations": [evaluation]}))
+    assert "<h3>run (seed0), by its best texts (sci)</h3>" in page
+    assert page.count("data:image/jpeg;base64,") == 1 and "Confusion matrix" not in page
+    assert "1 of 3 images of Ant were taken for Cat_$1." in page
 
 
 def test_a_model_without_mistakes_is_said_to_have_none(plan, tmp_path):

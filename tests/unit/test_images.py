@@ -125,6 +125,16 @@ def test_exif_orientation_is_applied_and_removed():
     assert result.converted == ("orientation",)
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0broken", b"Exif\0\0II*\0"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_damaged_exif_data_lose_no_image(kind, mode, exif):
+    image = photograph((32, 32)).convert(mode)
+    result = normalise(encode(image, kind, exif=exif), CONFIG)
+    assert pixels(result).shape == (32, 32, 3)
+    assert "orientation" not in result.converted
+
+
 def test_a_turn_by_exif_goes_before_the_limit_of_the_side():
     exif = Image.Exif()
     exif[0x0112] = 8

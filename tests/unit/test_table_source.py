@@ -1,6 +1,9 @@
 import sys
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -246,6 +249,33 @@ def test_a_workbook_without_the_extra_says_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(InputError, match=r"pip install 'nicheclip\[xlsx\]'. Or save it as CSV"):
         read(write(folder, b"PK", "t.xlsx"))
+
+
+def not_utf8():
+    """Two labels, of which the second is the byte ff."""
+    places = np.array([0, 1, 2], np.int32).tobytes()
+    return pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(places), pa.py_buffer(b"a\xff")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("label", not_utf8()), ("licence", pa.array([2**31 - 1] * 2, pa.date32()))],
+    ids=["text", "date"],
+)
+def test_values_of_parquet_that_nobody_can_read_are_an_error(folder, column, values):
+    columns = {"path": ["1.jpg", "2.jpg"], "label": ["a", "b"], column: values}
+    pq.write_table(pa.table(columns), folder / "t.parquet")
+    with pytest.raises(InputError, match=r"t\.parquet: not a readable Parquet file \("):
+        read(folder / "t.parquet")
+
+
+def test_columns_of_parquet_that_differ_in_white_space_alone_are_an_error(folder):
+    table = pa.table([["1.jpg"], ["a"], ["b"]], names=["path", "label", " label"])
+    pq.write_table(table, folder / "t.parquet")
+    with pytest.raises(InputError, match=r"two columns of the header .* the same name"):
+        read(folder / "t.parquet")
 
 
 def test_not_a_number_is_no_class_and_whole_numbers_have_no_fraction(folder):

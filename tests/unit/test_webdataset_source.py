@@ -72,6 +72,11 @@ def test_splits_by_file_and_numbered_classes(tmp_path):
         ("val/0.tar/0", "val", "rock dove"),
         ("val/1.tar/1", "val", "tree creeper"),
     ]
+    members = {"7.jpg": b"7", "7.cls": b"9" * 6000, "8.jpg": b"8", "8.cls": b"001"}
+    many = pack(tmp_path / "many.tar", members)
+    kept, dropped = read(many, classes=str(tmp_path / "names.txt"))
+    assert [image.label for image in kept] == ["tree creeper"]
+    assert "is not a line of 'classes', which has 0 to 1" in dropped["many.tar/7"]
     (tmp_path / "names.txt").write_text("rock dove")
     dropped = read(files, classes=str(tmp_path / "names.txt"))[1]
     assert set(dropped.values()) == {"the class '1' is not a line of 'classes', which has 0 to 0"}
@@ -94,18 +99,23 @@ def test_a_label_in_json_with_other_facts(tmp_path):
         "6.json": b'{"label": ["a"]}',
         "7.jpg": b"7",
         "7.json": b"[" * 100_000,
+        "8.jpg": b"8",
+        "8.json": b'{"label": "\\ud800"}',
+        "9.jpg": b"9",
+        "9.json": b'{"label": "b\\udfff", "license": "\\ud800"}',
     }
     tar = pack(tmp_path / "x.tar", members)
     kept, dropped = read(tar, label="json:label", columns={"licence": "license"})
-    assert [image.label for image in kept] == ["7", "b"]
+    assert [image.label for image in kept] == ["7", "b", "b"]
     assert kept[0].lineage == {"genus": "Turdus", "species": "merula"}
-    assert (kept[0].licence, kept[1].licence) == ("CC0", None)
+    assert [image.licence for image in kept] == ["CC0", None, None]
     assert dropped == {
         "x.tar/3": "damaged JSON (JSONDecodeError)",
         "x.tar/4": "the JSON is no mapping of fields",
         "x.tar/5": "empty label",
         "x.tar/6": "the field 'label' is neither text nor a number",
         "x.tar/7": "damaged JSON (RecursionError)",
+        "x.tar/8": "empty label",
     }
 
 

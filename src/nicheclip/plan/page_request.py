@@ -26,8 +26,10 @@ class WrongPart(_Part):
     """What one model gets wrong in one evaluation."""
 
     title: str
-    figure: str
-    """The confusion matrix, an SVG file."""
+    figure: str | None
+    """The confusion matrix, an SVG file; None where there is none."""
+    by_text_type: bool
+    """The predictions are those of each text type and group of classes."""
     predictions: str
     classes: str
     catalog: str
@@ -73,5 +75,6 @@ class PagePlan(_Part):
         for evaluation in self.evaluations:
             files.append(evaluation.table)
             for part in evaluation.wrong:
-                files += [part.figure, part.classes, part.catalog, f"{part.images}/images.arrow"]
+                files += [part.figure] if part.figure else []
+                files += [part.classes, part.catalog, f"{part.images}/images.arrow"]
         return list(dict.fromkeys([*files, *self.papers, *self.training.values()]))

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.frame import read_cells
-from nicheclip.evaluation.predictions import Predictions, read_class_names, read_predictions
+from nicheclip.evaluation.predictions import (
+    Predictions,
+    read_class_names,
+    read_group_predictions,
+    read_predictions,
+)
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
 from nicheclip.reporting.near_duplicates import closest_pairs
@@ -125,14 +130,14 @@ def _mistakes(evaluation: EvaluationPart) -> str:
 
 
 def _wrong(part: WrongPart) -> str:
-    predictions = read_predictions(part.predictions)
+    title, predictions = _predictions(part)
     names = read_class_names(part.classes)
     pairs = [
         f"{count} of {total} images of {names.get(label, label)} were taken for "
         f"{names.get(best, best)}."
         for label, best, count, total in confused_pairs(predictions)[:MOST_PAIRS]
     ]
-    heading = f"<h3>{html.escape(part.title)}</h3>"
+    heading = f"<h3>{html.escape(title)}</h3>"
     if not pairs:
         return f"{heading}\n<p>No mistakes.</p>"
     shown = surest_mistakes(predictions)
@@ -143,11 +148,24 @@ def _wrong(part: WrongPart) -> str:
             f"<p>The {len(shown)} wrong answers that the model was surest of, with its confidence; "
             "a wrong label shows here first:</p>",
             _gallery(part, predictions, shown, names),
-            "<details open><summary>Confusion matrix</summary>",
-            _figure(part.figure),
-            "</details>",
+            f"<details open><summary>Confusion matrix</summary>{_figure(part.figure)}</details>"
+            if part.figure
+            else "",
         ]
     )
+
+
+def _predictions(part: WrongPart) -> tuple[str, Predictions]:
+    """The heading, and among all classes the predictions by the texts that fit the model best."""
+    if not part.by_text_type:
+        return part.title, read_predictions(part.predictions)
+    among_all = {
+        text_type: found
+        for (text_type, group), found in read_group_predictions(part.predictions).items()
+        if group == "all"
+    }
+    best = max(sorted(among_all), key=lambda one: sum(among_all[one].correct()))
+    return f"{part.title}, by its best texts ({best})", among_all[best]
 
 
 def confused_pairs(predictions: Predictions) -> list[tuple[str, str, int, int]]:

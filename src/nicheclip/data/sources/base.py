@@ -18,8 +18,8 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 
-#: control characters, marks of no width, and what is no character
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2060\ufeff\ufffe\uffff]")
+#: control characters, marks of no width, halves of characters, and what is no character
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2060\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,9 @@ def _read(
                         named = {ours: cells[theirs] for ours, theirs in columns.items()}
                         yield row, _image(named, f"{name}#{row}", split, classes)
                         row += 1
-    except (pa.ArrowException, OSError) as error:
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # texts, dates
         raise InputError(
             f"{path}: not a readable Parquet file ({error}). Delete it and run again to fetch it "
             "anew; if the result is the same, correct 'files'."

@@ -178,8 +178,7 @@ def _not_of(encoding: str) -> str:
 def _places(path: Path, header: Sequence[str], source: TableSource) -> dict[str, int]:
     if not _is_text(header):
         raise InputError(f"{path}: the header is not {source.encoding.upper()}. {_ENCODING_ADVICE}")
-    if len(set(header)) < len(header):
-        raise InputError(f"{path}: two columns of the header {header} have the same name.")
+    _check_different(header, path)
     for delimiter in (";", "\t", "|", ","):
         if len(header) == 1 and delimiter in header[0]:
             raise InputError(
@@ -188,6 +187,11 @@ def _places(path: Path, header: Sequence[str], source: TableSource) -> dict[str,
             )
     chosen = choose_columns(header, source.columns, needed=("path", "label"), where=str(path))
     return {ours: header.index(theirs) for ours, theirs in chosen.items()}
+
+
+def _check_different(header: Sequence[str], path: Path) -> None:
+    if len(set(header)) < len(header):
+        raise InputError(f"{path}: two columns of the header {header} have the same name.")
 
 
 def _is_text(cells: Iterable[str]) -> bool:
@@ -199,13 +203,16 @@ def _parquet_rows(path: Path, mapping: Mapping[Any, str]) -> Iterator[tuple[int,
     try:
         with pq.ParquetFile(path) as file:
             names = {name.strip(): name for name in file.schema_arrow.names}
+            _check_different([name.strip() for name in file.schema_arrow.names], path)
             chosen = choose_columns(list(names), mapping, needed=("path", "label"), where=str(path))
             number, columns = 0, [names[theirs] for theirs in chosen.values()]
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, {k: cell_text(row[names[v]]) for k, v in chosen.items()}
-    except (pa.ArrowException, OSError) as error:
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # texts, dates
         raise InputError(
             f"{path}: not a readable Parquet file ({error}). Write it anew, or save it as CSV."
         ) from error

@@ -156,10 +156,13 @@ def _label(
         raise _NoLabelError("empty label")
     if classes is None:
         return label
-    number = int(label) if label.isdecimal() else -1
+    digits = label.lstrip("0") or label[-1]
+    short = len(digits) <= len(str(len(classes)))  # Python refuses to read thousands of digits
+    number = int(digits) if label.isdecimal() and short else -1
     if not 0 <= number < len(classes):
+        last = len(classes) - 1
         raise _NoLabelError(
-            f"the class {label!r} is not a line of 'classes', which has 0 to {len(classes) - 1}"
+            f"the class {label[:60]!r} is not a line of 'classes', which has 0 to {last}"
         )
     return classes[number]
 
