@@ -21,4 +21,5 @@ class ClassNumbers:
             self._numbers.setdefault(one, len(self._numbers))
             for one in coded.dictionary.to_pylist()
         ]
-        return np.array(known, np.int32)[coded.indices.to_numpy()]
+        found: NDArray[np.int32] = np.array(known, np.int32)[coded.indices.to_numpy()]
+        return found

@@ -7,7 +7,6 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.features import ImageFeatures, TextFeatures, l2_normalise
@@ -74,7 +73,7 @@ def encode_images(
 
 
 def _image_batches(
-    split: ImageSet, view: Callable[[Image.Image], Pixels], batch_size: int, threads: int
+    split: ImageSet, view: Callable[[Pixels], Pixels], batch_size: int, threads: int
 ) -> Iterator[torch.Tensor]:
     """Batches uint8 [b, 3, s, s]; the next one is decoded while the caller uses this one."""
 
