@@ -64,8 +64,12 @@ def find_repeats(rows: AcquiredRows, spool: Path) -> Repeats:
 def describe(repeats: Repeats, rows: AcquiredRows, left_out: LeftOut) -> None:
     """Add to ``left_out`` what repeats another image; the first ``LISTED`` by their names."""
     again = np.sort(repeats.again, order="position")
-    reason = pl.when("same_class").then(pl.lit("duplicate of another image"))
-    reason = reason.otherwise(pl.lit("duplicate with another label")).alias("reason")
+    reason = (
+        pl.when("same_class")
+        .then(pl.lit("duplicate of another image"))
+        .otherwise(pl.lit("duplicate with another label"))
+        .alias("reason")
+    )
     for start in range(0, len(again), LISTED):
         pairs = pl.DataFrame(again[start : start + LISTED]).with_columns(reason)
         if start:
