@@ -241,6 +241,18 @@ def test_a_given_split_is_not_drawn_anew_unless_asked(tmp_path, monkeypatch, sou
         check(split={"method": method})
 
 
+def test_a_given_split_of_a_workbook_is_not_drawn_anew_unless_asked(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.create_sheet("images").append(["path", "label", "split "])
+    book.save(tmp_path / "b.xlsx")
+    table = {"kind": "table", "path": str(tmp_path / "b.xlsx")}
+    Plan(parse_config({"datasets": {"d": {"source": table}}}), REGISTRY).check_files()
+    table["sheet"] = "images"
+    with pytest.raises(InputError, match="the column 'split' of "):
+        Plan(parse_config({"datasets": {"d": {"source": table}}}), REGISTRY).check_files()
+
+
 def test_a_source_that_names_no_split_needs_no_method(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("birds.csv").write_text("path,label\n")

@@ -190,7 +190,8 @@ class TableSource(_Source):
         """See ``_Source``."""
         del registry
         column = self.columns.get("split", "split")
-        there = column in table_columns(expand_path(self.path), self.delimiter, self.encoding)
+        names = table_columns(expand_path(self.path), self.delimiter, self.encoding, self.sheet)
+        there = column in names
         return f"the column {column!r} of {self.path}" if there else ""
 
 

@@ -57,9 +57,11 @@ def _sheet(path: Path, book: Any, name: str | None) -> Any:
     sheets = {sheet.title: sheet for sheet in book.worksheets}
     if name is None and sheets:
         return next(iter(sheets.values()))
+    if not sheets:
+        raise InputError(f"{path}: has no sheet with cells. {_ADVICE}")
     if name not in sheets:
         raise InputError(
-            f"{path}: no sheet {name!r}; it has {', '.join(map(repr, sheets)) or 'none'}. Set "
-            "'sheet' in the source to one of them."
+            f"{path}: no sheet {name!r}; it has {', '.join(map(repr, sheets))}. Set 'sheet' in the "
+            "source to one of them."
         )
     return sheets[name]
