@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.config.tasks import TaskConfig
+from nicheclip.data.descriptions import fetch_descriptions
 from nicheclip.evaluation.adaptation_tasks import draw_task
 from nicheclip.evaluation.seen_classes import ClassGroups, seen_files
 from nicheclip.runtime.job import job
@@ -24,5 +25,11 @@ with job(snakemake.log[0]):
         texts=Path(snakemake.input.texts),
         templates=Path(snakemake.input.templates),
         captions={Path(path).parent.name: Path(path) for path in snakemake.input.captions},
+        published={
+            Path(path).stem: fetch_descriptions(
+                Path(path), snakemake.params.registry_name, Path("results/downloads")
+            )
+            for path in snakemake.input.published
+        },
         folder=Path(snakemake.output.texts).parent,
     )

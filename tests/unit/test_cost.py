@@ -95,7 +95,7 @@ def test_views_of_each_method(kind, options, forward, backward, once, judged):
 def test_an_image_and_epoch_with_a_backward_pass_of_two_forward_passes(kind, options, gigaflop):
     towers = towers_of("ViT-B-32", REGISTRY / "models")
     found = replace(needs(kind, **options), backward_cost=2.0)
-    assert found.views(towers.tokens) * towers.image / 1e9 == pytest.approx(gigaflop, rel=0.005)
+    assert found.views(towers.tokens) * towers.image / 1e9 == pytest.approx(gigaflop, abs=0.8)
 
 
 def test_fair_on_all_thirteen_data_sets():
@@ -165,6 +165,24 @@ def test_sizes_are_those_of_the_registry(rows):
     assert pets.operations == pytest.approx(2 * views * towers.image)
     assert mine.images is None and mine.operations is None and "counted" in mine.note
     assert resnet.operations is None and "vision transformers" in resnet.note
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "train", "test"),
+    [
+        ("eurosat", {"method": "counts", "train_images": 1000, "test_images": 500}, 10_000, 5000),
+        ("caltech101", {"method": "counts", "train_images": 30}, 3000, 5242),
+        ("dtd", {"method": "given", "val_trains": True}, 3760, 1880),
+        ("sun397", {"val": 0.1, "test": 0.2}, 76_128, 21_751),
+    ],
+)
+def test_sizes_follow_the_split(tmp_path, name, split, train, test):
+    values = {
+        "datasets": {"d": {"source": {"kind": "registry", "name": name}, "split": split}},
+        "tasks": {"t": {"dataset": "d"}},
+    }
+    size = CostOfAdaptation(Plan(parse_config(values), REGISTRY), tmp_path).size("t")
+    assert (size.fit, size.judged) == (train, test)
 
 
 def test_rows_of_an_entry_are_summed(rows):

@@ -80,7 +80,7 @@ def test_every_table_of_the_project_is_valid():
         ),
         ("mark", {"columns": ["to1"]}, r"mark.columns: no value column is called 'to1'; did you"),
         ("compare", {"row": {"run": "x"}}, r"compare.row: no text column is called 'run'"),
-        ("code", "magic", r"code: Input should be 'rank_chance' or 'paired_effect'"),
+        ("code", "magic", r"code: Input should be 'rank_chance', 'paired_effect'"),
     ],
 )
 def test_an_error_names_the_file_the_key_and_the_way_out(tmp_path, path, value, message):

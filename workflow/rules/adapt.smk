@@ -40,6 +40,7 @@ rule draw_task:
         templates=lambda w: PLAN.adaptations.templates(w.task),
         captions=lambda w: PLAN.adaptations.captions(w.task),
         descriptions=lambda w: PLAN.adaptations.descriptions(w.task),
+        published=lambda w: PLAN.adaptations.published_descriptions(w.task),
     output:
         fit="results/tasks/{task}/fit/images.arrow",
         judge="results/tasks/{task}/judge/images.arrow",
@@ -53,6 +54,7 @@ rule draw_task:
         runtime=minutes(15),
     params:
         task=lambda w: settings(CONFIG.tasks[w.task]),
+        registry_name=lambda w: PLAN.adaptations.registry_name(w.task),
         code=code("draw_task.py"),
     message:
         "Drawing the task {wildcards.task}"

@@ -80,3 +80,5 @@ BEFORE_FIRST_JOB.append(look_around)
 if workflow.is_main_process:
     if note := last_run.replaced(last_run.read_origins(), ORIGINS, Path("results")):
         print(note, file=sys.stderr)
+    if by_hand := PLAN.by_hand():
+        print("To be downloaded by hand:", *by_hand, sep="\n  ", file=sys.stderr)

@@ -48,8 +48,17 @@ class ClassFoldersReader(ConfigModel):
     """What the folders below `root` (and below that of the split) are, from the first: [class,
     genus, species] for `Aves/Turdus/merula/1.jpg`. The last of them is the class; of species with
     their genus."""
+    nested_from: Annotated[int, Field(ge=0)] | None = None
+    """The class is all folders from this one on, joined by `_`: with 1, `door_outdoor` for
+    `d/door/outdoor/1.jpg`. Null: the parent folder alone."""
     exclude: list[str] = Field(default=[])
     """Classes to leave out."""
+
+    @model_validator(mode="after")
+    def _one_way_to_the_class(self) -> "ClassFoldersReader":
+        if self.nested_from is not None and (self.ranks or self.split_folders):
+            raise ValueError("nested_from: without ranks and split_folders; leave one out")
+        return self
 
 
 class ListedReader(ConfigModel):
@@ -86,6 +95,35 @@ class MemberListsReader(ConfigModel):
         return self
 
 
+class IdListsReader(ConfigModel):
+    """Text files inside the archives join images, by their ids, with their splits.
+
+    A line is an id, white space and a value.
+    """
+
+    kind: Literal["id_lists"]
+    images: str
+    """The member that has the image of each id, as a path whose last folder is the class."""
+    splits: str
+    """The member that has the split of each id."""
+    values: dict[str, Literal["train", "val", "test"]] = Field(min_length=1)
+    """What the values in it mean."""
+    root: str = ""
+    """The folder that the paths are relative to."""
+
+
+class JsonSplitsReader(ConfigModel):
+    """A JSON file has lists `train`, `val` and `test` of [path, number, name of the class], as the
+    split files of CoOp, which many works share.
+    """
+
+    kind: Literal["json_splits"]
+    splits: str
+    """The member with the lists."""
+    root: str = ""
+    """The folder that the paths are relative to."""
+
+
 class MatlabReader(ConfigModel):
     """MATLAB files hold the class of each image and the image numbers (from 1) of each split."""
 
@@ -107,6 +145,11 @@ class MatlabReader(ConfigModel):
 
 
 ArchiveReader = Annotated[
-    ClassFoldersReader | ListedReader | MemberListsReader | MatlabReader,
+    ClassFoldersReader
+    | ListedReader
+    | MemberListsReader
+    | IdListsReader
+    | JsonSplitsReader
+    | MatlabReader,
     Field(discriminator="kind"),
 ]

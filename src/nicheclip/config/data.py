@@ -26,18 +26,26 @@ class ImageConfig(ConfigModel):
 class SplitConfig(ConfigModel):
     """Train, validation and test."""
 
-    method: Literal["stratified", "hash", "given"] = "stratified"
+    method: Literal["stratified", "hash", "given", "counts"] = "stratified"
     """`stratified`: exact shares of each class, one image at least in each wanted split where the
     class has enough. `hash`: each image's place is drawn by its own bytes with the same chances in
     every class, so that images added later do not move others, save one: the first image of a
     class, in the order of the hash, always trains, and a new image may take that place. Small
-    classes may miss a split. `given`: the source says. None depends on names of files, classes or
+    classes may miss a split. `given`: the source says. `counts`: of each class's images, by the
+    order of their names, the first `train_images` train, the next `test_images` are for test, and
+    the rest is left out; benchmarks are cut so. None but this depends on names of files, classes or
     the data set."""
     val: Fraction = 0.1
     test: Fraction = 0.1
     val_from_train: Fraction = 0
     """With `given` and a source without validation images: the share of each class's training
     images that validates instead, drawn as by `stratified`. Test images stay as they are."""
+    train_images: Annotated[int, Field(ge=1)] | None = None
+    """With `counts`: of each class."""
+    test_images: Annotated[int, Field(ge=1)] | None = None
+    """With `counts`: of each class; null: all that do not train."""
+    val_trains: bool = False
+    """With `given`: images for validation train, as where nothing is chosen by them."""
     keep_together: list[Literal["near_duplicates", "group"]] = Field(default=[])
     """What never stands in two splits, unless the source says so: versions of one photograph, or
     images of one `group` (a slide, an animal, a day), which is a column of the source or is read
@@ -53,6 +61,16 @@ class SplitConfig(ConfigModel):
     def _is_found_before_it_is_kept_together(self) -> "SplitConfig":
         if "near_duplicates" in self.keep_together and self.near_duplicate_bits is None:
             raise ValueError("keep_together: near_duplicates needs near_duplicate_bits")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_belong_to_the_method(self) -> "SplitConfig":
+        if (self.method == "counts") != (self.train_images is not None):
+            raise ValueError("train_images: needed with the method counts, and by no other")
+        if self.test_images is not None and self.method != "counts":
+            raise ValueError("test_images: of the method counts alone")
+        if self.val_trains and (self.method != "given" or self.val_from_train):
+            raise ValueError("val_trains: with the method given, and without val_from_train")
         return self
 
     @field_validator("group_pattern")
@@ -140,7 +158,12 @@ class DatasetConfig(ConfigModel):
             return every.model_dump(mode="json")
         if self.split.method == "given":  # shares that are drawn by nobody
             wanted = {"method", "near_duplicate_bits", "val_from_train"}
+            wanted |= {"val_trains"} if self.split.val_trains else set()
             if self.split.val_from_train:  # then groups decide as well
                 wanted |= {"keep_together", "group_pattern"}
             return self.split.model_dump(mode="json", include=wanted)
-        return self.split.model_dump(mode="json")
+        if self.split.method == "counts":
+            wanted = {"method", "near_duplicate_bits", "train_images", "test_images"}
+            return self.split.model_dump(mode="json", include=wanted)
+        drawn = {"train_images", "test_images", "val_trains"}
+        return self.split.model_dump(mode="json", exclude=drawn)

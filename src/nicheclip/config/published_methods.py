@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from nicheclip.config.adaptation import Method
 from nicheclip.config.base import ConfigModel
-from nicheclip.config.yaml_file import read_yaml
+from nicheclip.config.yaml_file import read_yaml_once
 from nicheclip.runtime.errors import InputError
 
 
@@ -34,11 +34,12 @@ def read_published(file: Path) -> PublishedMethod:
         InputError: it cannot be read, or a key is wrong.
     """
     try:
-        return PublishedMethod.model_validate(read_yaml(file))
+        return PublishedMethod.model_validate(read_yaml_once(file))
     except ValidationError as error:
         raise InputError(f"{file}: no published hyperparameters: {error}") from error
 
 
+_METHOD: TypeAdapter[Any] = TypeAdapter(Method)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -59,11 +60,10 @@ def published_options(
     file = registry / "methods" / f"{kind}.yaml"
     if not file.is_file() or dataset not in (found := read_published(file)).datasets:
         return None
-    method: TypeAdapter[Any] = TypeAdapter(Method)
-    defaults = method.validate_python({"kind": kind}).model_dump()
+    defaults = _METHOD.validate_python({"kind": kind}).model_dump()
     try:
         merged = _over(_over(defaults, found.datasets[dataset]), given)
-        options: Method = method.validate_python(merged)
+        options: Method = _METHOD.validate_python(merged)
     except ValidationError as error:
         raise InputError(f"{file}: {dataset}: {error}") from error
     return options

@@ -14,7 +14,7 @@ from nicheclip.config.archive_readers import (
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.source_files import matching_files, table_columns
 from nicheclip.config.worlds import World
-from nicheclip.config.yaml_file import read_yaml
+from nicheclip.config.yaml_file import read_yaml_once
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.urls import file_name
@@ -46,6 +46,11 @@ class _Source(ConfigModel):
 
     def gives_splits(self, registry: Path) -> str:
         """What says that the source names each image's split; empty where nothing is known to."""
+        del registry
+        return ""
+
+    def by_hand(self, registry: Path) -> str:
+        """Which files a person must get, from where and to where; empty where there are none."""
         del registry
         return ""
 
@@ -316,10 +321,28 @@ class RegistrySource(_Source):
         splits = [split for split in self.expected_images(registry) if split != "all"]
         return f"the entry's splits {', '.join(splits)}" if splits else ""
 
+    def by_hand(self, registry: Path) -> str:
+        """See ``_Source``."""
+        entry = self._entry(registry)
+        source = entry.get("source") if isinstance(entry, dict) else None
+        if not isinstance(source, dict) or source.get("kind") != "manual":
+            return ""
+        folder = expand_path(source.get("folder", "results/downloads")) / self.name
+        absent = [file for file in source.get("files", []) if not (folder / file).is_file()]
+        return f"put {', '.join(absent)} from {source.get('page')} into {folder}" * bool(absent)
+
+    def known_as(self, registry: Path) -> str:
+        """The data set under whose name others publish: another entry's, if this one is a split of
+        its images."""
+        try:
+            return str(self._entry(registry).get("images_of") or self.name)
+        except AttributeError:
+            return self.name
+
     def _entry(self, registry: Path) -> Any:
         """None where it cannot be read: the job that acquires says what is wrong."""
         try:
-            return read_yaml(registry / f"{self.name}.yaml")
+            return read_yaml_once(registry / f"{self.name}.yaml")
         except InputError:
             return None
 

@@ -41,11 +41,21 @@ class DescriptionFile(ConfigModel):
     expanded."""
     keys: dict[str, str] = Field(default={})
     """What the file calls a class, by class id, where the names differ by more than upper case,
-    underscores and hyphens."""
+    punctuation and white space."""
 
 
-ClassTextSource = CaptionSource | DescriptionFile | list[TextType]
-"""Captions, a file, or each class's texts of these types."""
+class PublishedDescriptions(ConfigModel):
+    """Descriptions that others have published for the data set; they are downloaded."""
+
+    published: str
+    """Name of a file in `workflow/registry/descriptions/`."""
+    clean: bool = True
+    """Leave out refusals and texts that a class has twice. False takes all texts, as published
+    numbers come from."""
+
+
+ClassTextSource = CaptionSource | DescriptionFile | PublishedDescriptions | list[TextType]
+"""Captions, a file, what others have published, or each class's texts of these types."""
 
 
 class TaskTextsConfig(ConfigModel):
@@ -112,6 +122,12 @@ class TaskConfig(GridModel):
         found = [one.file for one in sources if isinstance(one, DescriptionFile)]
         return [str(expand_path(file)) for file in found]
 
+    def published_descriptions(self) -> list[str]:
+        """The entries of the registry that its texts come from."""
+        sources = (self.texts.descriptions, self.texts.details)
+        names = [one.published for one in sources if isinstance(one, PublishedDescriptions)]
+        return list(dict.fromkeys(names))
+
     @model_validator(mode="after")
     def _seen_and_unseen_can_be_told(self) -> "TaskConfig":
         if self.choice != "all" and self.seen_in is None:
@@ -131,7 +147,9 @@ class AdaptationConfig(GridModel):
     (`workflow/registry/methods/`), where there are some; keys of `method` count more."""
     tasks: list[str] = Field(min_length=1)
     """By name under `tasks`, or grids of tasks. A method that trains does them in one job, one
-    after another; entries of a grid over `tasks` are jobs side by side."""
+    after another, unless `side_by_side`."""
+    side_by_side: bool = False
+    """A method that trains has a job for each task."""
     run: str | None = None
     """The training run whose first seed it starts from."""
     model: str | None = None
@@ -155,8 +173,12 @@ class AdaptationConfig(GridModel):
             raise ValueError(
                 "expected one of run (a training run to start from) and model (a start model)"
             )
-        if self.job and not self.trains:
-            raise ValueError("job: methods without training share one already; leave it out")
+        if (self.job or self.side_by_side) and not self.trains:
+            raise ValueError(
+                "job, side_by_side: methods without training share one job; leave them out"
+            )
+        if self.job and self.side_by_side:
+            raise ValueError("job and side_by_side exclude each other; leave one out")
         for name, values in (("tasks", self.tasks), ("seeds", self.seeds)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} repeat: {values}")

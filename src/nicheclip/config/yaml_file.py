@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,22 @@ def _complaint(path: Path | str, text: str, error: yaml.MarkedYAMLError) -> str:
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return f"{place}: not YAML: the line is indented with a tab. Indent with spaces."
     return f"{place}: not YAML: {', '.join(filter(None, (error.context, error.problem)))}."
+
+
+def read_yaml_once(path: Path | str) -> Any:
+    """``read_yaml``, and the same value again as long as the file is the same: do not change it.
+
+    The plan asks for an entry of the registry many times.
+    """
+    file = Path(path)
+    try:
+        written = file.stat()
+    except OSError:
+        return read_yaml(file)
+    return _version(str(file.resolve()), written.st_mtime_ns, written.st_size, str(path))
+
+
+@lru_cache(maxsize=256)
+def _version(file: str, written: int, size: int, named: str) -> Any:
+    del file, written, size  # of the key
+    return read_yaml(named)

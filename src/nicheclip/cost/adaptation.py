@@ -47,10 +47,7 @@ class CostOfAdaptation:
         if dataset.source.kind != "registry" or task.choice != "all":
             return None
         entry = load_entry(self.plan.registry / "datasets", dataset.source.name)
-        counts: dict[str, int] = dict(entry.images)
-        if "all" in counts:
-            shares = _shares(dataset.split)
-            counts = {one: round(counts["all"] * share) for one, share in shares.items()}
+        counts = _split(dict(entry.images), entry.classes, dataset.split)
         if task.fit not in counts or task.judge not in counts:
             return None
         share = 1.0
@@ -104,6 +101,15 @@ def operations(needed: Passes, size: TaskSize, towers: Towers, rounds: int) -> f
     return rounds * each + once
 
 
-def _shares(split: SplitConfig) -> dict[str, float]:
-    """Of a data set whose splits are drawn here."""
-    return {"train": 1 - split.val - split.test, "val": split.val, "test": split.test}
+def _split(images: dict[str, int], classes: int, split: SplitConfig) -> dict[str, int]:
+    """How many images each split has, of those that the registry expects."""
+    whole = sum(images.values())
+    if split.train_images is not None:
+        train = classes * split.train_images
+        test = classes * split.test_images if split.test_images else whole - train
+        return {"train": train, "test": test}
+    if split.method == "given":
+        moved = images.get("val", 0) if split.val_trains else 0
+        return {**images, "train": images.get("train", 0) + moved}
+    shares = {"train": 1 - split.val - split.test, "val": split.val, "test": split.test}
+    return {name: round(whole * share) for name, share in shares.items()}

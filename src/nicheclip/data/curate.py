@@ -88,7 +88,7 @@ def curate(
         photographs = near_duplicates(rows, repeats.kept, split.near_duplicate_bits)
         groups = kept_together(rows, repeats.kept, photographs, split)
         splits = choose_splits(rows, repeats.kept, split, groups=groups, seed=seed)
-        images = int(repeats.kept.sum())
+        images = int((splits >= 0).sum())
         catalog, tally = CatalogWriter(name, spool, images), ClassTally()
         noted = _Notes()
         _stream(rows, splits, catalog, tally, noted)
@@ -103,6 +103,8 @@ def curate(
         write_splits(folder, rows, splits, labels)
     counts = {"images": images, "classes": classes.height}
     counts |= {one: int((splits == number).sum()) for number, one in enumerate(SPLITS)}
+    if left := int(repeats.kept.sum()) - images:
+        counts["in no split"] = left
     counts |= _twins(name, photographs, splits[repeats.kept])
     found = [*_unexpected(name, noted.given, expected), *tally.doubts()]
     if split.method != "given" and noted.given.keys() - {"all"}:

@@ -30,6 +30,9 @@ class RegistryEntry(ConfigModel):
     classes: Annotated[int, Field(ge=2)]
     images: dict[SplitName, Annotated[int, Field(ge=0)]]
     """Expected images of each split; `all` where the source has no splits."""
+    images_of: str | None = None
+    """The entry whose images it splits in another way; what is published for that one, such as a
+    method's hyperparameters, is meant for this one as well."""
     class_names: dict[str, str] = Field(default={})
     """Display names for labels that are not readable even without numbers and underscores."""
     tables: list[str] = Field(default=[])

@@ -1,4 +1,4 @@
-"""Train, validation and test: exact shares of each class, by a hash, or as the source says."""
+"""Train, validation and test: exact shares or numbers of each class, a hash, or the source's."""
 
 from collections.abc import Sequence
 
@@ -63,8 +63,12 @@ def choose_splits(
     Raises:
         InputError: the method is ``given``, and the source names no split for an image.
     """
+    if config.method == "counts":
+        return _by_counts(rows, kept, config)
     if config.method == "given":
         splits = _given(rows, kept)
+        if config.val_trains:
+            splits[splits == VAL] = TRAIN
         if not config.val_from_train or (splits == VAL).any():
             return splits
     places, classes = np.zeros(len(rows)), np.zeros(len(rows), np.int32)
@@ -136,6 +140,21 @@ def by_shares(
     splits = np.empty(len(order), np.int8)
     splits[order] = found
     return splits if groups is None else _whole_groups(splits, classes, groups)
+
+
+def _by_counts(
+    rows: AcquiredRows, kept: NDArray[np.bool_], config: SplitConfig
+) -> NDArray[np.int8]:
+    """The first images of each class by their keys, whatever the order of the source."""
+    keys = [frame for _, frame in rows.batches(["key", "class_id"])]
+    frame = pl.concat(keys).with_row_index().filter(pl.Series(kept)).sort("class_id", "key")
+    place = frame.select(pl.int_range(pl.len()).over("class_id")).to_series().to_numpy()
+    train = config.train_images or 0
+    end = train + config.test_images if config.test_images else np.inf
+    found = np.where(place < train, TRAIN, np.where(place < end, TEST, NONE)).astype(np.int8)
+    splits = np.full(len(rows), NONE, np.int8)
+    splits[frame["index"].to_numpy()] = found
+    return splits
 
 
 def _least(places: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -6,14 +6,17 @@ not. So this is the one step that reads labels, and what it writes has none.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from nicheclip.config.tasks import (
     CaptionSource,
     ClassSample,
     ClassTextSource,
     DescriptionFile,
+    PublishedDescriptions,
     TaskConfig,
 )
+from nicheclip.data.descriptions import FetchedDescriptions
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
 from nicheclip.data.task_files import (
@@ -33,6 +36,8 @@ from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.seeding import generator
 from nicheclip.terms import UNLABELLED
 
+NOTHING: Mapping[str, FetchedDescriptions] = MappingProxyType({})
+
 
 def draw_task(
     task: TaskConfig,
@@ -42,6 +47,7 @@ def draw_task(
     texts: Path,
     templates: Path,
     captions: Mapping[str, Path],
+    published: Mapping[str, FetchedDescriptions] = NOTHING,
     folder: Path,
 ) -> TaskSentences:
     """Write the images that are fitted and judged, and the texts of the classes.
@@ -53,6 +59,7 @@ def draw_task(
         texts: schema ``TEXTS`` of the data set.
         templates: of names.
         captions: files of schema ``CAPTIONS``, by the name of the caption set.
+        published: descriptions by others, by the name of the registry's entry.
         folder: of the task.
 
     Raises:
@@ -69,7 +76,7 @@ def draw_task(
                 f"classes, or another split to {name}."
             )
         write_subset(ImageSet(splits / split), keep, folder / name)
-    sentences = task_sentences(task, class_ids, texts, templates, captions)
+    sentences = task_sentences(task, class_ids, texts, templates, captions, published)
     write_sentences(folder / TEXTS, sentences)
     return sentences
 
@@ -99,18 +106,24 @@ def task_sentences(
     texts: Path,
     templates: Path,
     captions: Mapping[str, Path],
+    published: Mapping[str, FetchedDescriptions] = NOTHING,
 ) -> TaskSentences:
     """What is known of the classes, in the order of ``class_ids``."""
     sentences = read_templates(templates)
     wanted = task.texts
     names = template_texts(texts, wanted.name, ["{}"])
 
+    _check_every_class(names, class_ids, f"name of the text type {wanted.name}")
+    called = {class_id: names[class_id][0] for class_id in class_ids}
+
     def read(source: ClassTextSource) -> dict[str, list[str]]:
         if isinstance(source, CaptionSource):
             return caption_texts(captions[source.captions], source.split)
         if isinstance(source, DescriptionFile):
-            called = {class_id: names[class_id][0] for class_id in class_ids}
             return read_descriptions(expand_path(source.file), called, source.keys)[0]
+        if isinstance(source, PublishedDescriptions):
+            one = published[source.published]
+            return read_descriptions(one.path, called, one.keys, clean=source.clean)[0]
         by_type = [template_texts(texts, text_type, sentences[:1]) for text_type in source]
         joined: dict[str, list[str]] = {}
         for class_id in class_ids:
@@ -121,11 +134,12 @@ def task_sentences(
     def of_each(found: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
         return tuple(tuple(found.get(class_id, ())) for class_id in class_ids)
 
-    _check_every_class(names, class_ids, f"name of the text type {wanted.name}")
     described = template_texts(texts, wanted.name, sentences)
     if wanted.descriptions:
         by_name, described = described, read(wanted.descriptions)
-        if isinstance(wanted.descriptions, DescriptionFile):  # of flawed files; see there
+        if isinstance(
+            wanted.descriptions, DescriptionFile | PublishedDescriptions
+        ):  # of flawed files; see there
             described = {one: described[one] or by_name[one] for one in class_ids}
         _check_every_class(described, class_ids, "description")
     return TaskSentences(

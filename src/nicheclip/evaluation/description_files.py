@@ -2,7 +2,7 @@
 
 A file is a mapping of keys to lists of texts. Which class a key means is settled in one way: by
 ``keys`` of the config, else by the class's name or id, if these differ from the key by nothing but
-upper case, underscores, hyphens and white space.
+upper case, punctuation and white space.
 """
 
 import logging
@@ -50,7 +50,7 @@ class Flaws:
 
 
 def read_descriptions(
-    path: Path, class_names: Mapping[str, str], keys: Mapping[str, str]
+    path: Path, class_names: Mapping[str, str], keys: Mapping[str, str], *, clean: bool = True
 ) -> tuple[dict[str, list[str]], Flaws]:
     """The texts of each class, by id, maybe none, and what was wrong with the file.
 
@@ -58,6 +58,7 @@ def read_descriptions(
         path: of the file.
         class_names: the name of each class, by id.
         keys: of some classes, by id.
+        clean: leave out what ``cleaned`` does; else just texts without a letter are.
 
     Raises:
         InputError: not a JSON file of lists of texts, a class that it does not have, or one key for
@@ -69,6 +70,8 @@ def read_descriptions(
     for class_id, key in used.items():
         found[class_id], more = cleaned(content[key])
         flaws += more
+        if not clean:
+            found[class_id] = [text for text in content[key] if any(map(str.isalpha, text))]
     without = sum(not texts for texts in found.values())
     flaws += Flaws(classes_without=without, unused_keys=len(content) - len(set(used.values())))
     counted = {one.name: getattr(flaws, one.name) for one in fields(flaws)}
@@ -153,4 +156,4 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _folded(name: str) -> str:
-    return " ".join(re.split(r"[\s_-]+", name.casefold().strip()))
+    return " ".join(re.findall(r"[^\W_]+", name.casefold()))

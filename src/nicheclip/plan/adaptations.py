@@ -85,6 +85,19 @@ class Adaptations:
         """The files of others that a task's texts come from."""
         return self._config.tasks[task].description_files()
 
+    def published_descriptions(self, task: str) -> list[str]:
+        """The entries of the registry that a task's texts come from."""
+        names = self._config.tasks[task].published_descriptions()
+        return [str(self._registry / "descriptions" / f"{name}.yaml") for name in names]
+
+    def registry_name(self, task: str) -> str:
+        """What the registry calls a task's data set; the config's name where it has none."""
+        dataset = self._config.tasks[task].dataset
+        source = self._config.datasets[dataset].source
+        return (
+            source.known_as(self._registry / "datasets") if source.kind == "registry" else dataset
+        )
+
     def start(self, adaptation: str) -> Subject:
         """The model that an adaptation starts from."""
         entry = self._config.adaptation[adaptation]
@@ -97,14 +110,14 @@ class Adaptations:
         """The jobs that adapt, by name."""
         entries: dict[str, dict[str, AdaptationConfig]] = {}
         for name, one in self._config.adaptation.items():
-            job = one.job or name if one.trains else f"{TRAINING_FREE}{one.run or one.model}"
-            entries.setdefault(job, {})[name] = one
+            for job, part in _jobs_of(name, one).items():
+                entries.setdefault(job, {})[name] = part
         return {
             job: AdaptationJob(
                 name=job,
                 start=self.start(next(iter(of))),
                 entries=of,
-                methods=[method for name in of for method in self._methods(name)],
+                methods=[method for name, one in of.items() for method in self._methods(name, one)],
             )
             for job, of in entries.items()
         }
@@ -112,17 +125,14 @@ class Adaptations:
     def method(self, adaptation: str, task: str) -> Method:
         """The options that an adaptation has for ``task``, published ones included."""
         entry = self._config.adaptation[adaptation]
-        dataset = self._config.tasks[task].dataset
-        source = self._config.datasets[dataset].source
-        name = source.name if source.kind == "registry" else dataset
+        name = self.registry_name(task)
         given = entry.method.model_dump(exclude_unset=True)
         kind = entry.method.kind
         found = published_options(self._registry, kind, name, given) if entry.published else None
         return found or entry.method
 
-    def _methods(self, adaptation: str) -> list[dict[str, Any]]:
+    def _methods(self, adaptation: str, entry: AdaptationConfig) -> list[dict[str, Any]]:
         """What the params say of an entry: once for all tasks with the same options."""
-        entry = self._config.adaptation[adaptation]
         tasks: dict[str, list[str]] = {}
         options: dict[str, Any] = {}
         for task in entry.tasks:
@@ -167,3 +177,12 @@ class Adaptations:
         datasets = dict.fromkeys(config.training[run].dataset for run in runs if run)
         judged = config.tasks[task].dataset
         return [f"results/acquire/{one}/catalog.parquet" for one in datasets if one != judged]
+
+
+def _jobs_of(name: str, entry: AdaptationConfig) -> dict[str, AdaptationConfig]:
+    """The jobs of an entry, with the tasks that each has of it; no entry has a plus in its name."""
+    if not entry.trains:
+        return {f"{TRAINING_FREE}{entry.run or entry.model}": entry}
+    if not entry.side_by_side:
+        return {entry.job or name: entry}
+    return {f"{name}+{task}": entry.model_copy(update={"tasks": [task]}) for task in entry.tasks}

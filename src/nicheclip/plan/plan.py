@@ -133,6 +133,14 @@ class Plan:
                     " Set method: given to keep it, or, to draw another, method: stratified."
                 )
 
+    def by_hand(self) -> list[str]:
+        """What a person must download and has not yet, a line for each data set."""
+        return [
+            f"datasets.{name}: {line}"
+            for name, dataset in self.config.datasets.items()
+            if (line := dataset.source.by_hand(self.registry / "datasets"))
+        ]
+
     def _named_files(self) -> Iterator[tuple[str, str]]:
         """(key of the config, path) of every file that a job is made from and no job makes."""
         for name in self.config.datasets:

@@ -154,7 +154,9 @@ class Axes:
         if len(task.datasets) == 1 or "dataset" in setting.keys:
             dataset = self.dataset(setting)
             source = self._plan.config.datasets[dataset].source
-            words["dataset"] = source.name if source.kind == "registry" else dataset
+            registry = self._plan.registry / "datasets"
+            registered = source.kind == "registry"
+            words["dataset"] = source.known_as(registry) if registered else dataset
         return words
 
     def _compared(self, axis: Axis, pair: Sequence[str], setting: Setting) -> Setting:

@@ -108,12 +108,15 @@ def _from_class_folder(
     if reader.split_folders is None:
         refuse_split_folders(folders, where=key, option="reader.split_folders")
     depth = int(bool(reader.split_folders))
-    if len(folders) < depth + max(1, len(reader.ranks)):
+    nested = reader.nested_from or 0
+    if len(folders) < depth + max(1 + nested, len(reader.ranks)):
         wanted = f"{len(reader.ranks)} folders of ranks" if reader.ranks else "a class folder"
         return Dropped(key=key, reason=f"not in {wanted}")
     above = 0 if reader.ranks else -2
     split = normalise_split(folders[above], where=key) if reader.split_folders else None
     label, lineage = clean_label(folders[-1]), dict[str, str]()
+    if reader.nested_from is not None:
+        label = clean_label("_".join(folders[nested:]))
     if reader.ranks:
         label, lineage = ranked_class(folders[depth:], reader.ranks)
     if label in reader.exclude or folders[-1] in reader.exclude:

@@ -2,14 +2,21 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import scipy.io
 
-from nicheclip.config.archive_readers import ListedReader, MatlabReader, MemberListsReader
+from nicheclip.config.archive_readers import (
+    IdListsReader,
+    JsonSplitsReader,
+    ListedReader,
+    MatlabReader,
+    MemberListsReader,
+)
 from nicheclip.data.sources.base import clean_label
 from nicheclip.data.sources.members import Member, iterate_members
 from nicheclip.data.splits import normalise_split
@@ -25,7 +32,9 @@ class Listing:
 
 
 def read_listings(
-    paths: Sequence[Path], reader: ListedReader | MemberListsReader | MatlabReader, registry: Path
+    paths: Sequence[Path],
+    reader: ListedReader | MemberListsReader | IdListsReader | JsonSplitsReader | MatlabReader,
+    registry: Path,
 ) -> dict[str, Listing]:
     """Label and split of each listed member, by its name.
 
@@ -36,6 +45,10 @@ def read_listings(
         rows = _csv_rows(registry / reader.list)
     elif isinstance(reader, MemberListsReader):
         rows = _text_rows(paths, reader)
+    elif isinstance(reader, IdListsReader):
+        rows = _joined_rows(paths, reader)
+    elif isinstance(reader, JsonSplitsReader):
+        rows = _json_rows(paths, reader)
     else:
         rows = _matlab_rows(paths, reader)
     listings: dict[str, Listing] = {}
@@ -85,6 +98,51 @@ def _text_rows(paths: Sequence[Path], reader: MemberListsReader) -> Iterator[tup
                     "config."
                 )
             yield reader.member.format(**match.groupdict("")), Listing(label, split)
+
+
+def _joined_rows(paths: Sequence[Path], reader: IdListsReader) -> Iterator[tuple[str, Listing]]:
+    texts = _find(paths, [reader.images, reader.splits])
+    splits = _by_id(texts[reader.splits], reader.splits)
+    for identifier, path in _by_id(texts[reader.images], reader.images).items():
+        value = splits.get(identifier)
+        if value not in reader.values:
+            raise InputError(
+                f"{reader.splits}: the image {identifier} ({path}) has the value {value!r}; "
+                f"expected one of {', '.join(reader.values)}. Correct `values` in the registry."
+            )
+        member = PurePosixPath(reader.root, path)
+        yield str(member), Listing(clean_label(member.parent.name), reader.values[value])
+
+
+def _by_id(content: bytes, name: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number, line in enumerate(content.decode("utf-8", errors="replace").splitlines(), start=1):
+        if not line.strip():
+            continue
+        identifier, _, value = line.strip().partition(" ")
+        if not value or identifier in found:
+            raise InputError(
+                f"{name}, line {number}: {line!r}; expected an id that is new, a space and a value."
+            )
+        found[identifier] = value.strip()
+    return found
+
+
+def _json_rows(paths: Sequence[Path], reader: JsonSplitsReader) -> Iterator[tuple[str, Listing]]:
+    name = reader.splits
+    expected = (
+        f"{name}: expected lists `train`, `val` and `test` of [path, number, name of the class]"
+    )
+    try:
+        lists = json.loads(_find(paths, [name])[name])
+        rows = [(split, row) for split in ("train", "val", "test") for row in lists.get(split, [])]
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise InputError(f"{expected}; it is not such a file ({error}). Get it anew.") from error
+    for number, (split, row) in enumerate(rows, start=1):
+        texts = isinstance(row, list) and len(row) == 3 and isinstance(row[0], str)
+        if not texts or not (label := clean_label(str(row[2]))):
+            raise InputError(f"{expected}; entry {number} of {split} is {row!r:.80}.")
+        yield str(PurePosixPath(reader.root, row[0])), Listing(label, split)
 
 
 def _matlab_rows(paths: Sequence[Path], reader: MatlabReader) -> Iterator[tuple[str, Listing]]:
