@@ -9,6 +9,8 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
 from nicheclip.evaluation.measures import read_metrics
 from nicheclip.models.classifier import read_classifier
+from nicheclip.models.pseudo_labels import read_pseudo_labels
+from nicheclip.models.signals import read_signals
 from nicheclip.runtime.files import sha256_file
 from workflow_run import ROOT, clone, planned_jobs, snakemake
 
@@ -91,6 +93,24 @@ def test_the_tables_show_every_method_on_every_task(finished):
     assert (finished / "results/tables/fair_3.csv").exists() is False, "it has no rows"
 
 
+def test_signals_and_pseudo_labels_were_made_while_there_were_no_labels(finished):
+    folder = finished / ADAPTED
+    for name in ("free-clip", "free-transclip", "upl", "fair"):
+        found = read_signals(folder / name / "few/seed0/signals.json")
+        assert 0 < found.confidence <= 1 and 0 <= found.balance <= 1
+        assert (found.seed_agreement is not None) == (name == "fair")
+        assert (found.adapted_silhouette is not None) == (name in ("upl", "fair"))
+        cell = finished / CELLS / f"few/{name}/seed0/few/zero_shot/metrics.json"
+        assert read_metrics(cell).find("signal_confidence").value == found.confidence
+    assert read_signals(folder / "free-clip/few/seed0/signals.json").zero_shot_agreement == 1
+    fitted = ImageSet(finished / "results/tasks/few/fit").image_ids
+    for name, most in (("fair", 0), ("upl", -1)):  # UPL labels some images alone
+        labels = read_pseudo_labels(folder / name / "few/seed0/pseudo_labels.safetensors")
+        assert labels.image_ids == fitted and labels.labels.shape == (1, len(fitted))
+        assert labels.labels.min() >= most and labels.labels.max() < 3
+    assert not (folder / "free-clip/few/seed0/pseudo_labels.safetensors").exists()
+
+
 def test_a_second_fit_gives_the_same_bytes(finished):
     before = results(finished)
     shutil.rmtree(finished / ADAPTED / "upl")
@@ -107,11 +127,17 @@ def test_a_second_fit_gives_the_same_bytes(finished):
     [
         (
             "adaptation/trained/upl.py",
-            {"adapt_model": 1, "judge_adapted": 1, "make_table_alone": 1},
+            {"adapt_model": 1, "judge_adapted": 1, "make_table_alone": 3, "make_table": 2},
         ),
-        ("adaptation/stata.py", {"adapt_model": 1, "judge_adapted": 2, "make_table_alone": 2}),
+        (
+            "adaptation/stata.py",
+            {"adapt_model": 1, "judge_adapted": 2, "make_table_alone": 4, "make_table": 2},
+        ),
         ("adaptation/trained/must.py", {}),
-        ("evaluation/adapted.py", {"judge_adapted": 2, "make_table_alone": 2}),
+        (
+            "evaluation/adapted.py",
+            {"judge_adapted": 2, "make_table_alone": 4, "make_table": 2},
+        ),
         ("evaluation/protocols/zero_shot.py", {}),
     ],
 )

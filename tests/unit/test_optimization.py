@@ -57,6 +57,26 @@ def test_the_cosine_falls_in_every_step_and_does_not_reach_zero():
     assert rates[-1] == pytest.approx((math.pi / 37) ** 2 / 4, rel=1e-2)
 
 
+def test_a_power_law_by_hand():
+    """POUF's at step 5,000: (1 + 2e-4 x 5,000) ** -0.75 = 2 ** -0.75, whatever the run's length."""
+    schedule = ScheduleConfig(kind="power", power=0.75, power_speed=2e-4)
+    assert learning_rate(1e-3, schedule, 0, 6000) == 1e-3
+    assert learning_rate(1e-3, schedule, 5000, 6000) == pytest.approx(5.946036e-4)
+    late = ScheduleConfig(kind="power", warmup_steps=10, power=1, power_speed=1)
+    assert learning_rate(1.0, late, 11, 6000) == 0.5
+
+
+def test_a_warm_up_may_have_one_rate_and_a_cosine_another_end():
+    """UPL's: the first of fifty epochs at 1e-5, then a half cosine; half way at the mean."""
+    schedule = ScheduleConfig(warmup_steps=1 / 50, warmup_lr=1e-5)
+    rates = [learning_rate(2e-3, schedule, step, 300) for step in range(300)]
+    assert rates[:6] == [1e-5] * 6 and rates[6] == 2e-3
+    assert rates[6 + 147] == pytest.approx(1e-3)
+    ends = ScheduleConfig(end_lr=2e-6)
+    assert learning_rate(1e-4, ends, 50, 100) == pytest.approx(5.1e-5)
+    assert learning_rate(1e-4, ends, 99, 100) == pytest.approx(2e-6, rel=0.02)
+
+
 def test_a_warm_up_below_one_is_a_share_of_the_run():
     # a quarter of twelve steps is three, of 1,200 it is 300; of three steps it is none
     schedule = ScheduleConfig(kind="constant", warmup_steps=0.25)
@@ -94,6 +114,23 @@ def test_weights_decay_and_biases_norms_and_the_temperature_do_not():
 
 
 @pytest.mark.parametrize(
+    ("which", "decayed"),
+    [
+        ("all", {"linear.weight", "linear.bias", "norm.weight", "norm.bias"}),
+        ("all_but_biases", {"linear.weight", "norm.weight"}),
+        ("matrices", {"linear.weight"}),
+        ("none", set()),
+    ],
+)
+def test_what_decays_is_chosen(which, decayed):
+    model = Model()
+    names = {id(p): name for name, p in model.named_parameters() if name[:4] in ("line", "norm")}
+    groups = parameter_groups(model, ParameterGroup(list(names.values()), decay=which), 0.3)
+    found = {names[id(p)]: group["weight_decay"] for group in groups for p in group["params"]}
+    assert found == {name: 0.3 if name in decayed else 0 for name in names.values()}
+
+
+@pytest.mark.parametrize(
     ("names", "decays"), [(["linear.weight"], [0.3]), (["norm.bias"], [0.0]), ([], [])]
 )
 def test_an_empty_group_is_left_out(names, decays):
@@ -102,7 +139,7 @@ def test_an_empty_group_is_left_out(names, decays):
 
 
 def test_a_group_may_have_a_rate_of_its_own_and_no_decay():
-    new = ParameterGroup(["linear.weight", "linear.bias"], lr_scale=0.1, decay=False)
+    new = ParameterGroup(["linear.weight", "linear.bias"], lr_scale=0.1, decay="none")
     [group] = parameter_groups(Model(), new, 0.3)
     assert group["lr_scale"] == 0.1 and group["weight_decay"] == 0
     assert [p.numel() for p in group["params"]] == [6, 3]

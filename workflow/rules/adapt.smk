@@ -1,7 +1,8 @@
 """Adapt: images without labels and texts of classes become an adapted model, and are judged.
 
 Inputs:  start or trained models, results/acquire/<dataset>, class texts, captions
-Outputs: results/tasks/<task>/{fit,judge}/images.arrow and texts.json: what a method is given;
+Outputs: results/tasks/<task>/{fit,judge}/images.arrow and texts.json: what a method is given; the
+         same in batches/<n>/ where the images come in batches;
          results/models/adapted/<job>/manifest.json and, beside it, for each result
          results/models/adapted/<adaptation>/<task>/seed<n>/: scores.safetensors, and for methods
          with a vector for each class a model folder with classifier.safetensors;
@@ -45,6 +46,7 @@ rule draw_task:
         fit="results/tasks/{task}/fit/images.arrow",
         judge="results/tasks/{task}/judge/images.arrow",
         texts="results/tasks/{task}/texts.json",
+        batches=directory("results/tasks/{task}/batches"),
     log:
         "results/logs/tasks/{task}.log",
     conda:
@@ -73,6 +75,9 @@ rule adapt_model:
         ),
         texts=lambda w: expand(
             rules.draw_task.output.texts, task=PLAN.adaptations.jobs[w.job].tasks
+        ),
+        batches=lambda w: expand(
+            rules.draw_task.output.batches, task=PLAN.adaptations.jobs[w.job].tasks
         ),
     output:
         manifest="results/models/adapted/{job}/manifest.json",

@@ -70,6 +70,46 @@ rule plot_models:
         "../../scripts/plot_models.py"
 
 
+if ADAPTATION_FIGURES:
+
+    rule plot_adapted:
+        input:
+            [
+                manifest
+                for task in ADAPTATION_FIGURES.tasks
+                for manifest in PLAN.adaptations.manifests(task.name)
+            ],
+            ADAPTATION_FIGURES.acquired,
+            start=PLAN.adaptations.start(ADAPTATION_FIGURES.shown).files(),
+            tasks=expand(
+                rules.draw_task.output.texts,
+                task=[task.name for task in ADAPTATION_FIGURES.tasks],
+            ),
+        output:
+            [
+                report(
+                    f"results/figures/{path}.svg",
+                    category="FAIR",
+                    caption=f"../report/{Path(path).name}.rst",
+                    labels={"result": title},
+                )
+                for path, title in TITLES.items()
+            ],
+            [f"results/figures/{path}.png" for path in TITLES],
+        log:
+            "results/logs/figures/adapted.log",
+        localrule: True
+        conda:
+            "../../envs/train.yaml"
+        params:
+            figures=settings(ADAPTATION_FIGURES),
+            code=code("plot_adapted.py"),
+        message:
+            "Pseudo-labels, crop weights and a hard group of adaptation"
+        script:
+            "../../scripts/plot_adapted.py"
+
+
 rule tabulate_evaluations:
     input:
         list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),

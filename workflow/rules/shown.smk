@@ -1,5 +1,6 @@
 """The tables and figures that the config asks for, and how they stand in the report. No rules here."""
 
+from nicheclip.plan.adaptation_figures import TITLES, adaptation_figures
 from nicheclip.plan.figures import confusion_figures, embedding_figures, inputs_of
 from nicheclip.plan.page import page_plan
 from nicheclip.plan.tables import PaperTables
@@ -9,6 +10,7 @@ try:
 except InputError as error:
     raise WorkflowError(masked(str(error))) from None
 
+ADAPTATION_FIGURES = adaptation_figures(PLAN)
 CONFUSIONS, EMBEDDINGS = confusion_figures(PLAN), embedding_figures(PLAN)
 
 # Snakemake's own report, beside the first page
@@ -65,4 +67,5 @@ def reported_figures():
     """The curves of every run, and the figures of every zero-shot evaluation."""
     shown = [f"training/{run}" for run in CONFIG.training]
     shown += [one.path for one in [*CONFUSIONS, *EMBEDDINGS]]
+    shown += TITLES if ADAPTATION_FIGURES else []
     return [f"results/figures/{path}.svg" for path in shown]

@@ -6,11 +6,12 @@ seed costs just itself, and a job that was killed resumes where it was. No label
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,8 +21,15 @@ from nicheclip.adaptation.task_features import TaskFeatures, open_features
 from nicheclip.adaptation.task_inputs import TaskInputs
 from nicheclip.config.adaptation import Method, TrainedMethod
 from nicheclip.config.training import ComputeConfig
+from nicheclip.data.task_files import BATCHES, batch_folders
 from nicheclip.engine.launch import launch
-from nicheclip.models.class_scores import SCORES_FILE, ClassScores, read_scores, write_scores
+from nicheclip.models.class_scores import (
+    SCORES_FILE,
+    ClassScores,
+    join_batches,
+    read_scores,
+    write_scores,
+)
 from nicheclip.models.classifier import write_classifier
 from nicheclip.models.deltas import model_files, save_delta
 from nicheclip.models.features import Array
@@ -29,12 +37,15 @@ from nicheclip.models.openclip import load
 from nicheclip.models.pseudo_labels import PSEUDO_LABELS_FILE
 from nicheclip.models.signals import (
     SIGNALS_FILE,
+    Signals,
+    mean_signals,
     read_signals,
     seed_agreements,
     signals,
     write_signals,
 )
 from nicheclip.runtime.files import read_json, sha256_file, write_json
+from nicheclip.runtime.progress import progress
 from nicheclip.subjects import CLASSIFIER_FILE
 
 #: in the folder of a result: what it follows from; written last
@@ -123,29 +134,56 @@ class _Result:
         return self.where.models / self.entry.name / self.task / f"seed{self.seed}"
 
     @property
+    def batches(self) -> list[Path]:
+        """The folders of the task's batches; none where its images come all at once."""
+        return batch_folders(self.where.tasks[self.task])
+
+    @property
     def key(self) -> str:
-        files = [*model_files(self.where.start), *TaskInputs(self.where.tasks[self.task]).files]
+        tasks = [self.where.tasks[self.task], *self.batches]
+        files = [file for task in tasks for file in TaskInputs(task).files]
         content: list[Any] = [self.where.code, self.entry.method.model_dump(mode="json"), self.seed]
-        content += [sha256_file(file) for file in files]
+        content += [sha256_file(file) for file in [*model_files(self.where.start), *files]]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def make(self) -> None:
-        """Adapt, and score."""
-        if isinstance(self.entry.method, TrainedMethod):
-            self._train()
+        """Adapt, and score; of batches, each alone, the scores are all that is kept."""
+        run_folder = self.where.run_folder / self.entry.name / self.task / f"seed{self.seed}"
+        batches = self.batches
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not batches:
+            scores, found = self._adapted(self.where.tasks[self.task], self.folder, run_folder)
         else:
-            self._from_features()
+            parts, each = [], []
+            for batch in progress(batches, label="adapt to batches", total=len(batches)):
+                own = run_folder / BATCHES / batch.name
+                scores, found = self._adapted(batch, own / "model", own / "run")
+                parts.append(scores)
+                each.append(found)
+                shutil.rmtree(own, ignore_errors=True)
+            scores, found = join_batches(parts), mean_signals(each)
+        write_scores(self.folder / SCORES_FILE, scores)
+        write_signals(self.folder / SIGNALS_FILE, found)
 
-    def _train(self) -> None:
-        where, task = self.where, self.where.tasks[self.task]
-        method: Any = self.entry.method
+    def _adapted(self, task: Path, output: Path, run_folder: Path) -> tuple[ClassScores, Signals]:
+        adapted: Array | None = None
+        if isinstance(self.entry.method, TrainedMethod):
+            scores, adapted = self._train(task, output, run_folder)
+        else:
+            scores = self._from_features(task, output)
+        start = self.features.of(task)
+        return scores, signals(scores, start.zero_shot, start.judged.numpy(), adapted)
+
+    def _train(self, task: Path, output: Path, run_folder: Path) -> tuple[ClassScores, Array]:
+        """The scores, and the adapted model's features."""
+        where, method = self.where, cast(Any, self.entry.method)
         one = AdaptationRun(
-            method=method, start=where.start, task=task, seed=self.seed, output=self.folder
+            method=method, start=where.start, task=task, seed=self.seed, output=output
         )
         launch(
             one.for_engine(
                 where.compute,
-                run_folder=where.run_folder / self.entry.name / self.task / f"seed{self.seed}",
+                run_folder=run_folder,
                 log=where.log,
                 code=where.code,
                 stop_at=where.stop_at,
@@ -153,45 +191,45 @@ class _Result:
         )
         judged = TaskInputs(task).judged
         threads = where.compute.cpu_threads
-        self._write(*classify(self.folder, judged, device=where.device, threads=threads))
+        return classify(output, judged, device=where.device, threads=threads)
 
-    def _from_features(self) -> None:
-        features = self.features.of(self.task)
-        found = import_module(FEATURES).apply(self.entry.method, features, self.seed)
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _from_features(self, task: Path, output: Path) -> ClassScores:
+        found = import_module(FEATURES).apply(self.entry.method, self.features.of(task), self.seed)
         if found.classifier:
-            save_delta(load(self.where.start), self.where.start, self.folder)
-            write_classifier(self.folder / CLASSIFIER_FILE, found.classifier)
-        self._write(found.scores, None)
-
-    def _write(self, scores: ClassScores, adapted: Array | None) -> None:
-        """``adapted``: the model's features, where they are not the start model's."""
-        start = self.features.of(self.task)
-        found = signals(scores, start.zero_shot, start.judged.numpy(), adapted)
-        write_scores(self.folder / SCORES_FILE, scores)
-        write_signals(self.folder / SIGNALS_FILE, found)
+            output.mkdir(parents=True, exist_ok=True)
+            save_delta(load(self.where.start), self.where.start, output)
+            write_classifier(output / CLASSIFIER_FILE, found.classifier)
+        scores: ClassScores = found.scores
+        return scores
 
 
 class _Features:
-    """The start model's features of the task that was asked for last."""
+    """The start model's features of one task and its batches, for all methods."""
 
     def __init__(self, where: Where) -> None:
-        self._where, self._task = where, ""
+        self._where = where
+        self._open: dict[Path, TaskFeatures] = {}
 
-    def of(self, task: str) -> TaskFeatures:
-        """Those of ``task``."""
-        if self._task != task:
-            where = self._where
-            inputs, threads = TaskInputs(where.tasks[task]), where.compute.cpu_threads
-            self._open = open_features(where.start, inputs, device=where.device, threads=threads)
-            self._task = task
-        return self._open
+    def of(self, task: Path) -> TaskFeatures:
+        """Those of the task in the folder ``task``."""
+        if task not in self._open:
+            inputs, where = TaskInputs(task), self._where
+            threads = where.compute.cpu_threads
+            self._open[task] = open_features(
+                where.start, inputs, device=where.device, threads=threads
+            )
+        return self._open[task]
+
+    def forget(self) -> None:
+        """Free the memory, before another task."""
+        self._open.clear()
 
 
 def _results(entries: Sequence[Entry], where: Where) -> Iterator[list[_Result]]:
     """All seeds of an entry on a task; task by task, so that features serve all methods."""
     features = _Features(where)
     for task in where.tasks:
+        features.forget()
         for entry in entries:
             if task in entry.tasks:
                 yield [_Result(entry, task, seed, where, features) for seed in entry.seeds]

@@ -9,7 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nicheclip.config.base import ConfigModel, in_order
-from nicheclip.config.training import OptimizerConfig, Precision, ScheduleConfig, SgdConfig
+from nicheclip.config.training import (
+    Decay,
+    OptimizerConfig,
+    Precision,
+    ScheduleConfig,
+    SgdConfig,
+)
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -140,6 +146,9 @@ class TrainedMethod(ConfigModel):
     """Learning rates belong to the published batch size. FAIR's text has lost its rates: 1e-4 is
     that of its authors' next method on all sets."""
     schedule: ScheduleConfig = ScheduleConfig()
+    decay: Decay = "all_but_biases"
+    """What the optimizer's weight decay holds for: norms count as the published code counts them.
+    FAIR's is not known; this is DPA's, by the same authors."""
     logit_scale: Positive | None = None
     """Between cosine and logit; null: the start model's own (100 in OpenAI's models)."""
     strong: StrongView = StrongView()
@@ -207,6 +216,8 @@ class UplMethod(TrainedMethod):
     kind: Literal["upl"]
     epochs: Count = 50
     optimizer: OptimizerConfig | SgdConfig = SgdConfig(kind="sgd", lr=2e-3, weight_decay=5e-4)
+    schedule: ScheduleConfig = ScheduleConfig(warmup_steps=1 / 50, warmup_lr=1e-5)
+    """The first of fifty epochs is at a small rate."""
     strong: StrongView = StrongView(kind="crop", crop_scale=(0.08, 1.0))
     context_tokens: Count = 16
     images_per_class: Count = 16
@@ -224,6 +235,7 @@ class PoufMethod(TrainedMethod):
     optimizer: OptimizerConfig | SgdConfig = SgdConfig(
         kind="sgd", lr=1e-3, nesterov=True, weight_decay=1e-3
     )
+    schedule: ScheduleConfig = ScheduleConfig(kind="power", power=0.75, power_speed=2e-4)
     strong: StrongView = StrongView(kind="crop", crop_scale=(0.08, 1.0))
     context: str = "a photo of a"
     """What the learned context starts from."""
@@ -261,6 +273,7 @@ class ReclipMethod(TrainedMethod):
     """FAIR's; its code trains min(100, n / 5000 + 2) epochs on n images."""
     batch_size: Annotated[int, Field(ge=2)] = 64
     optimizer: OptimizerConfig | SgdConfig = SgdConfig(kind="sgd", lr=1e-3, weight_decay=1e-4)
+    decay: Decay = "all"
     neighbours: Count = 20
     propagation: Annotated[float, Field(gt=0, lt=1)] = 0.99
     """How far labels spread."""
@@ -268,7 +281,11 @@ class ReclipMethod(TrainedMethod):
     """Of conjugate gradients."""
     solver_tolerance: Positive = 1e-6
     dimensions: Annotated[int, Field(ge=2)] = 768
-    """Singular vectors of the texts, at most, counted with the first, which is left out."""
+    """Singular vectors of the texts, at most, counted with the first."""
+    left_out: Annotated[int, Field(ge=0, le=1)] = 1
+    """How many of the first are left out: the first is what all texts share (published). 0 where
+    they share little, as in a model that was trained on one domain: `shared_by_texts` in the
+    result's `train.json` says how much, 1 is all."""
     visual_loss: Literal["agreeing", "code"] = "agreeing"
     """Divided by the images that agree, or by the size of the batch as well (code)."""
     anchors: Literal["both", "visual"] = "both"
@@ -280,6 +297,7 @@ class DpaMethod(TrainedMethod):
 
     kind: Literal["dpa"]
     batch_size: Annotated[int, Field(ge=2)] = 64
+    schedule: ScheduleConfig = ScheduleConfig(end_lr=2e-6)
     image_share: Share = 0.5
     """Of the image prototypes in the label; published by data set: 0.01 to 0.5."""
     alignment_factor: NotNegative = 100.0
@@ -311,6 +329,7 @@ class MustMethod(TrainedMethod):
         lr=5e-6, weight_decay=0.05, betas=(0.9, 0.999), eps=1e-8
     )
     """Of the last layer; published: 2e-5 times batch size / 256."""
+    decay: Decay = "matrices"
     threshold: Share = 0.7
     """Of the teacher's confidence, above which an image counts."""
     teacher_decay: Share = 0.999

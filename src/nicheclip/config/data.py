@@ -134,8 +134,7 @@ class DatasetConfig(ConfigModel):
         return self.model_dump(
             mode="json",
             include={"source", "image", "names", "parts", "shards"},
-            # whether changes are looked for changes no image, nor do names of classes
-            exclude={"source": {"watch", "classes"} if not self.is_labelled else {"watch"}},
+            exclude={"source": {"watch"}},  # whether changes are looked for changes no image
         )
 
     @property

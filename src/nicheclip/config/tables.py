@@ -210,6 +210,19 @@ class BesidePublishedFigure(ConfigModel):
     baseline: str = "baseline"
 
 
+class ScatterFigure(ConfigModel):
+    """A named point for each row: a value over each of several others, panels side by side."""
+
+    kind: Literal["scatter"]
+    points: str
+    """The text column that names the points."""
+    x: list[str] = Field(min_length=1)
+    """Columns on axes from left to right, logarithmic; rows without a number above 0 are left out
+    of a panel."""
+    y: str
+    """The column that goes up, or the first one that an axis made, by its name."""
+
+
 class DrawnFigure(ConfigModel):
     """A figure that has code of its own and no options."""
 
@@ -217,7 +230,7 @@ class DrawnFigure(ConfigModel):
 
 
 FigureSpec = Annotated[
-    DotsFigure | BesidePublishedFigure | DrawnFigure, Field(discriminator="kind")
+    DotsFigure | BesidePublishedFigure | ScatterFigure | DrawnFigure, Field(discriminator="kind")
 ]
 
 
@@ -297,6 +310,9 @@ class TableSpec(ConfigModel):
             found.append(("figure.value", figure.value, "value"))
             if figure.models:
                 found.append(("figure.models", figure.models, "text"))
+        if isinstance(figure, ScatterFigure):
+            found.append(("figure.points", figure.points, "text"))
+            found += [("figure", name, "value") for name in (*figure.x, figure.y)]
         if isinstance(figure, BesidePublishedFigure):
             found.append(("figure.lines", figure.lines, "text"))
         if isinstance(figure, DotsFigure | BesidePublishedFigure):

@@ -71,6 +71,40 @@ class TaskTextsConfig(ConfigModel):
     """Attributes and analogies, for CODER."""
 
 
+class FewClasses(ConfigModel):
+    """Batches with images of a few of the classes."""
+
+    kind: Literal["few_classes"]
+    count: Annotated[int, Field(ge=1)] = 20
+    """How many batches; an image may be in several."""
+    images: Annotated[int, Field(ge=2)] = 64
+    """Of each batch, at most."""
+    classes: tuple[Annotated[int, Field(ge=1)], int] = (1, 25)
+    """The least and largest number of classes present; any number between them is as likely."""
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _classes_are_a_range(self) -> "FewClasses":
+        if self.classes[0] > self.classes[1]:
+            raise ValueError(f"classes: expected [least, largest], not {list(self.classes)}")
+        return self
+
+
+class Stream(ConfigModel):
+    """All images once, in batches; those of a class come together."""
+
+    kind: Literal["stream"]
+    images: Annotated[int, Field(ge=2)] = 64
+    """Of each batch, at least."""
+    concentration: Annotated[float, Field(gt=0)] = 0.1
+    """Of the Dirichlet distribution of a class over the stream: the smaller, the closer together
+    its images come."""
+    seed: Seed = 0
+
+
+BatchesConfig = FewClasses | Stream
+
+
 class TaskConfig(GridModel):
     """Images without labels that a model is adapted to, and images that it is then judged on."""
 
@@ -85,6 +119,9 @@ class TaskConfig(GridModel):
     """The split whose images are fitted."""
     judge: Split = "test"
     """The split that is judged; the same as `fit` makes the task transductive."""
+    batches: Annotated[BatchesConfig, Field(discriminator="kind")] | None = None
+    """How the images come: null, all at once; or batches, each of which a method fits and judges
+    alone, among all classes. `fit` and `judge` are then the same split."""
     texts: TaskTextsConfig = TaskTextsConfig()
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     """Resamplings of the images for the interval."""
@@ -127,6 +164,15 @@ class TaskConfig(GridModel):
         sources = (self.texts.descriptions, self.texts.details)
         names = [one.published for one in sources if isinstance(one, PublishedDescriptions)]
         return list(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _batches_are_judged_themselves(self) -> "TaskConfig":
+        if self.batches and self.fit != self.judge:
+            raise ValueError(
+                f"batches: each is fitted and judged, but fit is {self.fit} and judge is "
+                f"{self.judge}; expected the same split for both"
+            )
+        return self
 
     @model_validator(mode="after")
     def _seen_and_unseen_can_be_told(self) -> "TaskConfig":

@@ -15,6 +15,9 @@ SECONDS_TO_STOP = 600
 
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Decay = Literal["matrices", "all_but_biases", "all", "none"]
+"""Which parameters weight decay holds for: those of two or more dimensions, which no norm is; all
+but biases; all; none."""
 
 
 class ModelConfig(ConfigModel):
@@ -79,7 +82,7 @@ class UnfreezingConfig(ConfigModel):
 
 
 class OptimizerConfig(ConfigModel):
-    """AdamW; biases, norms and the temperature are not decayed."""
+    """AdamW; in a training, biases, norms and the temperature are not decayed."""
 
     lr: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.2
@@ -103,7 +106,6 @@ class SgdConfig(ConfigModel):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = False
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """Not of biases and norms."""
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
     """Largest norm of the gradient; null does not clip."""
 
@@ -111,9 +113,17 @@ class SgdConfig(ConfigModel):
 class ScheduleConfig(ConfigModel):
     """The learning rate over the run."""
 
-    kind: Literal["constant", "cosine"] = "cosine"
+    kind: Literal["constant", "cosine", "power"] = "cosine"
+    """After the warm-up: the rate; a half cosine from it to `end_lr`; or the rate times
+    (1 + `power_speed` * step) ** -`power`."""
     warmup_steps: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)] = 0
     """Linear rise from 0; a number below 1 is a share of the run's steps."""
+    warmup_lr: Annotated[float, Field(gt=0)] | None = None
+    """The rate of all steps of the warm-up instead of the rise."""
+    end_lr: Annotated[float, Field(ge=0)] = 0.0
+    """Where the cosine ends."""
+    power: Annotated[float, Field(gt=0)] = 0.75
+    power_speed: Annotated[float, Field(gt=0)] = 2e-4
 
     def warmup(self, steps: int) -> int:
         """Steps of the warm-up in a run of ``steps``."""

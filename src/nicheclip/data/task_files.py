@@ -17,6 +17,8 @@ from nicheclip.schemas import IMAGE_INDEX
 
 #: in a task's folder: the images that are fitted, those that are judged, the texts
 FIT, JUDGE, TEXTS = "fit", "judge", "texts.json"
+#: there as well: a task for each batch, where the images come in batches
+BATCHES = "batches"
 
 
 class TaskSentences(BaseModel):
@@ -52,6 +54,11 @@ def read_sentences(path: Path) -> TaskSentences:
             f"{path}: no texts of a task ({error}). Delete the task's folder and run the adapt "
             "stage again."
         ) from error
+
+
+def batch_folders(task: Path) -> list[Path]:
+    """The folders of the batches of the task in ``task``, in their order; none without batches."""
+    return sorted(path.parent for path in (task / BATCHES).glob(f"*/{TEXTS}"))
 
 
 def write_subset(images: ImageSet, keep: NDArray[np.bool_], folder: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nicheclip.config.training import Decay
 from nicheclip.engine.loading import Batch, Reader
 from nicheclip.engine.processes import Processes
 
@@ -33,8 +34,8 @@ class ParameterGroup:
     """In the objective's module."""
     lr_scale: float = 1.0
     """Factor of the learning rate."""
-    decay: bool = True
-    """Whether the config's weight decay holds for those of two or more dimensions."""
+    decay: Decay = "matrices"
+    """For which of them the config's weight decay holds."""
 
 
 @dataclass(frozen=True)

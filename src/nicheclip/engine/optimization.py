@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from nicheclip.config.training import OptimizerConfig, ScheduleConfig, SgdConfig
+from nicheclip.config.training import Decay, OptimizerConfig, ScheduleConfig, SgdConfig
 from nicheclip.engine.objective import ParameterGroup
 from nicheclip.runtime.errors import InputError
 
@@ -13,10 +13,10 @@ from nicheclip.runtime.errors import InputError
 def parameter_groups(
     model: torch.nn.Module, new: ParameterGroup, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """The optimiser's groups of ``new``: biases and norms, of one dimension, never decay."""
+    """The optimiser's groups of ``new``: what decays, and what does not."""
     parameters = dict(model.named_parameters())
-    decayed = [name for name in new.names if new.decay and parameters[name].ndim >= 2]
-    plain = [name for name in new.names if not new.decay or parameters[name].ndim < 2]
+    decayed = [name for name in new.names if _decays(name, parameters[name], new.decay)]
+    plain = [name for name in new.names if name not in decayed]
     return [
         {
             "params": [parameters[name] for name in group],
@@ -26,6 +26,12 @@ def parameter_groups(
         for group, decay in ((decayed, weight_decay), (plain, 0.0))
         if group
     ]
+
+
+def _decays(name: str, parameter: torch.nn.Parameter, which: Decay) -> bool:
+    if which == "matrices":
+        return parameter.ndim >= 2
+    return which == "all" or (which == "all_but_biases" and not name.endswith("bias"))
 
 
 def make_optimizer(
@@ -48,15 +54,19 @@ def make_optimizer(
 def learning_rate(base: float, schedule: ScheduleConfig, step: int, steps: int) -> float:
     """The rate of step ``step`` (from 0) of ``steps``.
 
-    Linear from ``base / warm-up steps`` to ``base``, then constant or a half cosine towards 0.
+    Linear from ``base / warm-up steps`` to ``base``, or at the schedule's own rate, then constant,
+    a half cosine, or a power of the steps since the warm-up.
     """
     warmup = schedule.warmup(steps)
     if step < warmup:
-        return base * (step + 1) / warmup
+        return schedule.warmup_lr or base * (step + 1) / warmup
     if schedule.kind == "constant":
         return base
-    progress = (step - warmup) / (steps - warmup)
-    return base * 0.5 * (1 + math.cos(math.pi * progress))
+    since = step - warmup
+    if schedule.kind == "power":
+        return float(base * (1 + schedule.power_speed * since) ** -schedule.power)
+    height = 0.5 * (1 + math.cos(math.pi * since / (steps - warmup)))
+    return schedule.end_lr + (base - schedule.end_lr) * height
 
 
 def check_warmup(schedule: ScheduleConfig, steps: int) -> None:

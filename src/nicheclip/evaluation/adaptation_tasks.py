@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nicheclip.config.tasks import (
     CaptionSource,
     ClassSample,
@@ -20,6 +23,7 @@ from nicheclip.data.descriptions import FetchedDescriptions
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
 from nicheclip.data.task_files import (
+    BATCHES,
     FIT,
     JUDGE,
     TEXTS,
@@ -31,6 +35,7 @@ from nicheclip.data.task_files import (
 from nicheclip.evaluation.class_texts import caption_texts, read_templates, template_texts
 from nicheclip.evaluation.description_files import read_descriptions
 from nicheclip.evaluation.seen_classes import ClassGroup, choose_classes
+from nicheclip.evaluation.task_batches import draw_batches
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.seeding import generator
@@ -50,7 +55,7 @@ def draw_task(
     published: Mapping[str, FetchedDescriptions] = NOTHING,
     folder: Path,
 ) -> TaskSentences:
-    """Write the images that are fitted and judged, and the texts of the classes.
+    """Write the images that are fitted and judged, the texts of the classes, and the batches.
 
     Args:
         task: of the config.
@@ -66,6 +71,9 @@ def draw_task(
         InputError: too few classes, a class without texts, or a split without images of them.
     """
     class_ids = task_classes(task, groups)
+    sentences = task_sentences(task, class_ids, texts, templates, captions, published)
+    (folder / BATCHES).mkdir(parents=True, exist_ok=True)
+    write_sentences(folder / TEXTS, sentences)
     for name, split in ((FIT, task.fit), (JUDGE, task.judge)):
         labels = Labels(splits / split)
         # an image without a label may be of any class
@@ -76,9 +84,24 @@ def draw_task(
                 f"classes, or another split to {name}."
             )
         write_subset(ImageSet(splits / split), keep, folder / name)
-    sentences = task_sentences(task, class_ids, texts, templates, captions, published)
-    write_sentences(folder / TEXTS, sentences)
+    if task.batches:
+        known = np.flatnonzero(keep)
+        drawn = draw_batches(labels.numbers()[known], task.batches)
+        for number, rows in enumerate(drawn):
+            own = np.zeros(len(keep), dtype=bool)
+            own[known[rows]] = True
+            _write_batch(
+                folder / BATCHES / f"{number:04d}", ImageSet(splits / task.judge), own, sentences
+            )
     return sentences
+
+
+def _write_batch(
+    folder: Path, images: ImageSet, keep: NDArray[np.bool_], sentences: TaskSentences
+) -> None:
+    for name in (FIT, JUDGE):
+        write_subset(images, keep, folder / name)
+    write_sentences(folder / TEXTS, sentences)
 
 
 def task_classes(task: TaskConfig, groups: Mapping[ClassGroup, Sequence[str]]) -> list[str]:

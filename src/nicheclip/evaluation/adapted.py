@@ -3,10 +3,14 @@
 Whoever adapted saw no label; whoever judges sees no method.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nicheclip.config.tasks import TaskConfig
 from nicheclip.evaluation.accuracy import accuracy_measures
@@ -86,6 +90,7 @@ def judge_adapted(
                 measures=[
                     *accuracy_measures(predictions, count, table, options, seed),
                     *_signals(folder, len(scores.image_ids)),
+                    *batch_measures(predictions.correct(), scores.batches),
                     *trained,
                 ],
                 predictions=predictions,
@@ -108,6 +113,21 @@ def _signals(folder: Path, images: int) -> list[Measure]:
     """What the adaptation measured without labels, beside what labels say."""
     found = read_signals(folder / SIGNALS_FILE).measured()
     return [Measure(name=f"signal_{name}", value=one, n=images) for name, one in found.items()]
+
+
+def batch_measures(credit: NDArray[np.float64], batches: Sequence[int] | None) -> list[Measure]:
+    """The mean of the batches' accuracies, and that of the worst tenth of them, at least one batch;
+    from the credit of each image. None where there are no batches.
+    """
+    if batches is None:
+        return []
+    numbers = np.asarray(batches)
+    found = np.sort([credit[numbers == number].mean() for number in np.unique(numbers)])
+    worst = found[: math.ceil(len(found) / 10)]
+    return [
+        Measure(name="batch_top1", value=float(found.mean()), n=len(found)),
+        Measure(name="batch_top1_worst_tenth", value=float(worst.mean()), n=len(worst)),
+    ]
 
 
 def scores_as_predictions(scores: ClassScores, labels: Mapping[str, str]) -> Predictions:

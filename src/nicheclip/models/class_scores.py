@@ -1,6 +1,7 @@
 """``scores.safetensors``: what an adapted model says of each image, for whoever judges it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,18 @@ class ClassScores:
     class_ids: list[str]
     probabilities: Array
     """[n, C], float32."""
+    batches: list[int] | None = None
+    """The batch of each image, where they came in batches; an image may be in several."""
+
+
+def join_batches(parts: Sequence[ClassScores]) -> ClassScores:
+    """One after the other the scores of batches, of the same classes."""
+    return ClassScores(
+        image_ids=[image for part in parts for image in part.image_ids],
+        class_ids=parts[0].class_ids,
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        batches=[number for number, part in enumerate(parts) for _ in part.image_ids],
+    )
 
 
 def write_scores(path: Path, scores: ClassScores) -> None:
@@ -35,6 +48,8 @@ def write_scores(path: Path, scores: ClassScores) -> None:
         "image_ids": np.frombuffer(json.dumps(scores.image_ids).encode(), dtype=np.uint8),
         "class_ids": np.frombuffer(json.dumps(scores.class_ids).encode(), dtype=np.uint8),
     }
+    if scores.batches is not None:
+        tensors["batches"] = np.asarray(scores.batches, dtype=np.int64)
     with atomic_path(path) as temporary:
         safetensors.numpy.save_file(tensors, temporary)
 
@@ -49,11 +64,14 @@ def read_scores(path: Path) -> ClassScores:
         with safe_open(path, framework="np") as opened:
             names = ("probabilities", "image_ids", "class_ids")
             found, images, classes = (opened.get_tensor(name) for name in names)
+            in_batches = "batches" in set(opened.keys())
+            batches = opened.get_tensor("batches").tolist() if in_batches else None
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path}: no scores ({error!r}). Add --forcerun adapt to the same command."
         ) from error
-    scores = ClassScores(json.loads(images.tobytes()), json.loads(classes.tobytes()), found)
+    ids = (json.loads(images.tobytes()), json.loads(classes.tobytes()))
+    scores = ClassScores(*ids, found, batches)
     expected = (len(scores.image_ids), len(scores.class_ids))
     if found.shape != expected or not np.isfinite(found).all():
         raise InputError(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from nicheclip.plan.adaptation_figures import adaptation_figures
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan, unique
 from nicheclip.subjects import STATES
@@ -67,8 +68,9 @@ def confusion_figures(plan: Plan) -> list[ConfusionFigure]:
 def _is_shown(plan: Plan, cell: Cell) -> bool:
     """Whether a figure shows the cell's mistakes: of one seed, and of no model that trains on."""
     subject = cell.subject
-    if subject.kind == "adapted":
-        return False  # the tables of adaptation have many small tasks
+    if subject.kind == "adapted":  # the tables of adaptation have many small tasks
+        figures = adaptation_figures(plan)
+        return figures is not None and str(subject) == figures.subject
     if subject.kind == "trained":
         return subject == plan.trained(subject.name)[0]
     runs = plan.runs(cell.evaluation, cell.dataset)

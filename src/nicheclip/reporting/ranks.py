@@ -35,50 +35,64 @@ def rank_table(request: TableRequest, ranks: Ranks, table: Table) -> Table:
     groups: dict[str, list[Row]] = {}
     for row in rows_by_key(table):
         groups.setdefault(str(row[ranks.within]), []).append(row)
-    rows: list[dict[str, Content]] = []
-    for column in table.columns:
-        cells = [row[column.key] for found in groups.values() for row in found]
-        if column.key == ranks.like or not any(isinstance(cell, Measured) for cell in cells):
-            continue
-        sources = tuple(
-            dict.fromkeys(s for c in cells if isinstance(c, Measured) for s in c.sources)
-        )
-        by_group = {name: tau(found, column.key, ranks.like) for name, found in groups.items()}
-        taus = [one for one in by_group.values() if one is not None]
-        chosen = [chosen_value(found, column.key, ranks.like) for found in groups.values()]
-        known = [one for one in chosen if one is not None]
-        shown = {f"tau_{name}": None if t is None else Number(t, 2) for name, t in by_group.items()}
-        row: dict[str, Content] = {SIGNAL: column.label, **shown}
-        row[TAU] = _mean_tau(request, taus, sources) if taus else None
-        row[CHOSEN] = Measured(statistics.fmean(known), sources) if known else None
-        rows.append(row)
-    right = {name: _values(found, ranks.like) for name, found in groups.items()}
-    means = [statistics.fmean(values) for values in right.values()]
-    best = [max(values) for values in right.values()]
-    rows.append({SIGNAL: "drawn at random", CHOSEN: Number(statistics.fmean(means))})
-    rows.append({SIGNAL: "the best, known from labels", CHOSEN: Number(statistics.fmean(best))})
+    measures = [
+        column
+        for place, column in enumerate(table.columns)
+        if column.key != ranks.like and any(isinstance(row[place], Measured) for row in table.rows)
+    ]
+    rows = [_of_measure(request, ranks, groups, column) for column in measures]
     columns = (
         Column(SIGNAL, "Chosen by the highest"),
         Column(TAU, "Kendall's tau, mean", interval=True),
-        *(Column(f"tau_{name}", name) for name in groups),
+        *(Column(f"{TAU}_{name}", name) for name in groups),
         Column(CHOSEN, "Accuracy of the chosen"),
     )
     return Table(
         title=table.title,
         columns=columns,
-        rows=tuple(tuple(row.get(column.key) for column in columns) for row in rows),
+        rows=tuple(
+            tuple(row.get(column.key) for column in columns)
+            for row in [*rows, *_to_compare_with(ranks, groups)]
+        ),
         notes=table.notes,
         constants=table.constants,
     )
 
 
+def _of_measure(
+    request: TableRequest, ranks: Ranks, groups: Mapping[str, Sequence[Row]], column: Column
+) -> dict[str, Content]:
+    """The row of one measure."""
+    cells = [row[column.key] for found in groups.values() for row in found]
+    sources = tuple(dict.fromkeys(s for c in cells if isinstance(c, Measured) for s in c.sources))
+    row: dict[str, Content] = {SIGNAL: column.label}
+    taus = []
+    for name, found in groups.items():
+        value = tau(found, column.key, ranks.like)
+        if value is not None:
+            taus.append(value)
+            row[f"{TAU}_{name}"] = Number(value, 2)
+    if taus:
+        row[TAU] = _mean_tau(request, taus, sources)
+    chosen = [chosen_value(found, column.key, ranks.like) for found in groups.values()]
+    row[CHOSEN] = Measured(statistics.fmean(one for one in chosen if one is not None), sources)
+    return row
+
+
+def _to_compare_with(ranks: Ranks, groups: Mapping[str, Sequence[Row]]) -> list[dict[str, Content]]:
+    """What a choice without any signal gets, and one that knows the labels."""
+    right = [_values(found, ranks.like) for found in groups.values()]
+    mean = statistics.fmean(statistics.fmean(values) for values in right)
+    best = statistics.fmean(max(values) for values in right)
+    return [
+        {SIGNAL: "drawn at random", CHOSEN: Number(mean)},
+        {SIGNAL: "the best, known from labels", CHOSEN: Number(best)},
+    ]
+
+
 def tau(rows: Sequence[Row], measure: str, right: str) -> float | None:
     """Kendall's tau-b of two columns; None where one is the same for all rows, or rows are few."""
-    pairs = [
-        (found.value, true.value)
-        for row in rows
-        if isinstance(found := row[measure], Measured) and isinstance(true := row[right], Measured)
-    ]
+    pairs = _pairs(rows, measure, right)
     if len(pairs) < FEWEST_ROWS:
         return None
     value = float(stats.kendalltau(*zip(*pairs, strict=True)).statistic)
@@ -87,15 +101,20 @@ def tau(rows: Sequence[Row], measure: str, right: str) -> float | None:
 
 def chosen_value(rows: Sequence[Row], measure: str, right: str) -> float | None:
     """What ``right`` is of the row that ``measure`` puts first; None where no row has both."""
-    pairs = [
-        (found.value, true.value)
-        for row in rows
-        if isinstance(found := row[measure], Measured) and isinstance(true := row[right], Measured)
-    ]
+    pairs = _pairs(rows, measure, right)
     if not pairs:
         return None
     highest = max(found for found, _ in pairs)
     return statistics.fmean(true for found, true in pairs if found == highest)
+
+
+def _pairs(rows: Sequence[Row], measure: str, right: str) -> list[tuple[float, float]]:
+    """Both values of the rows that have them."""
+    return [
+        (found.value, true.value)
+        for row in rows
+        if isinstance(found := row[measure], Measured) and isinstance(true := row[right], Measured)
+    ]
 
 
 def _mean_tau(request: TableRequest, taus: Sequence[float], sources: tuple[str, ...]) -> Measured:

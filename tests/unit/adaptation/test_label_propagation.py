@@ -9,6 +9,7 @@ from nicheclip.adaptation.trained.label_propagation import (
     PropagationOptions,
     normalised_affinity,
     propagate,
+    shared_by,
     solve,
     text_projection,
 )
@@ -59,6 +60,18 @@ def test_the_projection_leaves_out_what_texts_share():
     torch.testing.assert_close(found, literal_projection(texts), rtol=0, atol=1e-10)
     assert torch.linalg.matrix_rank(found) == 3
     torch.testing.assert_close(found @ found, found)
+
+
+def test_what_texts_share_may_stay_and_is_told():
+    """Three texts c + e_i with c.c = 3: a Gram matrix of 4 on the diagonal and 3 beside it has
+    the eigenvalues 10, 1, 1. With all vectors, the texts themselves stay as they are."""
+    texts = torch.tensor([[3.0, 0, 0, 0]]).sqrt() + torch.eye(4)[1:]
+    assert shared_by(texts) == pytest.approx(10 / 12, abs=1e-6)
+    assert shared_by(torch.eye(4)[1:]) == pytest.approx(1 / 3)
+    kept = text_projection(texts, 768, left_out=0)
+    torch.testing.assert_close(texts @ kept, texts)
+    assert torch.linalg.matrix_rank(text_projection(texts, 768)) == 2
+    assert text_projection(texts[:1], 768, left_out=0).shape == (4, 4)
 
 
 def test_fewer_dimensions_keep_the_largest():

@@ -20,7 +20,7 @@ On EuroSAT with ViT-B/32: 39,936 + 10 x 512 = 45,056 parameters, the published c
 Certain, from the authors' code: all of the above, and hyperparameters by data set (EuroSAT alone
 trains 10 epochs, the others 15). Not certain, and options: whether P is divided by its lengths
 (``unit_prototypes``); whether p^t weighs a label before or after its alignment (``weigh``; the code
-passes it before). Different: the rate falls to 0, not to 2e-6; norms do not decay.
+passes it before). The rate falls to 2e-6, and all but biases decays, norms as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -183,7 +183,9 @@ class Dpa(AdaptationObjective[DpaMethod]):
 
     def trainable(self, epoch: int) -> Sequence[ParameterGroup]:
         """All that trains does so from the start."""
-        return [ParameterGroup(self.module.trained())] if epoch == 0 else []
+        if epoch > 0:
+            return []
+        return [ParameterGroup(self.module.trained(), decay=self.options.decay)]
 
     def anchors(self) -> Tensor:
         """The text prototypes."""

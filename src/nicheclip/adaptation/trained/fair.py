@@ -194,7 +194,7 @@ class Fair(AdaptationObjective[FairMethod]):
     def trainable(self, epoch: int) -> Iterable[ParameterGroup]:
         """All that trains does so from the start."""
         if epoch == 0:
-            yield ParameterGroup(self.module.trained())
+            yield ParameterGroup(self.module.trained(), decay=self.options.decay)
 
     def begin_epoch(self, epoch: Epoch) -> None:
         """The moving average starts anew."""

@@ -9,8 +9,10 @@ Hu et al. (arXiv 2308.03793, WACV 2024). With class texts t_c and image features
     (I - a S) z_c = e_c for each class c: z_c says how much of text c reaches each point
     label of point i = argmax_c z_c,i
 
-The first singular vector is what all texts share; without it the two modalities lie closer. S has
-eigenvalues of -1 to 1, so I - a S is positive definite for a < 1 and conjugate gradients solve it.
+The first singular vector is what all texts share; without it the two modalities lie closer. That
+holds where texts share much, as in a CLIP of many domains; where they do not, this vector tells
+classes apart, and ``left_out`` of 0 keeps it. S has eigenvalues of -1 to 1, so I - a S is positive
+definite for a < 1 and conjugate gradients solve it.
 
 Certain: all of it, from the authors' code, which stops the gradients after 20 iterations. Ours: A
 is sparse and found block by block, all classes are solved at once, and a point that no text reaches
@@ -42,6 +44,8 @@ class PropagationOptions:
     """They end when the residual of every class is at most so much of its right side."""
     dimensions: int = 768
     """Singular vectors, at most, counted with the first."""
+    left_out: int = 1
+    """How many of the first are left out."""
 
     def __post_init__(self) -> None:
         """Raise InputError if a number is out of range."""
@@ -49,6 +53,7 @@ class PropagationOptions:
         check_number(self.iterations, "iterations", 1)
         check_number(self.tolerance, "tolerance", 0)
         check_number(self.dimensions, "dimensions", 2)
+        check_number(self.left_out, "left out", 0)
         if not 0 <= self.spread < 1:
             raise InputError(f"spread: {self.spread}; expected at least 0 and below 1.")
 
@@ -66,7 +71,7 @@ def propagate(texts: Tensor, images: Tensor, options: PropagationOptions) -> Ten
     """
     check_features(texts, "class texts")
     check_features(images, "image features", texts.shape[1])
-    projection = text_projection(texts, options.dimensions)
+    projection = text_projection(texts, options.dimensions, options.left_out)
     points = normalize(torch.cat([texts, images]) @ projection, dim=1)
     start = torch.eye(len(points), len(texts), dtype=points.dtype, device=points.device)
     reached = solve(normalised_affinity(points, options.neighbours), start, options)
@@ -76,20 +81,28 @@ def propagate(texts: Tensor, images: Tensor, options: PropagationOptions) -> Ten
     return labels
 
 
-def text_projection(texts: Tensor, dimensions: int) -> Tensor:
+def text_projection(texts: Tensor, dimensions: int, left_out: int = 1) -> Tensor:
     """[d, d]: P, the projection onto the span of ``texts`` [C, d] without what they share.
 
     Raises:
-        InputError: there is only one class, of which nothing would be left.
+        InputError: there are so few classes that nothing would be left.
     """
-    if len(texts) < 2:
+    if len(texts) <= left_out:
         raise InputError(
             "label propagation: one class; what all texts share is removed, and of one text "
             "nothing is left. Name at least two classes."
         )
-    vectors = torch.linalg.svd(texts.T, full_matrices=False).U[:, 1:dimensions]
+    vectors = torch.linalg.svd(texts.T, full_matrices=False).U[:, left_out:dimensions]
     projection: Tensor = vectors @ vectors.T
     return projection
+
+
+def shared_by(texts: Tensor) -> float:
+    """The share of the first singular vector in the squares of ``texts`` [C, d]: 1 where all texts
+    are the same, 1 / C where each is at right angles to the others.
+    """
+    squares = torch.linalg.svdvals(texts).square()
+    return float(squares[0] / squares.sum())
 
 
 def normalised_affinity(points: Tensor, neighbours: int) -> Tensor:

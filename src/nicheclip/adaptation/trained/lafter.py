@@ -15,9 +15,10 @@ P, W and the norms of the tower train. The norms are shared: the labels change a
 cannot be made once. On EuroSAT with ViT-B/32 39,936 + 50 x 768 + 10 x 512 = 83,456 numbers train;
 FAIR counts 1.14 M, which the authors' code does not have.
 
-Certain, from that code: all of the above; AdamW at a constant 5e-4 for both, 50 prompts, batch 50.
-Different: anchors have length 1, so the rows of W are divided by their lengths when it is saved (W
-begins and learns with rows of nearly the same length). From memory: how P and W begin.
+Certain, from that code: all of the above; AdamW at a constant 5e-4 for both, all but biases
+decays, 50 prompts, batch 50. Different: anchors have length 1, so the rows of W are divided by
+their lengths when it is saved (W begins and learns with rows of nearly the same length). From
+memory: how P and W begin.
 """
 
 import math
@@ -121,7 +122,9 @@ class Lafter(AdaptationObjective[LafterMethod]):
 
     def trainable(self, epoch: int) -> Sequence[ParameterGroup]:
         """All that trains does so from the start."""
-        return [ParameterGroup(self.module.trained())] if epoch == 0 else []
+        if epoch > 0:
+            return []
+        return [ParameterGroup(self.module.trained(), decay=self.options.decay)]
 
     def anchors(self) -> Tensor:
         """The classifier's rows."""

@@ -174,7 +174,8 @@ class Must(AdaptationObjective[MustMethod]):
         for name, _ in self.module.named_parameters():
             groups.setdefault(layer(name, blocks), []).append(name)
         for number, names in sorted(groups.items()):
-            yield ParameterGroup(names, lr_scale=self.options.layer_decay ** (blocks + 1 - number))
+            scale = self.options.layer_decay ** (blocks + 1 - number)
+            yield ParameterGroup(names, lr_scale=scale, decay=self.options.decay)
 
     def anchors(self) -> Tensor:
         """The classifier."""

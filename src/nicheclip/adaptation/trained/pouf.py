@@ -12,10 +12,10 @@ Each image goes to the classes that it is near to, each class to the images of t
 near to; predictions become sure one by one and even in sum. This is the prompt variant: V begins as
 "a photo of a" and trains, both encoders stand still. 4 x 512 = 2,048 parameters, FAIR's count.
 
-Certain, from the authors' code: all of the above; nesterov SGD with weight decay 1e-3, batch 96.
-There the logit scale trains as well, at a twentieth of the rate (``learn_logit_scale``); FAIR's
-count of 2,048 has no place for it, so it is not the default. Different: there the rate falls from
-1e-3 by a power law, 1e-3 (1 + 2e-4 t)^-0.75 at step t; here by a half cosine.
+Certain, from the authors' code: all of the above; nesterov SGD with weight decay 1e-3, batch 96,
+and at step t a rate of 1e-3 (1 + 2e-4 t)^-0.75. There the logit scale trains as well, at a
+twentieth of the rate (``learn_logit_scale``); FAIR's count of 2,048 has no place for it, so it is
+not the default.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,8 +70,11 @@ class Pouf(AdaptationObjective[PoufMethod]):
         """The context, and the logit scale if it learns."""
         if epoch > 0:
             return []
-        scale = [ParameterGroup([LOGIT_SCALE], lr_scale=SCALE_RATE)]
-        return [ParameterGroup([CONTEXT]), *(scale if self.options.learn_logit_scale else [])]
+        decay = self.options.decay
+        groups = [ParameterGroup([CONTEXT], decay=decay)]
+        if self.options.learn_logit_scale:
+            groups.append(ParameterGroup([LOGIT_SCALE], lr_scale=SCALE_RATE, decay=decay))
+        return groups
 
     def anchors(self) -> Tensor:
         """The class texts with the context."""

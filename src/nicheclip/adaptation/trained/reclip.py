@@ -20,7 +20,7 @@ An image's class is argmax_c (s f_0 . t_c + s f . v_c) / 2. One model folder has
 
 Certain, from the authors' code: all of the above but for this. The code divides the second sum by
 the size of the batch as well (``visual_loss``), and adapts on the test images themselves; which
-images these are is the caller's choice here. Different: norms do not decay.
+images these are is the caller's choice here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ from nicheclip.adaptation import clip as zero_shot
 from nicheclip.adaptation.class_texts import ClassTexts
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.adaptation.trained.base import TEXT_BATCH, AdaptationObjective
-from nicheclip.adaptation.trained.label_propagation import PropagationOptions, propagate
+from nicheclip.adaptation.trained.label_propagation import PropagationOptions, propagate, shared_by
 from nicheclip.adaptation.trained.memory import Memory, encode_all
 from nicheclip.adaptation.trained.prompts import TextTower, cut_tokens
 from nicheclip.adaptation.trained.tower import VisualTower, layer_norms
@@ -151,6 +151,7 @@ class Reclip(AdaptationObjective[ReclipMethod]):
             iterations=options.solver_steps,
             tolerance=options.solver_tolerance,
             dimensions=options.dimensions,
+            left_out=options.left_out,
         )
 
     def losses(self, outputs: Outputs, batch: Batch, step: Step) -> Mapping[str, Tensor]:
@@ -169,7 +170,9 @@ class Reclip(AdaptationObjective[ReclipMethod]):
 
     def trainable(self, epoch: int) -> Sequence[ParameterGroup]:
         """The norms of both towers."""
-        return [ParameterGroup(layer_norms(self.module))] if epoch == 0 else []
+        if epoch > 0:
+            return []
+        return [ParameterGroup(layer_norms(self.module), decay=self.options.decay)]
 
     def end_epoch(self, epoch: Epoch) -> Mapping[str, float | None]:
         """The share of images on whose label both agreed."""
@@ -185,8 +188,13 @@ class Reclip(AdaptationObjective[ReclipMethod]):
         return centroids + self.module.encode(self.module.tokens)
 
     def facts(self) -> Mapping[str, Any]:
-        """The number of templates as well."""
-        return {**super().facts(), "templates": len(self.texts.templates)}
+        """The number of templates, and what the class texts share, as well."""
+        shared = shared_by(self._start_texts)
+        return {
+            **super().facts(),
+            "templates": len(self.texts.templates),
+            "shared_by_texts": round(shared, 3),
+        }
 
 
 OBJECTIVE = Reclip

@@ -11,9 +11,10 @@ V trains, drawn from N(0, 0.02^2); both encoders stand still. Trains M x width o
 16 x 512 = 8,192.
 
 Certain, from the authors' code: all of the above, one template for the pseudo-labels, K = M = 16,
-the class name after the context, SGD at 2e-3, 50 epochs, batch 32. Momentum 0.9 and weight decay
-5e-4 are the defaults of the library that it uses. Not certain: ranking by logit (the code) or by
-probability (the paper's wording), ``rank_by``. Different: the first epoch is not at a rate of 1e-5.
+the class name after the context, SGD at 2e-3, 50 epochs, the first at 1e-5, then a half cosine
+(there by epochs, here by steps), batch 32. Momentum 0.9 and weight decay 5e-4 are the defaults of
+the library that it uses. Not certain: ranking by logit (the code) or by probability (the paper's
+wording), ``rank_by``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,7 +97,7 @@ class Upl(AdaptationObjective[UplMethod]):
 
     def trainable(self, epoch: int) -> Sequence[ParameterGroup]:
         """The context."""
-        return [ParameterGroup([CONTEXT])] if epoch == 0 else []
+        return [ParameterGroup([CONTEXT], decay=self.options.decay)] if epoch == 0 else []
 
     def anchors(self) -> Tensor:
         """The class texts with the context."""

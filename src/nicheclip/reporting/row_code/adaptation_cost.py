@@ -17,8 +17,9 @@ METHOD: TypeAdapter[Any] = TypeAdapter(Method)
 
 
 def entries(request: TableRequest, row: Row) -> Mapping[str, Content] | None:
-    """``epochs``, ``forward``, ``backward`` and ``judged`` as the method needs them; from the runs
-    ``parameters``, ``seconds`` and ``memory`` (MiB), means over seeds.
+    """``epochs``, ``forward``, ``backward``, ``judged`` and ``views`` (in all, of an image that is
+    fitted and judged) as the method needs them; from the runs ``parameters``, ``seconds`` and
+    ``memory`` (MiB), means over seeds.
     """
     del request
     method = METHOD.validate_python(row.method)
@@ -31,6 +32,7 @@ def entries(request: TableRequest, row: Row) -> Mapping[str, Content] | None:
         "forward": Number(needed.forward, 2),
         "backward": Number(needed.backward, 2),
         "judged": Number(needed.judged, 0),
+        "views": Number(epochs(method) * needed.forward + needed.once + needed.judged, 1),
         "parameters": Number(runs[0]["trainable"] if runs else 0, 0),
     }
     if runs:
