@@ -14,6 +14,8 @@ from nicheclip.models.signals import read_signals
 from workflow_run import ROOT, planned_jobs, snakemake
 
 TEXT = (ROOT / "workflow/config/unlabelled.yaml").read_text()
+pytestmark = pytest.mark.slow
+
 COLOURS = {"red ant": (200, 40, 40), "green_bee": (40, 200, 40), "blue cat": (40, 40, 200)}
 
 

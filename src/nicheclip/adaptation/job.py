@@ -37,6 +37,8 @@ from nicheclip.models.openclip import load
 from nicheclip.models.pseudo_labels import PSEUDO_LABELS_FILE
 from nicheclip.models.signals import (
     SIGNALS_FILE,
+    Signals,
+    mean_signals,
     read_signals,
     seed_agreements,
     signals,
@@ -108,7 +110,7 @@ def adapt(entries: Sequence[Entry], where: Where) -> tuple[list[Path], int]:
                 (result.folder / KEY_FILE).unlink(missing_ok=True)
                 result.make()
                 write_json(result.folder / KEY_FILE, {"key": result.key})
-        _compare([result.folder for result in seeds if not result.batches])
+        _compare([result.folder for result in seeds])
         files += [path for result in seeds for path in result.files]
     return files, kept
 
@@ -145,36 +147,35 @@ class _Result:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def make(self) -> None:
-        """Adapt, score, and compare with the start model; of batches, each alone, the scores are
-        all that is kept.
-        """
+        """Adapt, and score; of batches, each alone, the scores are all that is kept."""
         run_folder = self.where.run_folder / self.entry.name / self.task / f"seed{self.seed}"
         batches = self.batches
         self.folder.mkdir(parents=True, exist_ok=True)
         if not batches:
-            task = self.where.tasks[self.task]
-            scores, adapted = self._adapted(task, self.folder, run_folder)
-            self._write_signals(scores, adapted)
+            scores, found = self._adapted(self.where.tasks[self.task], self.folder, run_folder)
         else:
-            parts = []
+            parts, each = [], []
             for batch in progress(batches, label="adapt to batches", total=len(batches)):
                 own = run_folder / BATCHES / batch.name
-                parts.append(self._adapted(batch, own / "model", own / "run")[0])
+                scores, found = self._adapted(batch, own / "model", own / "run")
+                parts.append(scores)
+                each.append(found)
                 shutil.rmtree(own, ignore_errors=True)
-            scores = join_batches(parts)
+            scores, found = join_batches(parts), mean_signals(each)
         write_scores(self.folder / SCORES_FILE, scores)
+        write_signals(self.folder / SIGNALS_FILE, found)
 
-    def _adapted(
-        self, task: Path, output: Path, run_folder: Path
-    ) -> tuple[ClassScores, Array | None]:
-        """The scores, and the judged images' features where they are not the start model's."""
+    def _adapted(self, task: Path, output: Path, run_folder: Path) -> tuple[ClassScores, Signals]:
+        adapted: Array | None = None
         if isinstance(self.entry.method, TrainedMethod):
-            return self._train(task, output, run_folder)
-        return self._from_features(task, output), None
+            scores, adapted = self._train(task, output, run_folder)
+        else:
+            scores = self._from_features(task, output)
+        start = self.features.of(task)
+        return scores, signals(scores, start.zero_shot, start.judged.numpy(), adapted)
 
-    def _train(
-        self, task: Path, output: Path, run_folder: Path
-    ) -> tuple[ClassScores, Array | None]:
+    def _train(self, task: Path, output: Path, run_folder: Path) -> tuple[ClassScores, Array]:
+        """The scores, and the adapted model's features."""
         where, method = self.where, cast(Any, self.entry.method)
         one = AdaptationRun(
             method=method, start=where.start, task=task, seed=self.seed, output=output
@@ -200,11 +201,6 @@ class _Result:
             write_classifier(output / CLASSIFIER_FILE, found.classifier)
         scores: ClassScores = found.scores
         return scores
-
-    def _write_signals(self, scores: ClassScores, adapted: Array | None) -> None:
-        start = self.features.of(self.where.tasks[self.task])
-        found = signals(scores, start.zero_shot, start.judged.numpy(), adapted)
-        write_signals(self.folder / SIGNALS_FILE, found)
 
 
 class _Features:

@@ -110,9 +110,7 @@ def judge_adapted(
 
 
 def _signals(folder: Path, images: int) -> list[Measure]:
-    """What the adaptation measured without labels, beside what labels say; nothing of batches."""
-    if not (folder / SIGNALS_FILE).is_file():
-        return []
+    """What the adaptation measured without labels, beside what labels say."""
     found = read_signals(folder / SIGNALS_FILE).measured()
     return [Measure(name=f"signal_{name}", value=one, n=images) for name, one in found.items()]
 

@@ -30,7 +30,7 @@ class Measure(Record):
     """``top1``, ``top3``, ``top5``, ``macro`` (mean of the classes' accuracies), ``majority`` (the
     share of the most frequent label), ``class_accuracy``, ``rank_accuracy``, ``recall_at_1``,
     ``batch_top1`` and ``batch_top1_worst_tenth`` (means over a task's batches, all of them or the
-    worst tenth); ``signal_<name>`` of an adapted model: see ``models.signals``."""
+    worst tenth), and ``signal_<name>`` of an adapted model (``models.signals``)."""
     facets: dict[str, str] = {}
     """What it is about, by ``FACETS``; a number of shots is written as digits."""
     value: float

@@ -96,6 +96,13 @@ def signals(
     )
 
 
+def mean_signals(parts: Sequence[Signals]) -> Signals:
+    """The mean of several, each over those that have it."""
+    values = {name: [getattr(one, name) for one in parts] for name in Signals.model_fields}
+    known = {name: [one for one in found if one is not None] for name, found in values.items()}
+    return Signals(**{name: float(np.mean(found)) for name, found in known.items() if found})
+
+
 def entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """Along the last axis, as a share of the most that C classes can have."""
     logs = np.log(np.where(probabilities > 0, probabilities, 1.0))

@@ -12,6 +12,7 @@ from nicheclip.models.signals import (
     Signals,
     agreement,
     entropy,
+    mean_signals,
     read_signals,
     seed_agreements,
     signals,
@@ -116,3 +117,13 @@ def test_signals_are_read_as_they_were_written(tmp_path):
 def test_no_label_is_an_argument():
     arguments = set(inspect.signature(signals).parameters)
     assert arguments == {"scores", "zero_shot", "start", "adapted"}
+
+
+def test_the_mean_of_batches_is_over_those_that_have_a_signal():
+    one = Signals(
+        confidence=0.5, balance=1, information=0.1, zero_shot_agreement=0.9, silhouette=0.2
+    )
+    other = one.model_copy(update={"confidence": 0.7, "adapted_silhouette": 0.4})
+    found = mean_signals([one, other])
+    assert found.confidence == pytest.approx(0.6)
+    assert (found.adapted_silhouette, found.seed_agreement) == (0.4, None)
