@@ -99,7 +99,12 @@ class FairConfig(PaperConfig):
     title = "FAIR"
     evaluations = ()
     runs = ()
-    columns: ClassVar[tuple[str, ...]] = ("tasks", "transductive_tasks", "ablation_tasks")
+    columns: ClassVar[tuple[str, ...]] = (
+        "tasks",
+        "transductive_tasks",
+        "ablation_tasks",
+        "batched_tasks",
+    )
 
     methods: dict[str, str] = Field(min_length=1)
     """Table 1: row label and the adaptation that fills it."""
@@ -113,6 +118,10 @@ class FairConfig(PaperConfig):
     """Table 3: row label and adaptation."""
     ablation_tasks: list[str] = Field(default=[])
     """Its columns: inductive tasks."""
+    batched: dict[str, str] = Field(default={})
+    """The table of tasks in batches: row label and adaptation."""
+    batched_tasks: list[str] = Field(default=[])
+    """These tasks."""
 
     def settings(self) -> dict[str, Any]:
         """With the tasks that tables take what all have in common from."""
@@ -121,7 +130,7 @@ class FairConfig(PaperConfig):
 
     def references(self) -> Iterator[tuple[str, str, str]]:
         """See ``PaperConfig``."""
-        for key in ("methods", "transductive", "ablations"):
+        for key in ("methods", "transductive", "ablations", "batched"):
             for label, name in getattr(self, key).items():
                 yield f"{key}.{label}", name, "adaptation"
         for key in self.columns:
