@@ -23,7 +23,7 @@ CELLS = "results/evaluate/arbor/test/adapted"
 def finished(tmp_path_factory):
     """A clone in which everything has been made, the labels deleted before the fits."""
     folder = clone(tmp_path_factory.mktemp("adapt") / "clone")
-    tasks = [f"results/tasks/{task}/texts.json" for task in ("few", "few-test")]
+    tasks = [f"results/tasks/{task}/texts.json" for task in ("few", "few-test", "few-stream")]
     snakemake(folder, "--cores", 2, *tasks, config=CONFIG, root=folder)
     labels = folder / "results/acquire/arbor/train/labels.arrow"
     kept = labels.with_suffix(".kept")
@@ -38,6 +38,19 @@ def finished(tmp_path_factory):
     return folder
 
 
+def test_batches_are_judged_batch_by_batch(finished):
+    batches = sorted((finished / "results/tasks/few-stream/batches").glob("*/fit"))
+    assert len(batches) == 2  # six images of three classes, by threes
+    assert sum(len(ImageSet(batch)) for batch in batches) == 6
+    cell = finished / CELLS / "few-stream/free-transclip/seed0/few-stream/zero_shot"
+    metrics = read_metrics(cell / "metrics.json")
+    assert metrics.n == 6 and metrics.find("batch_top1").n == 2
+    assert metrics.find("batch_top1").value == pytest.approx(metrics.find("top1").value)
+    assert not (finished / ADAPTED / "free-clip/few-stream/seed0/classifier.safetensors").exists()
+    table = pl.read_csv(finished / "results/tables/fair_batches.csv")
+    assert table["method"].to_list() == ["CLIP", "TransCLIP-ZS"]
+
+
 def results(folder):
     """Digests of scores, anchors and changed weights."""
     files = (folder / ADAPTED).rglob("*.safetensors")
@@ -46,10 +59,8 @@ def results(folder):
 
 def test_a_task_is_images_of_its_classes_without_labels(finished):
     folder = finished / "results/tasks/few"
-    assert {path.name for path in folder.rglob("*") if path.is_file()} == {
-        "images.arrow",
-        "texts.json",
-    }
+    files = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert files - {".snakemake_timestamp"} == {"images.arrow", "texts.json"}
     fit, acquired = ImageSet(folder / "fit"), finished / "results/acquire/arbor/train"
     classes = read_classifier(finished / ADAPTED / "fair/few/seed0/classifier.safetensors")
     labels = Labels(acquired).class_ids

@@ -125,6 +125,7 @@ class FairConfig(PaperConfig):
         "parameters",
         "tuning",
         "crops",
+        "batched",
     )
     columns: ClassVar[tuple[str, ...]] = (
         "tasks",
@@ -132,6 +133,7 @@ class FairConfig(PaperConfig):
         "ablation_tasks",
         "parameter_tasks",
         "crop_tasks",
+        "batched_tasks",
     )
 
     columns_of: ClassVar[dict[str, str]] = {
@@ -139,6 +141,7 @@ class FairConfig(PaperConfig):
         "transductive": "transductive_tasks",
         "parameters": "parameter_tasks",
         "crops": "crop_tasks",
+        "batched": "batched_tasks",
     }
 
     methods: dict[str, str] = Field(min_length=1)
@@ -174,6 +177,10 @@ class FairConfig(PaperConfig):
     """The column of table 9."""
     crop_tasks: list[str] = Field(default=[])
     """The columns of the table of crops."""
+    batched: dict[str, str] = Field(default={})
+    """The table of tasks in batches."""
+    batched_tasks: list[str] = Field(default=[])
+    """Its tasks."""
 
     def settings(self) -> dict[str, Any]:
         """With the tasks that tables take what all have in common from, and the first method."""
