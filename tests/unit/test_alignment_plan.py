@@ -71,6 +71,18 @@ def test_what_the_names_stand_for_is_noted():
     assert found["alignment.fused"].made_from == "dino and clip on the data set fungi"
 
 
+def test_a_grid_of_alignments_is_judged_whole():
+    grid = {
+        "grid": {"fusion": [0.3, 0.7]},
+        "dataset": "fungi",
+        "pretraining": "dino",
+        "run": "clip",
+    }
+    evaluation = {"names": {**CONFIG["evaluation"]["names"], "aligned": ["mixed"]}}
+    found = parse_config(changed(alignment={"mixed": grid}, evaluation=evaluation))
+    assert found.evaluation["names"].aligned == ["mixed-0.3", "mixed-0.7"]
+
+
 def test_seeds_and_compute_make_no_seed_stale():
     run = parse_config(CONFIG).pretraining["dino"]
     assert not {"seeds", "compute"} & run.determines().keys()
