@@ -8,7 +8,13 @@ from workflow_rules import loaded_workflow
 
 # Enough for the functions of all rules.
 WILDCARDS = SimpleNamespace(
-    dataset="fungi", captions="visual", run="fungi-tiny", model="tiny", task="few", job="upl"
+    dataset="fungi",
+    captions="visual",
+    run="fungi-tiny",
+    model="tiny",
+    task="few",
+    job="upl",
+    pretraining="dino",
 )
 
 

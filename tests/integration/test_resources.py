@@ -11,16 +11,19 @@ from workflow_run import ROOT, TINY, environment
 
 CHECKLIST = {"name": "col", "kind": "coldp", "path": "NameUsage.tsv"}
 # A training ends in time by itself, and the second try goes on from its checkpoint.
-SAME_TIME = {"train_model", "adapt_model"}
+SAME_TIME = {"train_model", "pretrain_backbone", "adapt_model"}
 # Their work does not follow from the size of files that they read.
 ANY_INPUT = {
     "acquire_part",
     "adapt_model",
     "create_model",
     "ask_captions",
+    "pretrain_backbone",
     "train_model",
 }
 TASK = {"dataset": "fungi", "texts": {"name": "com", "templates": "photo"}}
+PRETRAINING = {"dataset": "fungi", "backbone": "test_resnet", "recipe": {"kind": "dino"}}
+ALIGNMENT = {"dataset": "fungi", "pretraining": "dino", "model": "tiny"}
 ADAPTATION = {"method": {"kind": "upl"}, "model": "tiny", "tasks": ["few"]}
 
 
@@ -29,6 +32,7 @@ def asked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resources")
     config = yaml.safe_load(TINY.read_text()) | {"taxonomy": {"providers": [CHECKLIST]}}
     config |= {"tasks": {"few": TASK}, "adaptation": {"upl": ADAPTATION}}
+    config |= {"pretraining": {"dino": PRETRAINING}, "alignment": {"aligned": ALIGNMENT}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "NameUsage.tsv").touch()
     script = [sys.executable, ROOT / "tests/rule_resources.py", ROOT / "Snakefile", "config.yaml"]

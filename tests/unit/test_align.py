@@ -203,6 +203,8 @@ def test_fusion_adds_the_clips_own_feature(models, tmp_path):
     expected = l2_normalise(0.25 * own + 0.75 * aligned)
     np.testing.assert_allclose(features(tmp_path / "fused", models), expected, atol=1e-5)
     assert load(tmp_path / "fused").logit_scale == load(models / "clip0").logit_scale
+    with pytest.raises(InputError, match="a fused model is not one of open_clip's"):
+        save(load(tmp_path / "fused"), tmp_path / "copy")
     align(models, tmp_path / "fused")  # without it again
     assert not (tmp_path / "fused" / FUSION_FILE).exists()
 

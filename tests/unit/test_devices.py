@@ -53,7 +53,9 @@ def test_a_rule_that_asks_for_gpus_counts_them(rule):
     script = ROOT / "scripts" / workflow_rules()[rule]["script"]
     counted = {
         "adapt_model": script,
+        "align": script,
         "encode": script,
+        "pretrain_backbone": ROOT / "src/nicheclip/engine/processes.py",
         "train_model": ROOT / "src/nicheclip/engine/processes.py",
         "ask_captions": None,
     }[rule]

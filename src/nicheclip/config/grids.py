@@ -119,7 +119,8 @@ def _set(entry: dict[str, Any], keys: list[str], value: Any, where: str) -> None
 
 def _resolve(values: dict[str, Any], members: dict[str, dict[str, list[str]]]) -> None:
     """Put entries where a grid is named: lists of runs, and the caption sets of data sets."""
-    runs, captions = members.get("training", {}), members.get("captions", {})
+    lists = {"runs": members.get("training", {}), "aligned": members.get("alignment", {})}
+    captions = members.get("captions", {})
     by_dataset = {grid: _by_dataset(grid, names, values) for grid, names in captions.items()}
     for name, dataset in _mappings(values, "datasets"):
         own = by_dataset.get(str(dataset.get("captions")), {})
@@ -127,8 +128,9 @@ def _resolve(values: dict[str, Any], members: dict[str, dict[str, list[str]]]) -
             values["datasets"][name] = {**dataset, "captions": own[name]}
     for name, task in _mappings(values, "evaluation"):
         task = dict(task)
-        if isinstance(task.get("runs"), list):
-            task["runs"] = [one for run in task["runs"] for one in runs.get(str(run), [run])]
+        for key, grids in lists.items():
+            if isinstance(named := task.get(key), list):
+                task[key] = [one for entry in named for one in grids.get(str(entry), [entry])]
         texts = task.get("class_texts")
         if isinstance(texts, dict) and str(texts.get("captions")) in by_dataset:
             task["class_texts"] = {**texts, "captions": by_dataset[str(texts["captions"])]}

@@ -261,9 +261,12 @@ def save(clip: Clip, folder: Path | str) -> list[Path]:
     """Write ``clip`` to ``folder``; returns the files. Same weights, same bytes.
 
     Raises:
-        InputError: ``folder`` holds a delta, which ``load`` would go on to read.
+        InputError: ``folder`` holds a delta, which ``load`` would go on to read; or the model sees
+            with two towers, for which open_clip has no layout.
     """
     folder = Path(folder)
+    if isinstance(clip.model, FusedModel):
+        raise InputError(f"{folder}: a fused model is not one of open_clip's; save its parts.")
     if is_delta(folder):
         raise InputError(f"{folder}: holds a delta; write the whole model to another folder.")
     write_weights(folder / WEIGHTS_FILE, clip.tensors())
