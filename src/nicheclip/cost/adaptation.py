@@ -49,7 +49,9 @@ class CostOfAdaptation:
         entry = load_entry(self.plan.registry / "datasets", dataset.source.name)
         if entry.classes is None:
             return None
-        counts = _split(dict(entry.images), entry.classes, dataset.split)
+        counts = _split(
+            {str(one): n for one, n in entry.images.items()}, entry.classes, dataset.split
+        )
         if task.fit not in counts or task.judge not in counts:
             return None
         share = 1.0

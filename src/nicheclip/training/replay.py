@@ -33,7 +33,8 @@ class Slots:
     def counts(self) -> list[int]:
         """Slots of each shard; their sum is as near to ``share`` as can be."""
         ends = np.rint(np.cumsum(self.sizes) * self.share / (1 - self.share)).astype(int)
-        return np.diff(ends, prepend=0).tolist()
+        counts: list[int] = np.diff(ends, prepend=0).tolist()
+        return counts
 
     @property
     def mixed_sizes(self) -> list[int]:
