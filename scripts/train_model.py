@@ -1,12 +1,11 @@
 """Train a model; a run that was stopped resumes from its last checkpoint."""
 
 import time
-from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.config.workflow import parse_config
-from nicheclip.data.attribution import Attribution
 from nicheclip.engine.launch import in_slurm_job, launch
 from nicheclip.runtime.job import job
 from nicheclip.training.run import ReplayFiles, TrainingRun
@@ -14,18 +13,8 @@ from nicheclip.training.run import ReplayFiles, TrainingRun
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-
-def replay_files(files: Sequence[str]) -> ReplayFiles | None:
-    """From the files of ``plan.training_inputs.replayed``."""
-    if not files:
-        return None
-    index, _, class_texts, *captions = map(Path, files)
-    return ReplayFiles(
-        images=index.parents[1],
-        class_texts=class_texts,
-        captions=captions[0].parent if captions else None,
-    )
-
+# by name: it says whose the images are, and changes no weight
+attribution = import_module("nicheclip.data.attribution")
 
 started = time.time()
 with job(snakemake.log[0], alone=False):  # training asks an earlier process to stop
@@ -37,15 +26,15 @@ with job(snakemake.log[0], alone=False):  # training asks an earlier process to 
         class_texts=Path(snakemake.input.class_texts),
         captions=Path(snakemake.input.captions[0]).parent if snakemake.input.captions else None,
         lineages=Path(snakemake.input.lineages[0]).parent if snakemake.input.lineages else None,
-        replay=replay_files(snakemake.input.replay),
+        replay=ReplayFiles.of(snakemake.input.replay),
         seed=int(snakemake.wildcards.seed),
         output=Path(snakemake.output.report).parent,
-        data=Attribution.read(
+        data=attribution.Attribution.read(
             Path(snakemake.input.catalog),
             dataset=dataset,
             source=config.datasets[dataset].source,
             registry=Path(snakemake.params.registry),
-        ),
+        ).model_dump(),
     )
     launch(
         run.task(

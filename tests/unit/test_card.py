@@ -120,7 +120,7 @@ def test_a_run_writes_it_beside_the_model(tmp_path):
         start=start_model(tmp_path),
         seed=0,
         output=tmp_path / "squares-run/seed0",
-        data=attribution(tmp_path, ROWS),
+        data=attribution(tmp_path, ROWS).model_dump(),
         **texts_of(squares),
     )
     train(run, images=squares, run_folder=tmp_path / "run")

@@ -93,3 +93,11 @@ def test_a_run_repeats_and_differs_from_one_without(world, tmp_path):
     assert sha256_file(tmp_path / "one" / weights) == sha256_file(tmp_path / "two" / weights)
     states = [load(tmp_path / name).model.state_dict() for name in ("one", "without")]
     assert not states[0]["visual.proj"].equal(states[1]["visual.proj"])
+
+
+def test_a_rules_files_say_where_the_set_is():
+    files = ["r/acquire/g/train/images.arrow", "r/acquire/g/train/labels.arrow", "r/t/g/c.arrow"]
+    assert ReplayFiles.of([]) is None
+    found = ReplayFiles.of([*files, "r/texts/g/train.arrow"])
+    assert [str(found.images), str(found.captions)] == ["r/acquire/g", "r/texts/g"]
+    assert ReplayFiles.of(files).captions is None

@@ -5,6 +5,7 @@ versions are in ``train.json`` beside it.
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,11 +14,19 @@ from huggingface_hub import ModelCard, ModelCardData
 from nicheclip.config.training import TrainingConfig
 from nicheclip.data.attribution import Attribution
 from nicheclip.engine.records import RunReport
+from nicheclip.runtime.files import write_text
 
 FILE = "README.md"
 
 #: figures of the last epoch that say what came out
 SHOWN = ("loss", "val_loss", "val_accuracy", "logit_scale")
+
+
+def write(folder: Path, config: TrainingConfig, data: Mapping[str, Any], report: RunReport) -> None:
+    """Write the card of the model in ``folder``; see ``model_card``."""
+    name = "/".join(folder.parts[-2:])
+    card = model_card(config, Attribution.model_validate(data), report, name=name)
+    write_text(folder / FILE, str(card))
 
 
 def model_card(

@@ -11,12 +11,8 @@ from torch import Tensor
 
 from nicheclip.config.training import AugmentConfig
 from nicheclip.data.image_set import EncodedImage, ImageSet
-from nicheclip.data.labels import Labels
-from nicheclip.engine.loading import Batch
-from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.views import Pixels, ViewSettings, centre_view, decode, random_view
 from nicheclip.runtime.seeding import generator
-from nicheclip.training.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -59,23 +55,3 @@ class ImageReader:
             flip=self.augment.flip,
             rotate=self.augment.rotate,
         )
-
-
-@dataclass(frozen=True)
-class TargetReader:
-    """Turns a plan into a batch: ``images`` uint8 [n, 3, s, s] and ``targets`` int64 [n, heads]."""
-
-    images: ImageReader
-    labels: Labels
-    targets: Targets
-
-    def read(self, plan: BatchPlan) -> Batch:
-        """See ``Reader``.
-
-        Raises:
-            InputError: an image cannot be read or decoded.
-        """
-        rows = plan.indices.tolist()
-        _, views = self.images.read(rows, plan.epoch)
-        answers = self.targets.answers[[self.labels.number(row) for row in rows]]
-        return {"images": views, "targets": torch.from_numpy(answers)}

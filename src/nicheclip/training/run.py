@@ -1,20 +1,18 @@
 """A training run of the config: from a start model and a data set to a trained model."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from nicheclip.config.training import TrainingConfig
-from nicheclip.data.attribution import Attribution
 from nicheclip.engine import engine
 from nicheclip.engine.objective import Objective
 from nicheclip.engine.records import RunReport
 from nicheclip.engine.settings import RunSettings
 from nicheclip.engine.task import Task
-from nicheclip.runtime.files import write_text
-from nicheclip.training.card import FILE as CARD
-from nicheclip.training.card import model_card
 from nicheclip.training.data import TrainingData
 
 
@@ -26,6 +24,15 @@ class ReplayFiles(BaseModel):
     images: Path
     class_texts: Path
     captions: Path | None = None
+
+    @classmethod
+    def of(cls, files: Sequence[str]) -> Self | None:
+        """From the files of ``plan.training_inputs.replayed``; None where there are none."""
+        if not files:
+            return None
+        index, _, class_texts, *captions = map(Path, files)
+        folder = captions[0].parent if captions else None
+        return cls(images=index.parents[1], class_texts=class_texts, captions=folder)
 
     def data(self) -> TrainingData:
         """To be read."""
@@ -52,8 +59,9 @@ class TrainingRun(BaseModel):
     """Of the order of samples, augmentation and text choice."""
     output: Path
     """Receives the model folder, ``train.json`` and ``history.csv``."""
-    data: Attribution | None = None
-    """Of the training images, for the model's card; without it none is written."""
+    data: dict[str, Any] | None = None
+    """What ``data.attribution.Attribution`` says of the training images, as plain values, for the
+    model's card; without it none is written."""
 
     def task(
         self,
@@ -146,10 +154,9 @@ def train(
     )
 
     def describe(report: RunReport) -> None:
-        """Write the model's card."""
+        """Write the model's card; found by name, since new words for it train nothing again."""
         if one.data:
-            name = "/".join(one.output.parts[-2:])
-            write_text(one.output / CARD, str(model_card(config, one.data, report, name=name)))
+            import_module("nicheclip.training.card").write(one.output, config, one.data, report)
 
     return engine.run(
         settings,

@@ -19,7 +19,8 @@ from nicheclip.models.views import Normalise, ViewSettings
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.seeding import stable_hash
 from nicheclip.training.data import LabelledSplit, TrainingData
-from nicheclip.training.image_reader import ImageReader, TargetReader
+from nicheclip.training.image_reader import ImageReader
+from nicheclip.training.target_reader import TargetReader
 from nicheclip.training.targets import UNKNOWN, Targets, make_targets
 from nicheclip.training.unfreezing import Unfreezing
 from nicheclip.training.validation import validation_batches
