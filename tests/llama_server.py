@@ -25,6 +25,11 @@ def main(port):
     params.port = port
     params.n_parallel = 1
     params.n_ctx = 1024
+    # one thread each, without busy waiting: on a machine with other work, threads that wait for
+    # one another take minutes for a sentence
+    for threads in (params.cpuparams, params.cpuparams_batch):
+        threads.n_threads = 1
+        threads.poll = 0
     server = xllamacpp.Server(params)
     print("listening on", server.listening_address, file=sys.stderr, flush=True)
     threading.Event().wait()

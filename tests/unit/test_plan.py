@@ -33,7 +33,7 @@ datasets:
     captions: words
 captions:
   words: {dataset: spores, backend: {kind: template, grammar: fungi}}
-  said: {dataset: fish, backend: {kind: ollama, model: m, prompt: fungi}}
+  said: {dataset: fish, backend: {kind: ollama, model: m, prompt: fungalzsl}}
   given: {dataset: fish, backend: {kind: replay, path: given.jsonl}}
 models:
   small: {architecture: nicheclip-small}
