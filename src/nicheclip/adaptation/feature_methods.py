@@ -16,7 +16,7 @@ from nicheclip.adaptation.assignments import AssignmentOptions
 from nicheclip.adaptation.class_texts import ClassTexts
 from nicheclip.adaptation.task_inputs import TaskInputs, encoded
 from nicheclip.adaptation.task_texts import TaskTexts
-from nicheclip.config.adaptation import (
+from nicheclip.config.training_free import (
     AssignmentChoices,
     ClipMethod,
     CoderMethod,
