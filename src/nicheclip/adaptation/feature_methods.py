@@ -10,7 +10,7 @@ from nicheclip.adaptation import clip as zero_shot
 from nicheclip.adaptation import coder, cupl, optimal_transport, stata, transclip, wca
 from nicheclip.adaptation.assignments import AssignmentOptions
 from nicheclip.adaptation.task_features import TaskFeatures
-from nicheclip.config.adaptation import (
+from nicheclip.config.training_free import (
     AssignmentChoices,
     ClipMethod,
     CoderMethod,

@@ -16,11 +16,9 @@ from nicheclip.config.training import (
     ScheduleConfig,
     SgdConfig,
 )
+from nicheclip.config.training_free import Count, NotNegative, Positive, TrainingFree
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
 RankBy = Literal["logit", "probability"]
 
 #: FAIR's protocol, under which its tables compare all methods
@@ -31,92 +29,6 @@ def _check_range(name: str, values: tuple[float, float]) -> None:
     low, high = values
     if not 0 < low <= high <= 1:
         raise ValueError(f"{name}: expected 0 < low <= high <= 1, not {[low, high]}")
-
-
-class ClipMethod(ConfigModel):
-    """CLIP's zero-shot classifier: the mean of each class's name in several templates."""
-
-    kind: Literal["clip"]
-
-
-class CuplMethod(ConfigModel):
-    """CuPL: descriptions instead of templates."""
-
-    kind: Literal["cupl"]
-    combination: Literal["anchors", "mean_of_cosines"] = "anchors"
-    """Cosine to the mean description (all published code), or the mean of cosines (FAIR, eq. 5)."""
-
-
-class WcaMethod(ConfigModel):
-    """WCA: weighted alignment of an image's crops with a class's descriptions."""
-
-    kind: Literal["wca"]
-    formula: Literal["paper", "code"] = "code"
-    """The weights of crops and descriptions; the published numbers come from the code's."""
-    crops: Count = 60
-    """Of each image."""
-    crop_side: tuple[float, float] = (0.5, 0.9)
-    """Range of a square crop's side, as a share of the image's shorter side."""
-
-
-class CoderMethod(ConfigModel):
-    """CODER: cosines to names, attributes and analogies."""
-
-    kind: Literal["coder"]
-
-
-class AssignmentChoices(ConfigModel):
-    """How images are assigned to classes together; see ``adaptation.assignments``."""
-
-    neighbours: Annotated[int, Field(ge=0)] = 3
-    text_weight: NotNegative = 1.0
-    likelihood_weight: NotNegative = 1 / 50
-    affinity_weight: NotNegative | None = None
-    """Of neighbours; null: 1 / (2 * neighbours), the published 1/6 for three."""
-    steps: Count = 5
-    """In each iteration."""
-    step: Literal["monotone", "published"] = "monotone"
-    """``published`` may lower the objective."""
-
-
-class TransClipMethod(ConfigModel):
-    """TransCLIP-ZS: all images are classified together, by Gaussians tied to the texts."""
-
-    kind: Literal["transclip"]
-    iterations: Annotated[int, Field(ge=0)] = 10
-    confident_images: Count = 8
-    """Of each class, for the first means."""
-    unit_means: bool = False
-    """Divide means by their lengths, as the published code does."""
-    assignments: AssignmentChoices = AssignmentChoices()
-
-
-class StatAMethod(ConfigModel):
-    """StatA: as TransCLIP, with Gaussians held near the texts."""
-
-    kind: Literal["stata"]
-    iterations: Annotated[int, Field(ge=0)] = 10
-    anchor_weight: Positive = 1.0
-    """In images: a text counts as much as so many."""
-    counts: Literal["hard", "soft"] = "hard"
-    """How the images of a class are counted."""
-    formula: Literal["paper", "code"] = "paper"
-    assignments: AssignmentChoices = AssignmentChoices()
-
-
-class TransportMethod(ConfigModel):
-    """Optimal transport that joins CLIP with features of vision models."""
-
-    kind: Literal["optimal_transport"]
-    iterations: Count = 10
-    formula: Literal["paper", "code"] = "paper"
-    """How models are weighted."""
-    class_mass: Literal["uniform", "zero_shot"] = "uniform"
-    """How many images each class is expected to have."""
-    entropy_weight: Positive = 0.01
-    sinkhorn_steps: Count = 15
-    likelihood_weight: NotNegative = 1 / 50
-    confident_images: Count = 8
 
 
 class StrongView(ConfigModel):
@@ -349,14 +261,5 @@ class MustMethod(TrainedMethod):
 
 
 Trained = FairMethod | UplMethod | PoufMethod | LafterMethod | ReclipMethod | DpaMethod | MustMethod
-TrainingFree = (
-    ClipMethod
-    | CuplMethod
-    | WcaMethod
-    | CoderMethod
-    | TransClipMethod
-    | StatAMethod
-    | TransportMethod
-)
 Method = Annotated[Trained | TrainingFree, Field(discriminator="kind")]
 """Any method that adapts without labels."""
