@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nicheclip.config.adaptation import Trained, TrainingFree
+from nicheclip.config.adaptation import Trained
+from nicheclip.config.training_free import TrainingFree
 
 
 @dataclass(frozen=True)
