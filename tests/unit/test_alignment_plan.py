@@ -39,13 +39,13 @@ def test_aligned_models_are_subjects_of_the_evaluations_that_list_them(plan):
 
 
 def test_an_alignment_reads_its_backbone_its_clip_and_its_text_tower(plan):
-    assert plan.backbone_files("aligned") == [
+    assert plan.alignments.backbone_files("aligned") == [
         "results/models/backbones/dino/seed0/backbone.json",
         "results/models/backbones/dino/seed0/backbone.safetensors",
     ]
-    assert str(plan.aligned_to("published")) == "trained/clip/seed0"
-    assert str(plan.aligned_text("aligned")) == "trained/clip/seed0"
-    assert str(plan.aligned_text("published")) == "start/tiny/seed0"
+    assert str(plan.alignments.target("published")) == "trained/clip/seed0"
+    assert str(plan.alignments.text("aligned")) == "trained/clip/seed0"
+    assert str(plan.alignments.text("published")) == "start/tiny/seed0"
 
 
 def test_its_seed_is_the_backbones_and_its_images_are_of_all_that_trained():
@@ -54,7 +54,7 @@ def test_its_seed_is_the_backbones_and_its_images_are_of_all_that_trained():
     plan = Plan(
         parse_config(changed(datasets=more, pretraining={"dino": dino})), ROOT / "workflow/registry"
     )
-    assert plan.aligned("fused").variant == "seed7"
+    assert plan.alignments.result("fused").variant == "seed7"
     job = plan.subject_job("fungi", "test", "aligned", "fused")
     assert plan.trained_on(job) == ["results/acquire/other/catalog.parquet"]
     assert plan.trained_on(plan.subject_job("fungi", "test", "trained", "clip")) == []

@@ -44,10 +44,10 @@ rule train:
         [
             f"{folder}/train.json"
             for pretraining in CONFIG.pretraining
-            for folder in PLAN.backbones(pretraining)
+            for folder in PLAN.alignments.backbones(pretraining)
         ],
         [
-            f"{PLAN.aligned(alignment).folder}/manifest.json"
+            f"{PLAN.alignments.result(alignment).folder}/manifest.json"
             for alignment in CONFIG.alignment
         ],
     localrule: True

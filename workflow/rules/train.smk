@@ -134,9 +134,9 @@ rule pretrain_backbone:
 
 rule align:
     input:
-        backbone=lambda w: PLAN.backbone_files(w.alignment),
-        clip=lambda w: PLAN.aligned_to(w.alignment).files(),
-        text=lambda w: PLAN.aligned_text(w.alignment).files(),
+        backbone=lambda w: PLAN.alignments.backbone_files(w.alignment),
+        clip=lambda w: PLAN.alignments.target(w.alignment).files(),
+        text=lambda w: PLAN.alignments.text(w.alignment).files(),
         images=lambda w: f"results/acquire/{CONFIG.alignment[w.alignment].dataset}/train/images.arrow",
     output:
         model=[

@@ -1,6 +1,6 @@
 """The plan: built once from the config; rules ask who is judged, by what, from which files."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,109 +9,21 @@ from nicheclip.captions.variables import read_values
 from nicheclip.config.evaluation import TEXT_PROTOCOLS, EvaluationConfig, TemplateTexts
 from nicheclip.config.llm_backends import LlmBackend
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
-from nicheclip.config.workflow import Config
 from nicheclip.plan.adaptations import Adaptations
+from nicheclip.plan.alignments import Alignments
 from nicheclip.plan.cells import Cell
+from nicheclip.plan.input_files import InputFiles
 from nicheclip.plan.subject_jobs import SubjectJob
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.paths import expand_path
-from nicheclip.subjects import BACKBONE_FILES, COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
-from nicheclip.taxonomy.provider_files import provider_files
-from nicheclip.terms import SPLITS
+from nicheclip.subjects import COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
 
 Item = TypeVar("Item")
 
 
-class Plan:
+class Plan(InputFiles):
     """The grid of a config, and the files of its jobs."""
 
-    def __init__(self, config: Config, registry: Path) -> None:
-        """Look at the config; no data set is read.
-
-        Args:
-            config: the whole config.
-            registry: ``workflow/registry``.
-
-        Raises:
-            InputError: a path of the config has an environment variable that is not set.
-        """
-        self.config = config
-        self.registry = registry
-
-    # --- acquire, taxonomy, captions ---
-
-    def source_files(self, dataset: str) -> list[str]:
-        """Files whose change makes a data set stale."""
-        source = self.config.datasets[dataset].source
-        return [str(path) for path in source.inputs(self.registry / "datasets")]
-
-    def source_modules(self, dataset: str) -> list[str]:
-        """The modules of the library that read the data set's kind of source."""
-        return self.config.datasets[dataset].source.modules(self.registry / "datasets")
-
-    def parts(self, dataset: str) -> list[str]:
-        """The names of the parts that a data set is acquired in."""
-        return [f"{part:05d}" for part in range(self.config.datasets[dataset].parts)]
-
-    def tars(self, dataset: str) -> list[str]:
-        """The names of the tars that hold a data set's images."""
-        return [f"{tar:05d}" for tar in range(self.config.datasets[dataset].shards)]
-
-    def expected_images(self, dataset: str) -> dict[str, int]:
-        """How many images of each split a data set should have, where the registry knows."""
-        return self.config.datasets[dataset].source.expected_images(self.registry / "datasets")
-
-    def split_files(self, dataset: str, splits: Sequence[str] = SPLITS) -> list[str]:
-        """What tells where the images of some splits lie, and their classes."""
-        return [
-            f"results/acquire/{dataset}/{split}/{name}.arrow"
-            for split in splits
-            for name in ("images", "labels")
-        ]
-
-    def checklist_files(self) -> list[str]:
-        """What the providers of checklists are read from, common names included."""
-        return [
-            str(path)
-            for provider in self.config.taxonomy.providers
-            for path in provider_files(provider)
-        ]
-
-    def checklists(self, kind: str) -> list[str]:
-        """The table ``kind`` of all checklists: one file, or none without checklists."""
-        return [f"results/checklists/{kind}.parquet"] if self.config.taxonomy.providers else []
-
-    def caption_source(self, captions: str) -> str:
-        """The prompt, grammar or captions file that a caption set is made from."""
-        backend = self.config.captions[captions].backend
-        return str(backend.source(self.registry / "prompts"))
-
-    def caption_sources(self, captions: str) -> list[str]:
-        """The same, and the values of a prompt's variables."""
-        backend = self.config.captions[captions].backend
-        values = getattr(backend, "class_variables", None)
-        return [self.caption_source(captions), *([str(expand_path(values))] if values else [])]
-
-    def replies(self, captions: str) -> list[str]:
-        """What a server says, by part; none where a caption set needs no server."""
-        config = self.config.captions[captions]
-        parts = range(config.parts if config.backend.remote else 0)
-        return [f"results/captions/{captions}/replies/{part:05d}.parquet" for part in parts]
-
-    def caption_memory(self, captions: str) -> int:
-        """MB of the job: an LLM of its own needs more."""
-        return 16_000 if self.config.captions[captions].backend.starts_server else 4_000
-
-    def own_captions(self, dataset: str, splits: Sequence[str] = SPLITS) -> list[str]:
-        """The captions of the images of some splits, if the data set has any."""
-        captions = self.config.datasets[dataset].captions
-        return [f"results/texts/{dataset}/{split}.arrow" for split in splits] if captions else []
-
-    def training_captions(self, run: str) -> list[str]:
-        """The captions that a run trains with: none where its texts are others."""
-        training = self.config.training[run]
-        splits = ("train", "val") if training.reads_captions else ()
-        return self.own_captions(training.dataset, splits)
+    # --- files ---
 
     def gallery_captions(self, job: SubjectJob) -> list[str]:
         """The captions that a job's retrieval chooses from."""
@@ -207,42 +119,19 @@ class Plan:
         seeds = self.config.training[run].seeds
         return [Subject(kind="trained", name=run, variant=f"seed{seed}") for seed in seeds]
 
-    def backbones(self, pretraining: str) -> list[str]:
-        """The folders with the results of a self-supervised run, seed by seed."""
-        seeds = self.config.pretraining[pretraining].seeds
-        return [f"results/models/backbones/{pretraining}/seed{seed}" for seed in seeds]
-
-    def aligned(self, alignment: str) -> Subject:
-        """The result of an alignment; its seed is that of the backbone."""
-        seed = self.config.pretraining[self.config.alignment[alignment].pretraining].seeds[0]
-        return Subject(kind="aligned", name=alignment, variant=f"seed{seed}")
-
-    def aligned_to(self, alignment: str) -> Subject:
-        """The CLIP that an alignment takes image features from."""
-        entry = self.config.alignment[alignment]
-        if entry.run:
-            return self.trained(entry.run)[0]
-        return self.start(str(entry.model), self.config.seed)
-
-    def aligned_text(self, alignment: str) -> Subject:
-        """The CLIP whose text tower an alignment keeps."""
-        entry = self.config.alignment[alignment]
-        original = entry.run and entry.text == "original"
-        return self.starts(str(entry.run))[0] if original else self.aligned_to(alignment)
-
-    def backbone_files(self, alignment: str) -> list[str]:
-        """What an alignment's backbone consists of."""
-        folder = self.backbones(self.config.alignment[alignment].pretraining)[0]
-        return [f"{folder}/{name}" for name in BACKBONE_FILES]
-
     def histories(self, run: str) -> dict[str, str]:
         """The curves of a training or a self-supervised run, by seed."""
         if run in self.config.training:
             seeds, folders = self.config.training[run].seeds, [s.folder for s in self.trained(run)]
         else:
-            seeds, folders = self.config.pretraining[run].seeds, self.backbones(run)
+            seeds, folders = self.config.pretraining[run].seeds, self.alignments.backbones(run)
         named = zip(seeds, folders, strict=True)
         return {f"seed {seed}": f"{folder}/history.csv" for seed, folder in named}
+
+    @cached_property
+    def alignments(self) -> Alignments:
+        """What is trained without texts, and aligned to a CLIP."""
+        return Alignments(self.config, self)
 
     @cached_property
     def adaptations(self) -> Adaptations:
@@ -278,7 +167,9 @@ class Plan:
         judged = [s for run in runs for s in (*self.starts(run), *self.trained(run))]
         untrained = self.config.evaluation[evaluation].models
         judged += [self.start(model, self.config.seed) for model in untrained]
-        return unique([*judged, *map(self.aligned, self.config.evaluation[evaluation].aligned)])
+        return unique(
+            [*judged, *map(self.alignments.result, self.config.evaluation[evaluation].aligned)]
+        )
 
     def cells(self, evaluation: str) -> list[Cell]:
         """Everything that an evaluation, or a task, judges; baselines last."""

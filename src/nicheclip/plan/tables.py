@@ -265,7 +265,7 @@ class PaperTable:
         if state == "aligned":
             if run not in self._plan.config.alignment:
                 raise self._axes.error(f"no alignment is called {run!r}")
-            return [self._plan.aligned(run)]
+            return [self._plan.alignments.result(run)]
         if run not in self._plan.config.training:
             raise self._axes.error(f"no training run is called {run!r}")
         return self._plan.trained(run) if state == "trained" else self._plan.starts(run)
