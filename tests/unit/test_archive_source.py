@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_files import every
 
-from nicheclip.config.sources import ArchiveSource
+from nicheclip.config.fetched_sources import ArchiveSource
 from nicheclip.data.sources import members
 from nicheclip.data.sources.archive import ArchiveImages
 from nicheclip.data.sources.base import SourceImage

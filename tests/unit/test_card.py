@@ -6,7 +6,8 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from nicheclip.config.sources import FolderSource, RegistrySource
+from nicheclip.config.fetched_sources import RegistrySource
+from nicheclip.config.sources import FolderSource
 from nicheclip.data.attribution import Attribution
 from nicheclip.engine.records import RunReport
 from nicheclip.runtime.errors import InputError

@@ -3,7 +3,8 @@ import zipfile
 import yaml
 from test_registry import ENTRY
 
-from nicheclip.config.sources import FolderSource, RegistrySource
+from nicheclip.config.fetched_sources import RegistrySource
+from nicheclip.config.sources import FolderSource
 from nicheclip.data.sources.open import open_source
 
 

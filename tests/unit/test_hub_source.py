@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from source_files import every
 
-from nicheclip.config.sources import HubSource
+from nicheclip.config.fetched_sources import HubSource
 from nicheclip.data.sources import hub
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.hub import HubImages
@@ -266,7 +266,7 @@ class HubHandler(BaseHTTPRequestHandler):
 SCRIPT = """
 import sys
 from pathlib import Path
-from nicheclip.config.sources import HubSource
+from nicheclip.config.fetched_sources import HubSource
 from nicheclip.data.sources.base import Part
 from nicheclip.data.sources.hub import HubImages
 from nicheclip.runtime.errors import InputError

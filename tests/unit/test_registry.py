@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nicheclip.config.sources import RegistrySource
+from nicheclip.config.fetched_sources import RegistrySource
 from nicheclip.data.registry import RegistryEntry, load_entry
 from nicheclip.data.sources.open import open_source
 from nicheclip.runtime.errors import InputError

@@ -7,7 +7,8 @@ import polars as pl
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from nicheclip.config.sources import RegistrySource, Source
+from nicheclip.config.fetched_sources import RegistrySource
+from nicheclip.config.sources import Source
 from nicheclip.data.registry import load_entry
 from nicheclip.schemas import reading_parquet
 

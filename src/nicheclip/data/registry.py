@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from nicheclip.config.base import ConfigModel
-from nicheclip.config.sources import ArchiveSource, HubSource, ManualSource
+from nicheclip.config.fetched_sources import ArchiveSource, HubSource, ManualSource
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 

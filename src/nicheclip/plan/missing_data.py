@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nicheclip.config.sources import RegistrySource
+from nicheclip.config.fetched_sources import RegistrySource
 from nicheclip.config.workflow import Config
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nicheclip.config.archive_readers import ArchiveReader, ClassFoldersReader
-from nicheclip.config.sources import ArchiveSource
+from nicheclip.config.fetched_sources import ArchiveSource
 from nicheclip.data.download import download
 from nicheclip.data.sources.base import (
     ITEMS_OF_A_FILE,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, get_args
 
-from nicheclip.config.sources import ExtraColumn
+from nicheclip.config.source_base import ExtraColumn
 from nicheclip.data.sources.base import clean_label
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError

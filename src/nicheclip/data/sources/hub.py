@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub.errors import HfHubHTTPError
 
-from nicheclip.config.sources import HubSource
+from nicheclip.config.fetched_sources import HubSource
 from nicheclip.data.sources.base import (
     ITEMS_OF_A_FILE,
     Item,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nicheclip.config.sources import ManualSource
+from nicheclip.config.fetched_sources import ManualSource
 from nicheclip.data.download import download
 from nicheclip.data.sources.archive import read_archives
 from nicheclip.data.sources.base import Item, Part, SourceSetting

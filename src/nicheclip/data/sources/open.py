@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
-from nicheclip.config.sources import ManualSource, RegistrySource, Source
+from nicheclip.config.fetched_sources import ManualSource, RegistrySource
+from nicheclip.config.sources import Source
 from nicheclip.data.registry import load_entry
 from nicheclip.data.sources.base import (
     ImageSource,
