@@ -13,7 +13,6 @@ from nicheclip.evaluation.frame import read_cells
 from nicheclip.evaluation.records import write_record
 from nicheclip.plan.table_request import TableRequest
 from nicheclip.reporting.pivot import make_table
-from nicheclip.reporting.style import save_figure
 from nicheclip.reporting.table import write_table
 from nicheclip.runtime.job import job
 
@@ -27,6 +26,8 @@ with job(snakemake.log[0]):
         table = make_table(request, read_cells([Path(path) for path in request.metrics]))
         write_table(table, Path("results/tables"), request.name)
     if request.figure:
+        from nicheclip.reporting.style import save_figure  # a second; most tables have no figure
+
         kind = importlib.import_module(f"nicheclip.reporting.figure_kinds.{request.figure.kind}")
         drawing = kind.draw(request, table)
         save_figure(drawing.figure, Path("results/figures") / request.name)

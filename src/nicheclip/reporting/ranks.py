@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from nicheclip.config.tables import Ranks
 from nicheclip.evaluation.bootstrap import mean_interval
@@ -95,6 +94,8 @@ def tau(rows: Sequence[Row], measure: str, right: str) -> float | None:
     pairs = _pairs(rows, measure, right)
     if len(pairs) < FEWEST_ROWS:
         return None
+    from scipy import stats  # takes a second to import, and few tables come here
+
     value = float(stats.kendalltau(*zip(*pairs, strict=True)).statistic)
     return None if np.isnan(value) else value
 
