@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from nicheclip.config.pretraining import CollapseConfig, CropConfig
 from nicheclip.config.training import ComputeConfig
@@ -200,8 +199,7 @@ def test_a_collapse_is_told_after_some_epochs_in_a_row():
 
 
 def test_crops_follow_from_the_generator_and_are_of_their_sizes():
-    noise = np.random.default_rng(1).integers(0, 255, (40, 60, 3), dtype=np.uint8)
-    image = Image.fromarray(noise)
+    image = np.random.default_rng(1).integers(0, 255, (40, 60, 3), dtype=np.uint8)
     views = ViewSettings((32, 32), (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
     crops = MultiCrop(views, CropConfig(local_crops=3, local_size=16))
     large, small = crops.cut(image, np.random.default_rng(7))
@@ -214,7 +212,7 @@ def test_crops_follow_from_the_generator_and_are_of_their_sizes():
 
 
 def test_without_colour_changes_a_grey_image_keeps_its_grey():
-    image = Image.new("RGB", (40, 40), (60, 120, 180))
+    image = np.full((40, 40, 3), (60, 120, 180), np.uint8)
     views = ViewSettings((16, 16), (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
     kept = MultiCrop(views, CropConfig(colour=False, local_size=8))
     changed = MultiCrop(views, CropConfig(local_size=8))

@@ -264,7 +264,10 @@ def test_another_version_or_other_inputs_start_again(tmp_path, unbroken, caplog,
     monkeypatch.setattr(Toy, "version", 2)
     monkeypatch.setattr(Toy, "inputs", lambda self: {"vectors": "b"})
     assert train(tmp_path).resumed_at_steps == []
-    assert "not used: version of the objective 1, now 2, another vectors" in caplog.text
+    assert (
+        "not used: version of the objective 1, now 2, another choice, another vectors"
+        in caplog.text
+    )
 
 
 def test_a_small_data_set_trains_for_more_epochs_until_there_are_enough_steps(tmp_path):

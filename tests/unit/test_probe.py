@@ -60,6 +60,6 @@ def test_what_cannot_be_probed_is_said(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     places = ["--configfile", str(tmp_path / "config.yaml")]
     assert main(["other", *places]) == 2
-    assert "no run is called 'other'; there are: run, classes" in capsys.readouterr().err
+    assert "no run is called 'other'; there are: classes, run" in capsys.readouterr().err
     assert main(["classes", *places]) == 2
     assert "'classes' has no texts" in capsys.readouterr().err

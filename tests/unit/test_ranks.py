@@ -22,7 +22,7 @@ def table(tmp_path, monkeypatch):
     values = config("adapt", adaptation__fair__seeds=[0])
     values["tasks"]["more"] = values["tasks"]["few"]
     for name in ("free", "upl", "fair"):
-        values["adaptation"][name]["tasks"] = ["few", "more", "few-test"]
+        values["adaptation"][name]["tasks"] = ["few", "more", "few-test", "few-stream"]
     values["papers"]["fair"]["tasks"] = ["few", "more"]
     for task, methods in TASKS.items():
         for method, (accuracy, signal) in methods.items():

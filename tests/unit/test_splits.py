@@ -123,6 +123,7 @@ def test_shares_are_exact_in_every_class():
 
 def test_small_classes_have_an_image_in_each_split_that_is_wanted():
     assert shares([1, 2, 3, 4], val=0.1, test=0.2) == [(1, 0, 0), (1, 0, 1), (1, 1, 1), (2, 1, 1)]
+    assert shares([2, 3, 4], val=0.25, test=0.5) == [(1, 0, 1), (1, 1, 1), (1, 1, 2)]
     assert shares([1, 2, 3], val=0, test=0.3) == [(1, 0, 0), (1, 0, 1), (2, 0, 1)]
     assert shares([1, 2, 3], val=0.3, test=0) == [(1, 0, 0), (1, 1, 0), (2, 1, 0)]
     assert shares([3, 2], val=0, test=0) == [(3, 0, 0), (2, 0, 0)]

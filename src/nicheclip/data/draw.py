@@ -89,10 +89,12 @@ class _ByShares:
     def __init__(self, config: SplitConfig, sizes: NDArray[np.int64]) -> None:
         test = _share(sizes, config.test, least=(sizes >= 2) & (config.test > 0))
         wanted = 2 + (config.test > 0)
-        val = _share(sizes, config.val, least=(sizes >= wanted) & (config.val > 0))
+        least = (sizes >= wanted) & (config.val > 0)
+        val = _share(sizes, config.val, least=least)
         over = np.maximum(test + val - (sizes - 1), 0)  # one trains, whatever the shares
-        val -= np.minimum(over, val)
-        self._test = np.minimum(test, sizes - 1)
+        of_val = np.minimum(over, val - least)
+        val -= of_val
+        self._test = np.minimum(test - (over - of_val), sizes - 1)
         self._judged = self._test + val
 
     def split(self, images: NDArray[Any], ranks: NDArray[np.int64]) -> NDArray[np.int8]:

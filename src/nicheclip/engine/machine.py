@@ -1,14 +1,13 @@
 """How long a run takes, and on what machine."""
 
 import platform
-import resource
-import sys
 import time
 from typing import Any
 
 import torch
 
 from nicheclip.runtime.manifest import package_versions
+from nicheclip.runtime.memory import peak_resident
 
 
 class RunTime:
@@ -70,5 +69,4 @@ def peak_memory(device: torch.device) -> int:
     """Bytes that this process had at most: allocated on the GPU, or resident on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return resident if sys.platform == "darwin" else resident * 1024
+    return peak_resident()

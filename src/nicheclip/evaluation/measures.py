@@ -2,8 +2,6 @@
 
 import os
 import platform
-import resource
-import sys
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from nicheclip.evaluation.records import read_record, write_record
 from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.memory import peak_resident
 from nicheclip.subjects import Subject
 
 #: what a measure may be about, beside the cell itself
@@ -124,8 +123,8 @@ def read_metrics(path: Path | str) -> CellMetrics:
 
 def measure_cost(wall_seconds: float, device: str = "cpu") -> Cost:
     """Cost of this process so far; ``device`` is named in ``hardware``."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     hardware = f"{platform.machine()}, {cores} cores, {device}"
-    return Cost(wall_seconds=round(wall_seconds, 3), peak_memory_bytes=peak, hardware=hardware)
+    return Cost(
+        wall_seconds=round(wall_seconds, 3), peak_memory_bytes=peak_resident(), hardware=hardware
+    )

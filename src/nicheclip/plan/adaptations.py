@@ -46,7 +46,7 @@ class AdaptationJob:
     @property
     def modules(self) -> list[str]:
         """The modules of the library that it finds by the names of its methods."""
-        kinds = sorted({one.method.kind for one in self.entries.values() if one.trains})
+        kinds = dict.fromkeys(one.method.kind for one in self.entries.values() if one.trains)
         return [f"{TRAINED}.{kind}" for kind in kinds] or [FEATURES]
 
     @property

@@ -48,7 +48,7 @@ def test_texts_may_be_cut_to_the_longest(tmp_path):
     assert tokens.shape == (2, 12) and cut_tokens(clip, texts[:1]).shape == (1, 6)
     expected = clip.model.encode_text(clip.tokenizer(texts[:1]))
     found = tower.encode(tower.embed(cut_tokens(clip, texts[:1])), cut_tokens(clip, texts[:1]))
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)  # float32
 
 
 def test_gradients_reach_the_context_alone(tmp_path):
