@@ -220,7 +220,7 @@ class AgriclipConfig(PaperConfig):
     )
 
     tasks: list[str] = Field(min_length=1)
-    """The downstream tasks: evaluations with the `zero_shot` protocol, which judge all that follows."""
+    """The downstream tasks: evaluations with the `zero_shot` protocol; each judges all the rest."""
     clip: str
     """The training run on captions; what it starts from is the general CLIP."""
     agriclip: str

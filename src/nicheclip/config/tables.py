@@ -251,7 +251,9 @@ class TableSpec(ConfigModel):
     """The rows are each combination of the axes' values, the last axis fastest."""
     entry: EntryKeys = EntryKeys()
     columns: list[Column] = Field(default=[])
-    code: Literal["rank_chance", "paired_effect", "adaptation_cost", "task_sizes", "aligner"] | None = None
+    code: (
+        Literal["rank_chance", "paired_effect", "adaptation_cost", "task_sizes", "aligner"] | None
+    ) = None
     """What no key says: a module of `nicheclip.reporting.row_code`; it fills the columns that show
     `code`."""
     percent: bool = False
