@@ -24,7 +24,7 @@ with job(snakemake.log[0]):
     make_folds(
         options,
         catalog=Path(snakemake.input.catalog),
-        groups=groups.by(options.seen_in),
+        groups=groups.by(options.seen_in, options.within),
         seed=snakemake.params.seed,
         path=Path(snakemake.output.folds),
     )

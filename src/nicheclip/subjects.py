@@ -56,6 +56,11 @@ class Subject(BaseModel):
         return int(seed) if seed.isdigit() else None
 
 
+def aligned_manifest(alignment: str, variant: str) -> str:
+    """The manifest of an aligned model, with the figures of its linear map."""
+    return f"{Subject(kind='aligned', name=alignment, variant=variant).folder}/manifest.json"
+
+
 #: a model folder in open_clip's layout
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"

@@ -49,5 +49,5 @@ def test_the_profile_plans_a_config_without_slurm(repository, no_slurm, config, 
 
 def test_the_demo_has_few_jobs(repository):
     assert (
-        sum(planned_jobs(repository, root=repository, config=ROOT / "config.yaml").values()) <= 110
+        sum(planned_jobs(repository, root=repository, config=ROOT / "config.yaml").values()) <= 155
     )

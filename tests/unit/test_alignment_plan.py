@@ -1,5 +1,6 @@
 """Self-supervised runs and aligned models in the plan and the config."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,32 @@ def test_seeds_and_compute_make_no_seed_stale():
 def test_names_that_lead_nowhere_are_errors(sections, words):
     with pytest.raises(InputError, match=words):
         parse_config(changed(**sections))
+
+
+def with_second_run(**keys):
+    training = copy.deepcopy(CONFIG["training"])
+    training["second"] = {**training["clip"], "start_from": "clip", **keys}
+    return changed(training=training, models={**CONFIG["models"], "other": {"architecture": "x"}})
+
+
+def test_a_run_starts_from_another_and_was_trained_on_its_data_too():
+    config = with_second_run(dataset="more")
+    config["datasets"] = {**CONFIG["datasets"], "more": CONFIG["datasets"]["fungi"]}
+    plan = Plan(parse_config(config), ROOT / "workflow/registry")
+    assert [str(one) for one in plan.starts("second")] == ["trained/clip/seed0"]
+    assert plan.config.datasets_of("second") == ["more", "fungi"]
+    first, second = (plan.config.training[run].determines() for run in ("clip", "second"))
+    assert "start_from" not in first and second["start_from"] == "clip"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"start_from": "klip"}, "start_from: no 'training' entry .* did you mean 'clip'"),
+        ({"start_from": "second"}, "'second' starts from a run itself"),
+        ({"model": "other"}, "'clip' has the model 'tiny'; expected .*'other'"),
+    ],
+)
+def test_a_run_that_cannot_start_from_another_is_refused(keys, message):
+    with pytest.raises(InputError, match=message):
+        parse_config(with_second_run(**keys))

@@ -104,3 +104,21 @@ def test_files_belong_to_the_data_set_of_their_folder():
     found = seen_files(["r/x/catalog.parquet", "r/y/catalog.parquet"], ["r/x/c", "r/y/c"])
     assert found["y"] == SeenFiles(Path("r/y/catalog.parquet"), Path("r/y/c"))
     assert list(found) == ["x", "y"]
+
+
+def test_groups_within_a_taxon(files):
+    classes, catalog = files
+    groups = ClassGroups(classes, {"d": SeenFiles(catalog, classes)})
+    assert groups.by(None, {"kingdom": "Fungi"}) == {"all": ["nameless", "s1"]}
+    assert groups.by("d", {"kingdom": "Fungi"})["unseen"] == ["nameless"]
+    assert groups.by("d", {}) == groups.by("d")
+
+
+def test_a_taxon_with_fewer_than_two_classes_says_which_there_are(files):
+    classes, _ = files
+    with pytest.raises(
+        InputError,
+        match=r"within: 1 of 3 classes are of kingdom: Fungi, genus: Amanita; expected two or more"
+        r".* kingdom: Animalia, Fungi; genus: Agaricus, Amanita, Oenanthe\. Correct",
+    ):
+        ClassGroups(classes, {}).by(None, {"kingdom": "Fungi", "genus": "Amanita"})

@@ -43,7 +43,7 @@ rule create_model:
 
 rule train_model:
     input:
-        start=lambda w: PLAN.start(CONFIG.training[w.run].model, int(w.seed)).files(),
+        start=lambda w: PLAN.start_of(w.run, int(w.seed)).files(),
         splits=lambda w: PLAN.split_files(
             CONFIG.training[w.run].dataset, ("train", "val")
         ),

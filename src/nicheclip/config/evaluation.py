@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from nicheclip.config.archive_readers import Rank
 from nicheclip.config.base import ConfigModel, GridModel
 from nicheclip.terms import TextType
 
@@ -39,11 +40,11 @@ TEXT_PROTOCOLS: tuple[Protocol, ...] = ("zero_shot", "retrieval", "text_types")
 
 #: the keys of an evaluation that change what a protocol measures
 PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
-    "zero_shot": ("class_texts", "classes", "seen_in", "bootstrap", "confidence"),
+    "zero_shot": ("class_texts", "classes", "seen_in", "within", "bootstrap", "confidence"),
     "retrieval": ("bootstrap", "confidence"),
-    "few_shot": ("classes", "seen_in", "shots", "folds", "bootstrap", "confidence"),
-    "text_types": ("text_types", "class_texts", "seen_in", "bootstrap", "confidence"),
-    "colour_histogram": ("classes", "seen_in", "bootstrap", "confidence"),
+    "few_shot": ("classes", "seen_in", "within", "shots", "folds", "bootstrap", "confidence"),
+    "text_types": ("text_types", "class_texts", "seen_in", "within", "bootstrap", "confidence"),
+    "colour_histogram": ("classes", "seen_in", "within", "bootstrap", "confidence"),
 }
 
 
@@ -71,6 +72,9 @@ class EvaluationConfig(GridModel):
     needed by `classes` other than `all` and by `text_types`. A class is seen when a class with a
     train image there is the same species: kingdom, genus and epithet. A synonym counts as another
     species."""
+    within: dict[Rank, str] = Field(default={})
+    """Only classes of these taxa, for example `{family: Rosaceae}`, as the ranks of the data set
+    name them; with `classes`, those that are of both. The protocol `retrieval` judges all."""
     text_types: list[TextType] = Field(
         default=["sci", "com", "taxon", "sci_com", "taxon_com"], min_length=1
     )
@@ -117,7 +121,14 @@ class EvaluationConfig(GridModel):
         options = self.model_dump(mode="json", include=set(PROTOCOL_OPTIONS[protocol]))
         if protocol != "text_types" and self.classes == "all":
             options.pop("seen_in", None)
+        if not self.within:
+            options.pop("within", None)
         return options
+
+    @property
+    def chooses(self) -> bool:
+        """Whether some classes of the data set are left out."""
+        return self.classes != "all" or bool(self.within)
 
     @field_validator("protocols")
     @classmethod

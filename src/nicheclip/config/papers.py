@@ -205,9 +205,49 @@ class FairConfig(PaperConfig):
         return self
 
 
+class AgriclipConfig(PaperConfig):
+    """AgriCLIP: captions, self-supervision and alignment, judged on downstream tasks."""
+
+    title = "AgriCLIP"
+    evaluations = ("tasks",)
+    runs = ("clip",)
+    alignments: ClassVar[tuple[str, ...]] = (
+        "agriclip",
+        "fused",
+        "domain_general",
+        "general_domain",
+        "general_general",
+    )
+
+    tasks: list[str] = Field(min_length=1)
+    """The downstream tasks: evaluations with the `zero_shot` protocol; each judges all the rest."""
+    clip: str
+    """The training run on captions; what it starts from is the general CLIP."""
+    agriclip: str
+    """The alignment of self-supervision on images of the domain to the CLIP of `clip`."""
+    fused: str
+    """The same with fusion."""
+    domain_general: str
+    """The ablation: the alignment of the same self-supervision to the general CLIP."""
+    general_domain: str
+    """That of self-supervision on general images to the CLIP of `clip`."""
+    general_general: str
+    """That of self-supervision on general images to the general CLIP."""
+
+    def settings(self) -> dict[str, Any]:
+        """With the first task, from which tables take what all have in common."""
+        return super().settings() | {"first_task": self.tasks[0]}
+
+    def references(self) -> Iterator[tuple[str, str, str]]:
+        """See ``PaperConfig``."""
+        yield from super().references()
+        yield from ((key, getattr(self, key), "alignment") for key in self.alignments)
+
+
 class PapersConfig(ConfigModel):
     """The papers to reproduce; a paper that is absent is not made."""
 
     fungalzsl: FungalzslConfig | None = None
     bioclip: BioclipConfig | None = None
     fair: FairConfig | None = None
+    agriclip: AgriclipConfig | None = None

@@ -33,7 +33,7 @@ Show = Literal[
     "code",
 ]
 
-Read = Literal["cells", "features", "catalog", "classes", "images", "tasks"]
+Read = Literal["cells", "features", "catalog", "classes", "images", "tasks", "aligned"]
 
 #: an axis value that stands for all that the evaluation has
 EACH = "each"
@@ -246,12 +246,14 @@ class TableSpec(ConfigModel):
     """Under the table in the report."""
     reads: list[Read] = Field(default=["cells"])
     """What is read: what was judged, image features, catalog, classes, images, the images and texts
-    of each row's task."""
+    of each row's task, the manifest of each row's aligned model."""
     rows: list[Axis] = Field(default=[])
     """The rows are each combination of the axes' values, the last axis fastest."""
     entry: EntryKeys = EntryKeys()
     columns: list[Column] = Field(default=[])
-    code: Literal["rank_chance", "paired_effect", "adaptation_cost", "task_sizes"] | None = None
+    code: (
+        Literal["rank_chance", "paired_effect", "adaptation_cost", "task_sizes", "aligner"] | None
+    ) = None
     """What no key says: a module of `nicheclip.reporting.row_code`; it fills the columns that show
     `code`."""
     percent: bool = False

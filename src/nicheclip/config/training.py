@@ -214,6 +214,9 @@ class TrainingConfig(GridModel):
     """By its name under `datasets`."""
     model: str
     """By its name under `models`."""
+    start_from: str | None = None
+    """Start from the first seed of this training run, by name, which has the same `model`; null:
+    from `model` itself."""
     recipe: Recipe
     texts: TextConfig = TextConfig()
     """A recipe without texts reads none."""
@@ -274,4 +277,7 @@ class TrainingConfig(GridModel):
 
     def determines(self) -> dict[str, Any]:
         """What of this config can change the result of one seed, as plain values."""
-        return dict(in_order(self.model_dump(mode="json", exclude={"seeds", "compute"})))
+        found = self.model_dump(mode="json", exclude={"seeds", "compute"})
+        if self.start_from is None:
+            found.pop("start_from")
+        return dict(in_order(found))

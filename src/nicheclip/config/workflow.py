@@ -76,6 +76,8 @@ class Config(ConfigModel):
         for name, run in self.training.items():
             yield f"training.{name}.dataset", run.dataset, "datasets"
             yield f"training.{name}.model", run.model, "models"
+            if run.start_from:
+                yield f"training.{name}.start_from", run.start_from, "training"
             if run.replay:
                 yield f"training.{name}.replay.dataset", run.replay.dataset, "datasets"
         for name, pretraining in self.pretraining.items():
@@ -102,6 +104,32 @@ class Config(ConfigModel):
             if settings := getattr(self.papers, paper):
                 for key, name, section in settings.references():
                     yield f"papers.{paper}.{key}", name, section
+
+    @model_validator(mode="after")
+    def _runs_can_start(self) -> "Config":
+        for name, run in self.training.items():
+            if run.start_from is None:
+                continue
+            first, where = self.training[run.start_from], f"training.{name}.start_from"
+            if first.start_from:
+                raise ValueError(
+                    f"{where}: {run.start_from!r} starts from a run itself; name one that starts "
+                    "from its model"
+                )
+            if first.model != run.model:
+                raise ValueError(
+                    f"{where}: {run.start_from!r} has the model {first.model!r}; expected "
+                    f"training.{name}.model, {run.model!r}"
+                )
+        return self
+
+    def datasets_of(self, run: str) -> list[str]:
+        """The data sets that a run's model was trained on, those of its start included."""
+        training = self.training[run]
+        found = [training.dataset]
+        if training.replay:
+            found.append(training.replay.dataset)
+        return found + (self.datasets_of(training.start_from) if training.start_from else [])
 
     def _references_of_alignment(self) -> Iterator[tuple[str, str, str]]:
         for name, alignment in self.alignment.items():

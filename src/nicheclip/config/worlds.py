@@ -62,4 +62,18 @@ class ArborWorld(ConfigModel):
     """How much pose, light, individual colour, habitat and clutter vary."""
 
 
-World = Annotated[FungiWorld | ArborWorld, Field(discriminator="name")]
+class FarmWorld(ConfigModel):
+    """Leaves with lesions, coats of livestock, fish and fruit."""
+
+    name: Literal["farm"]
+    part: Literal["training", "tasks"]
+    """`training`, or the classes of the downstream tasks: other combinations of pattern and colour,
+    mostly on other crops and species. A task is the classes of one taxon."""
+    size: Annotated[int, Field(ge=16, le=4096)] = 64
+    """Edge of the square image in pixels."""
+    images_per_class: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
+        default={"train": 40, "val": 4, "test": 20}
+    )
+
+
+World = Annotated[FungiWorld | ArborWorld | FarmWorld, Field(discriminator="name")]

@@ -165,14 +165,14 @@ def judge_baseline(
     for request in requests:
         start, options = time.monotonic(), request.options
         chosen = choose_classes(
-            options.classes, groups.by(options.seen_in), seen_in=options.seen_in
+            options.classes, groups.by(options.seen_in, options.within), seen_in=options.seen_in
         )
         if tuple(chosen) not in known:
             known[tuple(chosen)] = judge_colour_histogram(learnt_from, judged_on, chosen, seed=seed)
         found = known[tuple(chosen)]
         n, count = len(found.predictions.image_ids), len(found.class_ids)
         counts = {"training_images": found.training_images}
-        if options.classes != "all":
+        if options.chooses:
             counts["images_of_other_classes"] = len(judged) - n
         scored = Judged(
             n=n,

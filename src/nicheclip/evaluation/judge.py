@@ -68,7 +68,7 @@ def judge_subjects(
             task = Task(
                 options=request.options,
                 whole=whole,
-                groups=groups.by(request.options.seen_in),
+                groups=groups.by(request.options.seen_in, request.options.within),
                 features=features,
                 variant=subject.variant,
                 seed=seed,

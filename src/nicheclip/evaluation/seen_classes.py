@@ -7,12 +7,16 @@ from typing import Literal, get_args
 
 import polars as pl
 
+from nicheclip.config.archive_readers import Rank
 from nicheclip.evaluation.predictions import read_classes, read_labels
 from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.lineage import Lineage
 from nicheclip.terms import RANKS
 
 ClassGroup = Literal["all", "seen", "unseen", "unseen_known_genus", "unseen_new_genus"]
+
+#: names of taxa that an error shows, at most
+NAMED = 8
 
 GROUPS: tuple[ClassGroup, ...] = get_args(ClassGroup)
 
@@ -87,6 +91,32 @@ def choose_classes(
     return chosen
 
 
+def classes_within(classes: pl.DataFrame, within: Mapping[Rank, str]) -> list[str]:
+    """The class ids that are of all the taxa ``within``.
+
+    Args:
+        classes: schema ``CLASSES``.
+        within: names by rank.
+
+    Raises:
+        InputError: there are fewer than two.
+    """
+    found = classes.filter(*(pl.col(rank) == name for rank, name in within.items()))
+    if found.height < 2:
+        wanted = ", ".join(f"{rank}: {name}" for rank, name in within.items())
+        known = [
+            f"{rank}: {', '.join(sorted(set(classes[rank]) - {''})[:NAMED]) or 'none'}"
+            for rank in within
+        ]
+        raise InputError(
+            f"evaluation: within: {found.height} of {classes.height} classes are of {wanted}; "
+            f"expected two or more to choose from. The data set has {'; '.join(known)}. Correct "
+            "the name, or leave within out."
+        )
+    ids: list[str] = found["class_id"].to_list()
+    return ids
+
+
 @dataclass(frozen=True)
 class SeenFiles:
     """A data set whose train split decides which classes are seen."""
@@ -112,11 +142,22 @@ class ClassGroups:
         self._classes, self._seen = classes, seen
         self._known: dict[str | None, dict[ClassGroup, list[str]]] = {}
 
-    def by(self, seen_in: str | None) -> dict[ClassGroup, list[str]]:
-        """The class ids of each group; without ``seen_in`` just those of all classes."""
+    def by(
+        self, seen_in: str | None, within: Mapping[Rank, str] | None = None
+    ) -> dict[ClassGroup, list[str]]:
+        """The class ids of each group; without ``seen_in`` just those of all classes.
+
+        Raises:
+            InputError: fewer than two classes are of the taxa ``within``.
+        """
         if seen_in not in self._known:
             self._known[seen_in] = self._read(seen_in)
-        return self._known[seen_in]
+        groups = self._known[seen_in]
+        if not within:
+            return groups
+        chosen = set(classes_within(read_classes(self._classes), within))
+        found = {group: [one for one in ids if one in chosen] for group, ids in groups.items()}
+        return {group: ids for group, ids in found.items() if ids}
 
     def _read(self, seen_in: str | None) -> dict[ClassGroup, list[str]]:
         if seen_in is None:

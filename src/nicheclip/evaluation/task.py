@@ -52,7 +52,7 @@ class Task:
 
     def left_out(self, split: EvaluationSplit) -> dict[str, int]:
         """The count of images that ``split`` leaves out, where classes are chosen."""
-        if self.options.classes == "all":
+        if not self.options.chooses:
             return {}
         return {"images_of_other_classes": len(self.whole.labels) - len(split.labels)}
 

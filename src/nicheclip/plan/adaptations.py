@@ -172,7 +172,7 @@ class Adaptations:
         """The catalogs of other data sets that the starts of a task's methods were trained on."""
         config = self._config
         runs = [one.run for one in config.adaptation.values() if task in one.tasks]
-        datasets = dict.fromkeys(config.training[run].dataset for run in runs if run)
+        datasets = dict.fromkeys(one for run in runs if run for one in config.datasets_of(run))
         judged = config.tasks[task].dataset
         return [f"results/acquire/{one}/catalog.parquet" for one in datasets if one != judged]
 

@@ -38,7 +38,7 @@ class WantedTask(_Wanted):
     shots: list[int]
     """Of few-shot classification among all classes; empty without it."""
     among_all: bool
-    """All classes are judged, not just the seen or unseen ones."""
+    """All classes are judged, not just some of them."""
     baseline: bool
 
 
@@ -75,7 +75,7 @@ def wanted(config: Config, dataset: str) -> Wanted:
                 name=name,
                 split=task.split,
                 shots=task.shots if "few_shot" in task.protocols else [],
-                among_all=task.classes == "all",
+                among_all=not task.chooses,
                 baseline=task.baseline,
             )
             for name, task in config.evaluation.items()

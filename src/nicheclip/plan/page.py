@@ -61,7 +61,7 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
         random_starts=[
             name
             for name, run in config.training.items()
-            if config.models[run.model].pretrained is None
+            if config.models[run.model].pretrained is None and run.start_from is None
         ]
         + [
             name

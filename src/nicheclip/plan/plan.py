@@ -111,8 +111,14 @@ class Plan(InputFiles):
 
     def starts(self, run: str) -> list[Subject]:
         """What a training run starts from: one model, or one for each seed."""
+        return unique(self.start_of(run, seed) for seed in self.config.training[run].seeds)
+
+    def start_of(self, run: str, seed: int) -> Subject:
+        """What one seed of a training run starts from."""
         training = self.config.training[run]
-        return unique(self.start(training.model, seed) for seed in training.seeds)
+        if training.start_from:
+            return self.trained(training.start_from)[0]
+        return self.start(training.model, seed)
 
     def trained(self, run: str) -> list[Subject]:
         """The results of a training run, seed by seed."""
@@ -287,7 +293,7 @@ class Plan(InputFiles):
             datasets = [entry.dataset, config.pretraining[entry.pretraining].dataset]
             run = entry.run
         if run:
-            datasets.append(config.training[run].dataset)
+            datasets += config.datasets_of(run)
         others = [one for one in unique(datasets) if one != job.dataset]
         return [f"results/acquire/{one}/catalog.parquet" for one in others]
 

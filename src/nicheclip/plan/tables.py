@@ -14,7 +14,7 @@ from nicheclip.plan.table_columns import PlannedColumn, plan_columns, planned_ma
 from nicheclip.plan.table_request import FACTS, Row, Selection, TableRequest
 from nicheclip.plan.words import SCALE_MARKS
 from nicheclip.runtime.errors import InputError
-from nicheclip.subjects import COLOUR_HISTOGRAM, Subject
+from nicheclip.subjects import COLOUR_HISTOGRAM, Subject, aligned_manifest
 
 FACETS = ("text_type", "group", "rank", "shots", "by")
 
@@ -137,6 +137,9 @@ class PaperTable:
         if "tasks" in reads:
             folders = [f"results/tasks/{row.entry.evaluation}" for row in request.rows]
             files += [f"{folder}/{one}" for folder in folders for one in TASK_FILES]
+        if "aligned" in reads:
+            entries = (row.entry for row in request.rows)
+            files += [aligned_manifest(one.name, one.variants[0]) for one in entries]
         if "images" in reads:
             files.append(request.acquired(f"{request.split}/images.arrow"))
         if request.published_file:
@@ -242,7 +245,7 @@ class PaperTable:
         if keys.get("seeds") == "first":
             subjects = subjects[:1]
         return Selection(
-            kind=state,
+            kind=subjects[0].kind,  # a run's start may be another run
             name=subjects[0].name,
             variants=[subject.variant for subject in subjects],
             evaluation=keys["evaluation"],

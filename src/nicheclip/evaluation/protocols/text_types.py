@@ -48,8 +48,8 @@ def judge(task: Task) -> Judged:
             facets: dict[str, str] = {"text_type": text_set.text_type, "group": group}
             measures += _measures(judged, split, task, facets)
     return Judged(
-        n=len(task.whole.labels),
-        classes=len(task.whole.classes),
+        n=len(splits["all"].labels),
+        classes=len(splits["all"].classes),
         measures=measures,
         predictions=found,
         counts={"texts": texts, "texts_cut": cut},

@@ -201,6 +201,8 @@ class Dino(Objective):
             return rank, None
         labels = Labels(self._folder / "train").numbers()[rows].astype(np.int64)
         images = ImageSet(self._folder / "val")
+        if not len(images):
+            return rank, None
         judged = self._features(images, np.arange(len(images)), device)
         expected = Labels(self._folder / "val").numbers().astype(np.int64)
         accuracy = neighbour_accuracy(
