@@ -29,11 +29,26 @@ def no_slurm(tmp_path_factory):
     return str(folder)
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home folder with the photographs and class names that `unlabelled.yaml` looks for."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "photographs").mkdir()
+    (folder / "classes.txt").write_text("heron\nswan\n")
+    return str(folder)
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda file: file.stem)
-def test_the_profile_plans_a_config_without_slurm(repository, no_slurm, config, capsys):
+def test_the_profile_plans_a_config_without_slurm(repository, no_slurm, home, config, capsys):
     begin = time.monotonic()
     plan = planned_jobs(
-        repository, "--profile", "slurm", config=config, root=repository, PATH=no_slurm
+        repository,
+        "--profile",
+        "slurm",
+        config=config,
+        root=repository,
+        PATH=no_slurm,
+        HOME=home,
     )
     seconds = time.monotonic() - begin
     jobs = sum(plan.values())
