@@ -11,7 +11,7 @@ from workflow_run import ROOT, clone, planned_jobs
 GRID = ROOT / "tests/configs/grid.yaml"
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml")), GRID]
 #: a loaded machine takes several times what an idle one does; see the numbers that are printed
-MOST_SECONDS = 60
+MOST_SECONDS = 180
 
 
 @pytest.fixture(scope="module")
