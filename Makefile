@@ -7,13 +7,18 @@ TORCH_INDEX ?=
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint types
+.PHONY: demo test lint types unit integration slurm
 
 demo: $(VENV)/.ready
 	$(BIN)/snakemake --cores $(CORES)
 
+# unit and integration tests side by side, each printed when it is done; SLURM's have waits of their own
 test: lint types
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory -j2 --output-sync=target unit integration
+	$(MAKE) --no-print-directory slurm
+
+unit integration slurm: $(VENV)/.ready
+	$(BIN)/python -m pytest tests/$@
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check
