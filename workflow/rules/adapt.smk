@@ -16,14 +16,6 @@ Checkpoints (results/models/adapted/<job>/run/) are no output: Snakemake would d
 """
 
 
-def variants_of(task):
-    """The seeds of each adaptation of a task."""
-    return {
-        name: [subject.variant for subject in subjects]
-        for name, subjects in PLAN.adaptations.of_task(task).items()
-    }
-
-
 rule draw_task:
     input:
         splits=lambda w: PLAN.split_files(

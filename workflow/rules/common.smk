@@ -137,3 +137,11 @@ def seen_files_of_folds(file):
     return lambda w: PLAN.seen_files(
         [PLAN.options(w.evaluation, w.dataset, "few_shot")], file
     )
+
+
+def variants_of(task):
+    """The seeds of each adaptation of a task."""
+    return {
+        name: [subject.variant for subject in subjects]
+        for name, subjects in PLAN.adaptations.of_task(task).items()
+    }
