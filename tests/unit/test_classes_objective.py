@@ -200,11 +200,19 @@ def test_the_report_says_which_heads_there_were(world, tmp_path):
 
 def test_a_run_in_pieces_has_the_weights_of_the_whole(world, tmp_path):
     for pieces in (1, 3):
-        run(world, tmp_path / str(pieces), BY_RANK, accumulation=pieces, epochs=1)
+        # a large eps: Adam does not blow rounding up, where gradients are nearly 0
+        optimizer = {"lr": 1e-3, "eps": 1e-2}
+        run(
+            world,
+            tmp_path / str(pieces),
+            BY_RANK,
+            accumulation=pieces,
+            epochs=1,
+            optimizer=optimizer,
+        )
     one, cut = (load(tmp_path / str(n) / "model").model.state_dict() for n in (1, 3))
     for name, values in one.items():
-        # Adam divides by the root of small numbers: rounding of 1e-7 becomes 1e-5 of a weight
-        torch.testing.assert_close(values, cut[name], rtol=0, atol=1e-4)
+        torch.testing.assert_close(values, cut[name], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("recipe", "at_step"), [(CLASSES, 6), (BY_RANK, 9)])
