@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nicheclip.adaptation.job import Entry, Where, adapt
 from nicheclip.config.workflow import parse_config
-from nicheclip.engine.launch import in_slurm_job
+from nicheclip.engine.launch import stop_time
 from nicheclip.runtime.devices import check_gpus
 from nicheclip.runtime.job import job
 from nicheclip.runtime.manifest import ManifestWriter
@@ -33,7 +33,7 @@ with job(snakemake.log[0], alone=False):  # training asks an earlier process to 
             log=Path(snakemake.log[0]),
             compute=compute,
             code=snakemake.params.code,
-            stop_at=started + compute.stop_after if in_slurm_job() else None,
+            stop_at=stop_time(started, compute),
         ),
     )
     writer.write(manifest, outputs=files, counts={"files": len(files), "kept": kept})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nicheclip.config.workflow import parse_config
-from nicheclip.engine.launch import in_slurm_job, launch
+from nicheclip.engine.launch import launch, stop_time
 from nicheclip.runtime.job import job
 from nicheclip.training.run import ReplayFiles, TrainingRun
 
@@ -37,12 +37,13 @@ with job(snakemake.log[0], alone=False):  # training asks an earlier process to 
         ).model_dump(),
     )
     launch(
-        run.task(
-            images=Path(snakemake.input.splits[0]).parents[1],
+        run.as_task(
+            run.config.compute,
+            data=Path(snakemake.input.splits[0]).parents[1],
             run_folder=Path(snakemake.params.run_folder),
             log=Path(snakemake.log[0]),
             code=snakemake.params.code,
             scratch=config.scratch,
-            stop_at=started + run.config.compute.stop_after if in_slurm_job() else None,
+            stop_at=stop_time(started, run.config.compute),
         )
     )

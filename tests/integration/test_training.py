@@ -87,9 +87,9 @@ def run_process(world, folder, config, **extra):
 
 
 def task(world, folder, config, **changes):
-    return training_run(world, folder, config).task(
-        images=world / "squares", run_folder=folder / "run", log=folder / "log", **changes
-    )
+    run = training_run(world, folder, config)
+    folders = {"data": world / "squares", "run_folder": folder / "run", "log": folder / "log"}
+    return run.as_task(run.config.compute, **folders, **changes)
 
 
 def run_two_nodes(task):

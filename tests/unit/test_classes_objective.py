@@ -243,7 +243,9 @@ def test_two_processes_train_like_one(world, tmp_path):
         world, tmp_path / "two", BY_RANK, optimizer={"lr": 1e-3, "eps": 1e-3}, compute={"nodes": 2}
     )
     folder = tmp_path / "two"
-    task = two.task(images=world / "squares", run_folder=folder / "run", log=folder / "log")
+    task = two.as_task(
+        two.config.compute, data=world / "squares", run_folder=folder / "run", log=folder / "log"
+    )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     step = launch_environment(environment) | {"SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1"}
     command = [sys.executable, "-m", "nicheclip.engine.node", str(task.write())]

@@ -181,8 +181,9 @@ class _Result:
             method=method, start=where.start, task=task, seed=self.seed, output=output
         )
         launch(
-            one.for_engine(
+            one.as_task(
                 where.compute,
+                data=task,
                 run_folder=run_folder,
                 log=where.log,
                 code=where.code,

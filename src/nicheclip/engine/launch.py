@@ -54,6 +54,14 @@ def in_slurm_job() -> bool:
     return "SLURM_JOB_ID" in os.environ
 
 
+def stop_time(started: float, compute: ComputeConfig) -> float | None:
+    """When a job that ``started`` must stop to be within its time limit; None outside SLURM.
+
+    Both in seconds since 1970.
+    """
+    return started + compute.stop_after if in_slurm_job() else None
+
+
 def step_command(compute: ComputeConfig) -> list[str]:
     """What starts one process on each node of the job, with all of the job's memory and cores."""
     command = [

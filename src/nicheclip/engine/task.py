@@ -2,7 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -43,6 +43,41 @@ class Task(BaseModel):
     def read(cls, file: Path | str) -> "Task":
         """The task that ``write`` wrote."""
         return cls.model_validate(read_json(file))
+
+
+class Payload(BaseModel):
+    """One run with all that its entry needs. The entry is the module of its class."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def as_task(
+        self,
+        compute: ComputeConfig,
+        *,
+        data: Path,
+        run_folder: Path,
+        log: Path,
+        code: str = "",
+        scratch: str | None = None,
+        stop_at: float | None = None,
+    ) -> Task:
+        """What starts the processes of this run; see ``Task``."""
+        return Task(
+            entry=type(self).__module__,
+            payload=self.model_dump(mode="json"),
+            compute=compute,
+            data=data,
+            run_folder=run_folder,
+            log=log,
+            code=code,
+            scratch=scratch,
+            stop_at=stop_at,
+        )
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        """The run that ``task`` is about."""
+        return cls.model_validate(task.payload)
 
 
 class Entry(Protocol):

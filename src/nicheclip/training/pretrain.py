@@ -3,20 +3,16 @@
 from importlib import import_module
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from nicheclip.config.pretraining import PretrainingConfig
 from nicheclip.engine import engine
 from nicheclip.engine.objective import Objective
 from nicheclip.engine.records import RunReport
 from nicheclip.engine.settings import RunSettings
-from nicheclip.engine.task import Task
+from nicheclip.engine.task import Payload, Task
 
 
-class PretrainingRun(BaseModel):
+class PretrainingRun(Payload):
     """One run of the config with one seed; the payload of its task."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     config: PretrainingConfig
     seed: int
@@ -24,34 +20,11 @@ class PretrainingRun(BaseModel):
     output: Path
     """Receives the backbone (see ``models.backbones``), ``train.json`` and ``history.csv``."""
 
-    def task(
-        self,
-        *,
-        images: Path,
-        run_folder: Path,
-        log: Path,
-        code: str = "",
-        scratch: str | None = None,
-        stop_at: float | None = None,
-    ) -> Task:
-        """What starts the processes of this run; see ``Task``."""
-        return Task(
-            entry=__name__,
-            payload=self.model_dump(mode="json"),
-            compute=self.config.compute,
-            data=images,
-            run_folder=run_folder,
-            log=log,
-            code=code,
-            scratch=scratch,
-            stop_at=stop_at,
-        )
-
 
 def run(task: Task, data: Path) -> RunReport:
     """One process's part of ``task`` with the images in ``data``; see ``pretrain``."""
     return pretrain(
-        PretrainingRun.model_validate(task.payload),
+        PretrainingRun.of(task),
         images=data,
         run_folder=task.run_folder,
         code=task.code,

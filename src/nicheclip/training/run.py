@@ -12,7 +12,7 @@ from nicheclip.engine import engine
 from nicheclip.engine.objective import Objective
 from nicheclip.engine.records import RunReport
 from nicheclip.engine.settings import RunSettings
-from nicheclip.engine.task import Task
+from nicheclip.engine.task import Payload, Task
 from nicheclip.training.data import TrainingData
 
 
@@ -39,10 +39,8 @@ class ReplayFiles(BaseModel):
         return TrainingData(self.images, self.class_texts, self.captions)
 
 
-class TrainingRun(BaseModel):
+class TrainingRun(Payload):
     """One run of the config with one seed; the payload of its task."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     config: TrainingConfig
     start: Path
@@ -63,34 +61,11 @@ class TrainingRun(BaseModel):
     """What ``data.attribution.Attribution`` says of the training images, as plain values, for the
     model's card; without it none is written."""
 
-    def task(
-        self,
-        *,
-        images: Path,
-        run_folder: Path,
-        log: Path,
-        code: str = "",
-        scratch: str | None = None,
-        stop_at: float | None = None,
-    ) -> Task:
-        """What starts the processes of this run; see ``Task``."""
-        return Task(
-            entry=__name__,
-            payload=self.model_dump(mode="json"),
-            compute=self.config.compute,
-            data=images,
-            run_folder=run_folder,
-            log=log,
-            code=code,
-            scratch=scratch,
-            stop_at=stop_at,
-        )
-
 
 def run(task: Task, data: Path) -> RunReport:
     """One process's part of ``task`` with the images in ``data``; see ``train``."""
     return train(
-        TrainingRun.model_validate(task.payload),
+        TrainingRun.of(task),
         images=data,
         run_folder=task.run_folder,
         code=task.code,
