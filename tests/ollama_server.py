@@ -11,9 +11,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from quiet_server import QuietHandler, listen, serving
 
 MODEL = "llama3.2:3b"
 DIGEST = "a80c4f17acd55265feec403c7aef86be0c25983ab279d83f3bcd3abbcb5b8b72"
@@ -72,16 +73,7 @@ class Server:
             return self.faults.pop(0) if self.faults else None
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    @property
-    def state(self):
-        return self.server.state
-
-    def log_message(self, *_):
-        pass
-
+class Handler(QuietHandler, BaseHTTPRequestHandler):
     def do_GET(self):
         self.state.users.append(self.headers["Authorization"])
         if self.path in self.state.answers:
@@ -177,36 +169,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_):
-        """A client that hangs up is part of the tests."""
-
-
-def listen(state, address=("127.0.0.1", 0)):
-    server = QuietServer(address, Handler)
-    server.state = state
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    return server
-
-
-@contextmanager
 def running(**settings):
     """A server for the length of the block; yields its ``Server``."""
-    state = Server(**settings)
-    server = listen(state)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving(Server(**settings), Handler)
 
 
 if __name__ == "__main__":
     host, _, port = os.environ["OLLAMA_HOST"].rpartition(":")
     print("listening on", host, port, file=sys.stderr, flush=True)
-    listen(Server(), (host, int(port))).serve_forever()
+    listen(Server(), Handler, (host, int(port))).serve_forever()

@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
-from ollama_server import QuietServer, caption
+from ollama_server import caption
+from quiet_server import QuietHandler, listen, serving
 
 MODEL = "small-model"
 KEY = "sk-very-secret-0123456789"
@@ -61,16 +61,7 @@ def prompt_of(body):
     return content if isinstance(content, str) else content[0]["text"]
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    @property
-    def state(self):
-        return self.server.state
-
-    def log_message(self, *_):
-        pass
-
+class Handler(QuietHandler, BaseHTTPRequestHandler):
     def _key_is_right(self):
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if self.state.key in (None, given):
@@ -163,27 +154,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def listen(state, address=("127.0.0.1", 0)):
-    server = QuietServer(address, Handler)
-    server.state = state
-    state.url = f"http://127.0.0.1:{server.server_port}/v1"
-    return server
-
-
-@contextmanager
 def running(**settings):
     """A server for the length of the block; yields its ``Server``."""
-    state = Server(**settings)
-    server = listen(state)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving(Server(**settings), Handler, path="/v1")
 
 
 if __name__ == "__main__":
-    listen(Server(), ("127.0.0.1", int(sys.argv[1]))).serve_forever()
+    listen(Server(), Handler, ("127.0.0.1", int(sys.argv[1])), "/v1").serve_forever()
