@@ -103,7 +103,7 @@ def test_a_method_that_trains_has_a_job_for_each_task(plan):
 
 def test_who_must_download_what_by_hand_is_said(plan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lines = plan.by_hand()
+    lines = plan.missing_data()
     assert [line.split(":")[0] for line in lines] == [
         f"datasets.{name}" for name in ("flowers102", "stanford_cars", "ucf101")
     ]
@@ -111,7 +111,7 @@ def test_who_must_download_what_by_hand_is_said(plan, tmp_path, monkeypatch):
     place = tmp_path / "results/downloads/ucf101"
     place.mkdir(parents=True)
     (place / "split_zhou_UCF101.json").touch()
-    assert plan.by_hand()[2].startswith("datasets.ucf101: put UCF-101-midframes.zip from")
+    assert plan.missing_data()[2].startswith("datasets.ucf101: put UCF-101-midframes.zip from")
 
 
 def demo(**changes):

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from nicheclip.config.workflow import parse_config
-from nicheclip.plan.missing_data import missing_data
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.training_inputs import lineages, replayed
 from nicheclip.runtime.errors import InputError
@@ -112,6 +111,6 @@ def test_ranks_go_down(ranks):
 def test_a_dry_run_says_which_data_cannot_be_read_yet():
     source = {"kind": "registry", "name": "inat21"}
     found = plan(datasets={"inat": {"source": source, "split": {"method": "given"}}})
-    (line,) = missing_data(found.config, REGISTRY)
-    assert line.startswith("datasets.inat cannot be read yet. Missing: A reader")
-    assert not list(missing_data(plan().config, REGISTRY))
+    (line,) = found.missing_data()
+    assert line.startswith("datasets.inat: cannot be read yet. Missing: A reader")
+    assert not plan().missing_data()

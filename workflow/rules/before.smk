@@ -2,7 +2,6 @@
 
 from nicheclip.plan import last_run
 from nicheclip.plan.caption_estimates import estimates
-from nicheclip.plan.missing_data import missing_data
 from nicheclip.runtime import local_machine
 
 
@@ -81,12 +80,10 @@ ORIGINS = last_run.origins(
 )
 BEFORE_FIRST_JOB.append(look_around)
 if workflow.is_main_process:
-    for line in missing_data(CONFIG, REGISTRY):
+    for line in PLAN.missing_data():
         print(line, file=sys.stderr)
     if workflow.output_settings.dryrun:
         for line in estimates(PLAN, Path("results")):
             print(line, file=sys.stderr)
     if note := last_run.replaced(last_run.read_origins(), ORIGINS, Path("results")):
         print(note, file=sys.stderr)
-    if by_hand := PLAN.by_hand():
-        print("To be downloaded by hand:", *by_hand, sep="\n  ", file=sys.stderr)

@@ -131,10 +131,14 @@ class RegistrySource(SourceBase):
         splits = [split for split in self.expected_images(registry) if split != "all"]
         return f"the entry's splits {', '.join(splits)}" if splits else ""
 
-    def by_hand(self, registry: Path) -> str:
+    def lacks(self, registry: Path) -> str:
         """See ``SourceBase``."""
         entry = self._entry(registry)
-        source = entry.get("source") if isinstance(entry, dict) else None
+        if not isinstance(entry, dict):
+            return ""
+        if entry.get("missing"):
+            return f"cannot be read yet. Missing: {entry['missing']}"
+        source = entry.get("source")
         if not isinstance(source, dict) or source.get("kind") != "manual":
             return ""
         folder = expand_path(source.get("folder", "results/downloads")) / self.name

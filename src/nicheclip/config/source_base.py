@@ -56,7 +56,9 @@ class SourceBase(ConfigModel):
         del registry
         return name
 
-    def by_hand(self, registry: Path) -> str:
-        """Which files a person must get, from where and to where; empty where there are none."""
+    def lacks(self, registry: Path) -> str:
+        """What is missing before the source can be read: a reader, a list, files that a person must
+        get; empty where nothing is known to be.
+        """
         del registry
         return ""

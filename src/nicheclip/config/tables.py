@@ -33,7 +33,7 @@ Show = Literal[
     "code",
 ]
 
-Read = Literal["cells", "features", "catalog", "classes", "images", "tasks", "aligned"]
+Read = Literal["cells", "features", "catalog", "classes", "images", "tasks", "aligned", "methods"]
 
 #: an axis value that stands for all that the evaluation has
 EACH = "each"
@@ -246,7 +246,8 @@ class TableSpec(ConfigModel):
     """Under the table in the report."""
     reads: list[Read] = Field(default=["cells"])
     """What is read: what was judged, image features, catalog, classes, images, the images and texts
-    of each row's task, the manifest of each row's aligned model."""
+    of each row's task, the manifest of each row's aligned model, the options of each row's
+    adaptation."""
     rows: list[Axis] = Field(default=[])
     """The rows are each combination of the axes' values, the last axis fastest."""
     entry: EntryKeys = EntryKeys()

@@ -67,12 +67,12 @@ class Plan(InputFiles):
                     " Set method: given to keep it, or, to draw another, method: stratified."
                 )
 
-    def by_hand(self) -> list[str]:
-        """What a person must download and has not yet, a line for each data set."""
+    def missing_data(self) -> list[str]:
+        """What is known to be missing before a data set can be read, a line for each."""
         return [
             f"datasets.{name}: {line}"
             for name, dataset in self.config.datasets.items()
-            if (line := dataset.source.by_hand(self.registry / "datasets"))
+            if (line := dataset.source.lacks(self.registry / "datasets"))
         ]
 
     def _named_files(self) -> Iterator[tuple[str, str]]:

@@ -63,7 +63,7 @@ class Row(_Plain):
     entry: Selection
     """The first of them; of a figure alone what its `entry` says for this row."""
     method: dict[str, Any] | None = None
-    """The options of an adaptation, where the table's code asks for them."""
+    """The options of an adaptation, where the table reads them."""
 
 
 class TableColumn(_Plain):

@@ -219,7 +219,7 @@ class PaperTable:
             texts=texts,
             entries=entries,
             entry=entry,
-            method=self._method(entry) if self.spec.code == "adaptation_cost" else None,
+            method=self._method(entry) if "methods" in self.spec.reads else None,
         )
 
     def _method(self, entry: Selection) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from nicheclip.evaluation.predictions import read_labels
 from nicheclip.models.class_scores import ClassScores
 from nicheclip.models.features import Array
-from nicheclip.models.pseudo_labels import NO_LABEL, PseudoLabels
-from nicheclip.reporting.figures import principal_components
-from nicheclip.reporting.style import COLOURS, MARKERS, MUTED, grid, shortened, style
+from nicheclip.models.pseudo_labels import (
+    NO_LABEL,
+    PSEUDO_LABELS_FILE,
+    PseudoLabels,
+    read_pseudo_labels,
+)
+from nicheclip.plan.adaptation_figures import AdaptationFigures
+from nicheclip.reporting.figures import principal_components, scatter_classes
+from nicheclip.reporting.style import COLOURS, MARKERS, MUTED, grid, style
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,6 +44,31 @@ def label_accuracy(found: PseudoLabels, labels: Mapping[str, str]) -> tuple[Floa
     counts = known.sum(axis=1)
     shares = np.where(counts > 0, right.sum(axis=1) / np.maximum(counts, 1), np.nan)
     return shares, counts / found.labels.shape[1]
+
+
+def label_accuracies(
+    wanted: AdaptationFigures, adapted: Path, acquired: Path
+) -> dict[str, dict[str, tuple[Floats, Floats]]]:
+    """``label_accuracy`` by task and method, of the methods that left pseudo-labels.
+
+    Args:
+        wanted: tasks and methods.
+        adapted: ``results/models/adapted``.
+        acquired: ``results/acquire``.
+    """
+    found: dict[str, dict[str, tuple[Floats, Floats]]] = {}
+    for task in wanted.tasks:
+        labels = read_labels(acquired / task.dataset / "catalog.parquet", task.fit)
+        files = {
+            label: adapted / name / task.name / f"seed{wanted.seed}" / PSEUDO_LABELS_FILE
+            for label, name in wanted.trained.items()
+        }
+        found[task.name] = {
+            label: label_accuracy(read_pseudo_labels(file), labels)
+            for label, file in files.items()
+            if file.is_file()
+        }
+    return found
 
 
 def pseudo_label_figure(
@@ -199,18 +232,7 @@ def hard_group_figure(
             mine = np.isin(true, group)
             best = np.asarray(scores.class_ids)[scores.probabilities.argmax(axis=1)]
             points, shares = principal_components(features[mine])
-            for number, class_id in enumerate(group):
-                rows = true[mine] == class_id
-                axes.scatter(
-                    points[rows, 0],
-                    points[rows, 1],
-                    s=20,
-                    c=COLOURS[number],
-                    marker=MARKERS[number],
-                    alpha=0.85,
-                    linewidths=0,
-                    label=shortened(names.get(class_id, class_id)),
-                )
+            scatter_classes(axes, points, true[mine], group, names)
             right = (best == true)[mine].mean()
             axes.set_title(f"{state}: {right:.0%} of {mine.sum()} right")
             axes.set_xlabel(f"component 1 ({shares[0]:.0%} of the variance)")

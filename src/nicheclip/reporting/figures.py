@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -188,6 +189,28 @@ def principal_components(
     return centred @ axes, values[::-1][:2].clip(min=0) / total
 
 
+def scatter_classes(
+    axes: Axes,
+    points: npt.NDArray[np.float64],
+    classes: npt.NDArray[Any],
+    shown: Sequence[str],
+    names: Mapping[str, str],
+) -> None:
+    """Draw ``points`` [n, 2] of the ``shown`` classes, each with its own colour, mark and label."""
+    for number, class_id in enumerate(shown):
+        mine = classes == class_id
+        axes.scatter(
+            points[mine, 0],
+            points[mine, 1],
+            s=18,
+            c=COLOURS[number],
+            marker=MARKERS[number],
+            alpha=0.8,
+            linewidths=0,
+            label=shortened(names.get(class_id, class_id)),
+        )
+
+
 def embedding_figure(
     images: ImageFeatures, labels: Mapping[str, str], names: Mapping[str, str], title: str
 ) -> Figure:
@@ -213,18 +236,7 @@ def embedding_figure(
                 linewidths=0,
                 label=f"{others} other classes",
             )
-        for number, class_id in enumerate(shown):
-            mine = classes == class_id
-            axes.scatter(
-                points[mine, 0],
-                points[mine, 1],
-                s=18,
-                c=COLOURS[number],
-                marker=MARKERS[number],
-                alpha=0.8,
-                linewidths=0,
-                label=shortened(names.get(class_id, class_id)),
-            )
+        scatter_classes(axes, points, classes, shown, names)
         axes.set(
             xlabel=f"component 1 ({shares[0]:.0%} of the variance)",
             ylabel=f"component 2 ({shares[1]:.0%})",
