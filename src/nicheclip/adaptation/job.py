@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from nicheclip.adaptation.classify import classify
 from nicheclip.adaptation.run import AdaptationRun
-from nicheclip.adaptation.task_features import TaskFeatures, open_features
+from nicheclip.adaptation.task_features import TaskFeatures
 from nicheclip.adaptation.task_inputs import TaskInputs
 from nicheclip.config.adaptation import Method, TrainedMethod
 from nicheclip.config.training import ComputeConfig
@@ -33,7 +34,7 @@ from nicheclip.models.class_scores import (
 from nicheclip.models.classifier import write_classifier
 from nicheclip.models.deltas import model_files, save_delta
 from nicheclip.models.features import Array
-from nicheclip.models.openclip import load
+from nicheclip.models.openclip import Clip, load
 from nicheclip.models.pseudo_labels import PSEUDO_LABELS_FILE
 from nicheclip.models.signals import (
     SIGNALS_FILE,
@@ -211,13 +212,17 @@ class _Features:
         self._where = where
         self._open: dict[Path, TaskFeatures] = {}
 
+    @cached_property
+    def _clip(self) -> Clip:
+        """One for all tasks and batches."""
+        return load(self._where.start)
+
     def of(self, task: Path) -> TaskFeatures:
         """Those of the task in the folder ``task``."""
         if task not in self._open:
-            inputs, where = TaskInputs(task), self._where
-            threads = where.compute.cpu_threads
-            self._open[task] = open_features(
-                where.start, inputs, device=where.device, threads=threads
+            device, threads = self._where.device, self._where.compute.cpu_threads
+            self._open[task] = TaskFeatures(
+                self._clip, TaskInputs(task), device=device, threads=threads
             )
         return self._open[task]
 

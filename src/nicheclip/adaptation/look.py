@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from nicheclip.adaptation.classify import classify
-from nicheclip.adaptation.task_features import CROP_BATCH, open_features
+from nicheclip.adaptation.task_features import CROP_BATCH, TaskFeatures
 from nicheclip.adaptation.task_inputs import TaskInputs
 from nicheclip.adaptation.trained.tower import VisualTower
 from nicheclip.data.image_set import ImageSet
@@ -75,6 +75,6 @@ class BeforeAndAfter:
 
 def before_and_after(start: Path, adapted: Path, task: TaskInputs) -> BeforeAndAfter:
     """The judged images of ``task`` by two model folders."""
-    features = open_features(start, task, device="cpu", threads=1)
+    features = TaskFeatures(load(start), task, device="cpu", threads=1)
     scores, after = classify(adapted, task.judged)
     return BeforeAndAfter(features.zero_shot, scores, features.judged.numpy(), after)

@@ -1,7 +1,6 @@
 """What the start model makes of a task: features of its images, crops and texts, each made once."""
 
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.models.class_scores import ClassScores
 from nicheclip.models.encode import encode_images
 from nicheclip.models.features import l2_normalise
-from nicheclip.models.openclip import Clip, load
+from nicheclip.models.openclip import Clip
 from nicheclip.models.views import Normalise, ViewSettings, decode, square_crops
 from nicheclip.runtime.seeding import generator
 
@@ -96,8 +95,3 @@ class TaskFeatures:
             threads=self._threads,
         )
         return torch.from_numpy(found.features)
-
-
-def open_features(start: Path, inputs: TaskInputs, *, device: str, threads: int) -> TaskFeatures:
-    """The model in ``start`` with a task."""
-    return TaskFeatures(load(start), inputs, device=device, threads=threads)
