@@ -76,7 +76,7 @@ class FolderImages:
             wanted = f"{len(self.source.ranks)} folders of ranks" if self.source.ranks else ""
             return Dropped(key=key, reason=f"not in {wanted or 'a class folder'}")
         split = normalise_split(folders[0], where=str(path)) if depth else None
-        data = _bytes(path, key)
+        data = bytes_of(path, key)
         if isinstance(data, Dropped):
             return data
         if self.source.ranks:
@@ -91,13 +91,14 @@ class FolderImages:
         if len(folders) < 2:
             return Dropped(key=key, reason="not in a split folder below its class")
         split = normalise_split(folders[1], where=str(path))
-        data = _bytes(path, key)
+        data = bytes_of(path, key)
         if isinstance(data, Dropped):
             return data
         return SourceImage(key, data, clean_label(folders[0]), split)
 
 
-def _bytes(path: Path, key: str) -> bytes | Dropped:
+def bytes_of(path: Path, key: str) -> bytes | Dropped:
+    """What is in a file, or why it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nicheclip.config.sources import UnlabelledSource
 from nicheclip.data.sources.base import Item, Part, SourceImage, SourceSetting, is_image_name
-from nicheclip.data.sources.folder import printable, walk
+from nicheclip.data.sources.folder import bytes_of, printable, walk
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.paths import expand_path
@@ -30,12 +30,9 @@ class UnlabelledImages:
             if problem or not is_image_name(path.name):
                 yield place, Dropped(key=printable(key), reason=problem or "not an image file")
                 continue
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                yield place, Dropped(key=key, reason=f"cannot be read ({error.strerror})")
-                continue
-            yield place, SourceImage(key, data, UNLABELLED)
+            data = bytes_of(path, key)
+            image = data if isinstance(data, Dropped) else SourceImage(key, data, UNLABELLED)
+            yield place, image
 
 
 def open_images(source: UnlabelledSource, setting: SourceSetting) -> UnlabelledImages:
