@@ -128,6 +128,7 @@ def test_options_of_a_protocol_hold_what_it_uses_and_no_more(protocol):
         protocols=["text_types"],
         classes="seen",
         seen_in="s",
+        within={"genus": "Rosa"},
         shots=[7],
         bootstrap=123,
     )
