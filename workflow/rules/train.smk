@@ -92,6 +92,7 @@ rule pretrain_backbone:
         splits=lambda w: PLAN.split_files(
             CONFIG.pretraining[w.pretraining].dataset, ("train", "val")
         ),
+        weights=lambda w: PLAN.alignments.start_weights(w.pretraining),
     output:
         backbone=[
             f"results/models/backbones/{{pretraining}}/seed{{seed}}/{f}"

@@ -134,7 +134,8 @@ class Config(ConfigModel):
     def _references_of_alignment(self) -> Iterator[tuple[str, str, str]]:
         for name, alignment in self.alignment.items():
             yield f"alignment.{name}.dataset", alignment.dataset, "datasets"
-            yield f"alignment.{name}.pretraining", alignment.pretraining, "pretraining"
+            if alignment.pretraining:
+                yield f"alignment.{name}.pretraining", alignment.pretraining, "pretraining"
             if alignment.run:
                 yield f"alignment.{name}.run", alignment.run, "training"
             if alignment.model:
