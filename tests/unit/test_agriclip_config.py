@@ -1,6 +1,7 @@
 """AgriCLIP at the paper's scale: published settings, jobs, tables, and the data that it lacks."""
 
 import csv
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from nicheclip.config.yaml_file import read_yaml
 from nicheclip.data.registry import load_entry
 from nicheclip.plan.last_run import origins
 from nicheclip.plan.plan import Plan
+from nicheclip.plan.resources import alignment_memory
 from nicheclip.plan.tables import PaperTables
 from nicheclip.runtime.errors import InputError
 from small_tables import REGISTRY, ROOT, config
@@ -55,6 +57,17 @@ def test_the_published_alignment_is_one_of_them(plan):
     assert str(plan.alignments.text("agriclip-published")) == "start/clip/pretrained"
     assert str(plan.alignments.target("agriclip-published")) == "trained/clip-alive/seed0"
     assert plan.config.alignment["agriclip-fused"].fusion == 0.5
+
+
+def test_steps_ask_for_memory_for_all_features(plan):
+    """600,000 images of 2560 numbers are 5.9 GB in float32, and are there twice."""
+    inputs, images = SimpleNamespace(size_mb=1000), plan.expected_images("alive")
+    closed, steps = (
+        alignment_memory(plan.config.alignment[name], images, inputs, 1)
+        for name in ("agriclip", "agriclip-steps")
+    )
+    assert closed == 8000
+    assert steps - closed == pytest.approx(2 * 600_000 * 2560 * 4 / 2**20, abs=1)
 
 
 def test_general_self_supervision_is_that_of_others(plan):

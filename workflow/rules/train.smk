@@ -150,7 +150,12 @@ rule align:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=memory(4000, 4),
+        mem_mb=lambda w, input, attempt: alignment_memory(
+            CONFIG.alignment[w.alignment],
+            PLAN.expected_images(CONFIG.alignment[w.alignment].dataset),
+            input,
+            attempt,
+        ),
         runtime=minutes(240, 0.1),
         gpu=CONFIG.encoding.gpu,
         nodes=1,

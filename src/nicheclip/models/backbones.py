@@ -82,7 +82,8 @@ def create_backbone(
             cannot be had.
     """
     tag = weights if weights and not (is_address(weights) or weights_file(weights)) else None
-    model = _built(architecture, seed, tag)
+    torch.manual_seed(seed)
+    model = timm_model(architecture, tag)
     if weights and not tag:
         take_weights(model, architecture, weights)
     with torch.no_grad(), _images(architecture, size):
@@ -111,7 +112,12 @@ def _images(architecture: str, size: int) -> Any:
     )
 
 
-def _built(architecture: str, seed: int, tag: str | None = None) -> Any:
+def timm_model(architecture: str, tag: str | None = None) -> Any:
+    """timm's ``architecture`` without a classifier, with random weights or those of ``tag``.
+
+    Raises:
+        InputError: timm has no such model, or the weights cannot be had.
+    """
     import timm  # a dependency of open_clip, which is imported first
 
     names = timm.list_models()
@@ -120,7 +126,6 @@ def _built(architecture: str, seed: int, tag: str | None = None) -> Any:
             f"pretraining: timm has no model {architecture!r}{suggestion(architecture, names)}. "
             "Names: python -c 'import timm; print(timm.list_models())'"
         )
-    torch.manual_seed(seed)
     # positions of a transformer follow the size of its image: crops are smaller
     options: dict[str, Any] = {"dynamic_img_size": True} if "vit" in architecture.split("_") else {}
     if tag is None:
@@ -167,7 +172,7 @@ def load_backbone(folder: Path) -> Backbone:
             raise InputError(f"{folder}: no {name}; expected a backbone. {AGAIN}")
     with reading(folder / BACKBONE_CONFIG, "the facts of a backbone", AGAIN):
         facts = Facts.model_validate(read_json(folder / BACKBONE_CONFIG))
-    model = _built(facts.architecture, 0)
+    model = timm_model(facts.architecture)
     with reading(folder / BACKBONE_WEIGHTS, f"weights of {facts.architecture}", AGAIN):
         tensors = load_file(folder / BACKBONE_WEIGHTS)
         check_finite(folder / BACKBONE_WEIGHTS, tensors)
