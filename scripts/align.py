@@ -21,7 +21,7 @@ with job(snakemake.log[0]):
     writer = ManifestWriter("align", config=settings, code=snakemake.params.code)
     files, found = AlignJob(
         config=config,
-        backbone=Path(snakemake.input.backbone[0]).parent,
+        backbone=Path(snakemake.input.backbone[0]).parent if config.pretraining else None,
         clip=Path(snakemake.input.clip[0]).parent,
         text=Path(snakemake.input.text[0]).parent,
         images=Path(snakemake.input.images).parent,

@@ -15,6 +15,7 @@ WILDCARDS = SimpleNamespace(
     task="few",
     job="upl",
     pretraining="dino",
+    alignment="aligned",
 )
 
 

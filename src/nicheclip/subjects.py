@@ -70,6 +70,8 @@ MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 BACKBONE_CONFIG = "backbone.json"
 BACKBONE_WEIGHTS = "backbone.safetensors"
 BACKBONE_FILES = (BACKBONE_CONFIG, BACKBONE_WEIGHTS)
+#: where weights of others' image models are kept that come from a URL
+BACKBONE_DOWNLOADS = "results/downloads/backbones"
 
 #: a model folder that holds only what differs from another, its base; see ``models.deltas``
 DELTA_FILE = "changed.safetensors"

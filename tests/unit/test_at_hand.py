@@ -55,3 +55,28 @@ def test_a_tag_that_is_none_lists_those_that_are(tmp_path):
     assert at_hand.missing("one", "RN50", str(tmp_path / "weights.pt")) is None
     assert at_hand.missing("one", "RN50", None) is None
     assert at_hand.missing("one", "local-dir:/nowhere", None) is None
+
+
+def test_weights_of_a_backbone_are_looked_for_where_they_are_kept(hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reachable, cached = hub
+    url = "https://example.org/dino_resnet50.pth"
+    said = at_hand.missing_backbone("alignment.one", "resnet50", url)
+    assert said == (
+        f"alignment.one: the weights ({url}) are not reachable. Put dino_resnet50.pth into "
+        "results/downloads/backbones, or give its path."
+    )
+    reachable.append(url)
+    assert at_hand.missing_backbone("alignment.one", "resnet50", url) is None
+    reachable.clear()
+    place = tmp_path / "results/downloads/backbones"
+    place.mkdir(parents=True)
+    (place / "dino_resnet50.pth").touch()
+    assert at_hand.missing_backbone("alignment.one", "resnet50", url) is None
+    tag = ("pretraining.two", "vit_base_patch16_224", "dino")
+    said = at_hand.missing_backbone(*tag)
+    assert "the weights (timm/vit_base_patch16_224.dino) are neither cached" in said
+    cached.append(("timm/vit_base_patch16_224.dino", "model.safetensors"))
+    assert at_hand.missing_backbone(*tag) is None
+    said = at_hand.missing_backbone("pretraining.two", "vit_base_patch16_224", "dina")
+    assert said.startswith("pretraining.two: 'dina' is neither a file (.pth, ") and "dino" in said

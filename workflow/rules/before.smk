@@ -45,6 +45,17 @@ def start_models():
     ]
 
 
+def backbones():
+    """The weights of image models that this run takes from others and that may need the network."""
+    sections = {"pretrain_backbone": "pretraining", "align": "alignment"}
+    return [
+        asked
+        for job in workflow.dag.needrun_jobs()
+        if (section := sections.get(job.rule.name))
+        for asked in PLAN.alignments.fetched_weights(section, job.wildcards[section])
+    ]
+
+
 def missing_here():
     """What jobs of this run ask for and this machine does not have."""
     asked = gpus_asked()
@@ -61,7 +72,7 @@ def missing_here():
     return [
         *lines,
         *local_machine.missing_programs(servers),
-        *local_machine.missing_weights(start_models()),
+        *local_machine.missing_weights([*start_models(), *backbones()]),
     ]
 
 

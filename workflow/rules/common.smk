@@ -24,6 +24,7 @@ from nicheclip.plan.findings import wanted
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import (
     acquire_memory,
+    alignment_memory,
     memory,
     minutes,
     training_memory,

@@ -92,6 +92,7 @@ rule pretrain_backbone:
         splits=lambda w: PLAN.split_files(
             CONFIG.pretraining[w.pretraining].dataset, ("train", "val")
         ),
+        weights=lambda w: PLAN.alignments.start_weights(w.pretraining),
     output:
         backbone=[
             f"results/models/backbones/{{pretraining}}/seed{{seed}}/{f}"
@@ -149,7 +150,12 @@ rule align:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=memory(4000, 4),
+        mem_mb=lambda w, input, attempt: alignment_memory(
+            CONFIG.alignment[w.alignment],
+            PLAN.expected_images(CONFIG.alignment[w.alignment].dataset),
+            input,
+            attempt,
+        ),
         runtime=minutes(240, 0.1),
         gpu=CONFIG.encoding.gpu,
         nodes=1,

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from nicheclip.config.backbones import BackboneConfig
 from nicheclip.config.base import ConfigModel, GridModel
 
 
@@ -34,12 +35,15 @@ class SgdFit(ConfigModel):
 
 
 class AlignmentConfig(GridModel):
-    """A linear map from the features of a self-supervised run to a CLIP's image features."""
+    """A linear map from the features of an image model, self-supervised as a rule, to a CLIP's
+    image features."""
 
     dataset: str
     """By its name under `datasets`: the map is fitted to the images of its train split."""
-    pretraining: str
+    pretraining: str | None = None
     """By its name under `pretraining`; its first seed."""
+    backbone: BackboneConfig | None = None
+    """Or an image model that others have trained."""
     run: str | None = None
     """The training run, by name, whose first seed is the CLIP."""
     model: str | None = None
@@ -53,6 +57,14 @@ class AlignmentConfig(GridModel):
     fusion: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Weight of the CLIP's own image feature beside the aligned one, each of length 1; null: none.
     open_clip alone loads such a model without its fusion."""
+
+    @model_validator(mode="after")
+    def _one_backbone(self) -> "AlignmentConfig":
+        if (self.pretraining is None) == (self.backbone is None):
+            raise ValueError(
+                "give one of pretraining and backbone: the image model that is aligned"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_clip(self) -> "AlignmentConfig":

@@ -66,6 +66,8 @@ class ManualSource(SourceBase):
     """Where a person gets them."""
     files: list[str] = Field(min_length=1)
     """Their file names."""
+    content: str = ""
+    """What they must hold, where a person packs them."""
     checksums: list[str | None] | None = None
     inner: str | None = None
     reader: ArchiveReader = ClassFoldersReader()
@@ -143,7 +145,9 @@ class RegistrySource(SourceBase):
             return ""
         folder = expand_path(source.get("folder", "results/downloads")) / self.name
         absent = [file for file in source.get("files", []) if not (folder / file).is_file()]
-        return f"put {', '.join(absent)} from {source.get('page')} into {folder}" * bool(absent)
+        content = f" ({source['content']})" if source.get("content") else ""
+        wanted = f"{', '.join(absent)}{content}"
+        return f"put {wanted} from {source.get('page')} into {folder}" * bool(absent)
 
     def known_as(self, registry: Path, name: str) -> str:
         """See ``SourceBase``: the entry's, or that of the entry whose images it splits anew."""

@@ -209,7 +209,7 @@ class AgriclipConfig(PaperConfig):
     """AgriCLIP: captions, self-supervision and alignment, judged on downstream tasks."""
 
     title = "AgriCLIP"
-    evaluations = ("tasks",)
+    evaluations = ("tasks", "prompts")
     runs = ("clip",)
     alignments: ClassVar[tuple[str, ...]] = (
         "agriclip",
@@ -233,6 +233,11 @@ class AgriclipConfig(PaperConfig):
     """That of self-supervision on general images to the CLIP of `clip`."""
     general_general: str
     """That of self-supervision on general images to the general CLIP."""
+    fits: dict[str, str] = Field(default={})
+    """The table of linear maps: row label and alignment."""
+    prompts: list[str] = Field(default=[])
+    """The table of prompts: evaluations of one data set each, with the `zero_shot` protocol, one
+    for each source of class texts; each judges `clip`, `agriclip` and `fused`."""
 
     def settings(self) -> dict[str, Any]:
         """With the first task, from which tables take what all have in common."""
@@ -242,6 +247,7 @@ class AgriclipConfig(PaperConfig):
         """See ``PaperConfig``."""
         yield from super().references()
         yield from ((key, getattr(self, key), "alignment") for key in self.alignments)
+        yield from ((f"fits.{label}", name, "alignment") for label, name in self.fits.items())
 
 
 class PapersConfig(ConfigModel):

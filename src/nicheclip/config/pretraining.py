@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from nicheclip.config.backbones import Weights
 from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order
 from nicheclip.config.training import ComputeConfig, OptimizerConfig, Precision, ScheduleConfig
 
@@ -88,7 +89,11 @@ class PretrainingConfig(GridModel):
     dataset: str
     """By its name under `datasets`; training uses no label, the accuracy after each epoch does."""
     backbone: str
-    """A model of timm (`resnet50`, `vit_base_patch16_224`, ...), with random weights."""
+    """A model of timm (`resnet50`, `vit_base_patch16_224`, ...)."""
+    weights: Weights | None = None
+    """What it starts from: one of timm's tags (`a1_in1k`, ...), a URL, or the path of a file, as
+    `alignment.backbone.weights` has it. Null: random from the seed, as DINO's paper and AgriCLIP's
+    repository start."""
     size: Annotated[int, Field(ge=16)] = 224
     """Edge of the image in pixels."""
     recipe: DinoRecipe
@@ -113,4 +118,7 @@ class PretrainingConfig(GridModel):
 
     def determines(self) -> dict[str, Any]:
         """What of this config can change the result of one seed, as plain values."""
-        return dict(in_order(self.model_dump(mode="json", exclude={"seeds", "compute"})))
+        found = self.model_dump(mode="json", exclude={"seeds", "compute"})
+        if self.weights is None:
+            found.pop("weights")
+        return dict(in_order(found))

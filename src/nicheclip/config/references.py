@@ -59,7 +59,8 @@ def references(config: "Config") -> Iterator[Reference]:
 def _of_alignment(config: "Config") -> Iterator[Reference]:
     for name, alignment in config.alignment.items():
         yield f"alignment.{name}.dataset", alignment.dataset, "datasets"
-        yield f"alignment.{name}.pretraining", alignment.pretraining, "pretraining"
+        if alignment.pretraining:
+            yield f"alignment.{name}.pretraining", alignment.pretraining, "pretraining"
         if alignment.run:
             yield f"alignment.{name}.run", alignment.run, "training"
         if alignment.model:

@@ -124,7 +124,7 @@ class Column(EntryKeys):
     value and `{dataset}` the data set."""
     digits: int | None = None
     """Behind the point of published numbers, where they are no shares."""
-    scale: Literal["paper"] | None = None
+    scale: Literal["demo", "paper"] | None = None
     """The column is there at this scale alone."""
 
     @model_validator(mode="after")

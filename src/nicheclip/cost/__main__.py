@@ -13,6 +13,7 @@ from pathlib import Path
 from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.cost.adaptation import CostOfAdaptation
+from nicheclip.cost.pretraining import CostOfPretraining
 from nicheclip.cost.rows import CostRow, as_csv, as_text
 from nicheclip.cost.training import CostOfTraining
 from nicheclip.plan.plan import Plan
@@ -26,7 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_file(options.configfile)
         config = parse_config(read_yaml(options.configfile), [options.configfile])
         plan = Plan(config, options.registry)
-        found = [*CostOfTraining(plan).rows(), *CostOfAdaptation(plan).rows()]
+        trainings = CostOfTraining(plan)
+        found = [
+            *trainings.rows(),
+            *CostOfPretraining(trainings).rows(),
+            *CostOfAdaptation(plan).rows(),
+        ]
     except InputError as error:
         print(error, file=sys.stderr)
         return 1

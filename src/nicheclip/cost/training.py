@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nicheclip.config.data import DatasetConfig
+from nicheclip.config.pretraining import PretrainingConfig
 from nicheclip.config.training import TrainingConfig
 from nicheclip.cost.rows import CostRow
 from nicheclip.cost.towers import Towers, towers_of
@@ -46,11 +47,7 @@ class CostOfTraining:
         images = self.images(run.dataset)
         architecture = self.plan.config.models[run.model].architecture
         towers = towers_of(architecture, self.plan.registry / "models")
-        epochs, steps = run.epochs, 0
-        if images is not None and images > 1:
-            batches = Sampling((images,), run.batch_size, 0).batches
-            epochs = max(run.epochs, -(-run.min_steps // batches))
-            steps = epochs * batches
+        epochs, steps = epochs_and_steps(run, images)
         forward = float(1 + run.gradient_checkpointing + (run.accumulation > 1))
         notes = [f"{steps:,} steps of {run.batch_size:,}"] if steps else [UNKNOWN_IMAGES]
         notes += [UNKNOWN_MODEL] * (towers is None)
@@ -70,6 +67,17 @@ class CostOfTraining:
             operations=operations,
             note="; ".join(notes),
         )
+
+
+def epochs_and_steps(
+    run: TrainingConfig | PretrainingConfig, images: int | None
+) -> tuple[int, int]:
+    """Of a run, with as many epochs as `min_steps` asks for; no step where nobody knows."""
+    if images is None or images < 2:
+        return run.epochs, 0
+    batches = Sampling((images,), run.batch_size, 0).batches
+    epochs = max(run.epochs, -(-run.min_steps // batches))
+    return epochs, epochs * batches
 
 
 def sample_operations(towers: Towers, forward: float, *, texts: bool) -> float:

@@ -1,7 +1,8 @@
 """Whether the weights of start models can be had here: cached, or the network reaches them.
 
 ``python -m nicheclip.models.at_hand`` reads a JSON list of models (name, architecture, pretrained)
-and prints a JSON list of what is missing. Nothing is downloaded.
+and of backbones (name, backbone, weights), and prints a JSON list of what is missing. Nothing is
+downloaded.
 """
 
 import json
@@ -13,7 +14,11 @@ from typing import Any
 import httpx
 from huggingface_hub import constants, get_token, hf_hub_url, try_to_load_from_cache
 
+from nicheclip.config.backbones import is_address
+from nicheclip.models.backbones import unknown_tag
 from nicheclip.models.openclip import open_clip
+from nicheclip.runtime.urls import file_name
+from nicheclip.subjects import BACKBONE_DOWNLOADS
 
 #: one of them is in every model of the hub that open_clip loads
 FILES = (
@@ -21,6 +26,8 @@ FILES = (
     "open_clip_pytorch_model.bin",
     "open_clip_pytorch_model.safetensors",
 )
+#: one of them is in every repository of timm's weights
+TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 CONFIG = "open_clip_config.json"
 HUB = "hf-hub:"
 SECONDS = 15.0
@@ -62,6 +69,34 @@ def missing(name: str, architecture: str, pretrained: str | None) -> str | None:
     return None if not url or kept.is_file() or _answers(url) else _words(where, url)
 
 
+def missing_backbone(name: str, backbone: str, weights: str) -> str | None:
+    """What keeps weights of others for timm's ``backbone`` from being had here; None if nothing.
+
+    Args:
+        name: the key of the config that names them.
+        backbone: of timm.
+        weights: a tag of timm, or a URL.
+    """
+    if is_address(weights):
+        file = file_name(weights)
+        if (Path(BACKBONE_DOWNLOADS) / file).is_file() or weights.startswith("file:"):
+            return None
+        return (
+            None
+            if _answers(weights)
+            else (
+                f"{name}: the weights ({weights}) are not reachable. Put {file} into "
+                f"{BACKBONE_DOWNLOADS}, or give its path."
+            )
+        )
+    if problem := unknown_tag(backbone, weights):
+        return f"{name}: {problem}"
+    import timm  # a dependency of open_clip, which is imported first
+
+    repository = timm.get_pretrained_cfg(f"{backbone}.{weights}").hf_hub_id
+    return _unreachable(name, repository, TIMM_FILES) if repository else None
+
+
 def _unreachable(where: str, repository: str, files: tuple[str, ...]) -> str | None:
     if any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
         return None
@@ -89,7 +124,10 @@ def _words(where: str, source: str) -> str:
 
 def main() -> None:
     """Standard input to standard output."""
-    found = [missing(**model) for model in json.load(sys.stdin)]
+    found = [
+        missing_backbone(**one) if "backbone" in one else missing(**one)
+        for one in json.load(sys.stdin)
+    ]
     print(json.dumps([line for line in found if line]))
 
 

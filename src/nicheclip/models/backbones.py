@@ -19,8 +19,11 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file
 from torch import Tensor
 
+from nicheclip.config.backbones import is_address, weights_file
 from nicheclip.config.explain import suggestion
+from nicheclip.models.backbone_weights import take_weights
 from nicheclip.models.deltas import check_finite, write_weights
+from nicheclip.models.openclip import NETWORK
 from nicheclip.models.openclip import open_clip as open_clip  # declares torchvision's operators
 from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.errors import InputError, reading
@@ -63,13 +66,26 @@ class Backbone:
         return ViewSettings((self.facts.size, self.facts.size), self.facts.mean, self.facts.std)
 
 
-def create_backbone(architecture: str, *, size: int, seed: int) -> Backbone:
-    """timm's ``architecture`` with random weights from ``seed``.
+def create_backbone(
+    architecture: str, *, size: int, seed: int, weights: str | None = None
+) -> Backbone:
+    """timm's ``architecture`` with random weights from ``seed``, or with those of others.
+
+    Args:
+        architecture: of timm.
+        size: edge of the image in pixels.
+        seed: of random weights.
+        weights: a tag of timm, a URL, the path of a file, or None.
 
     Raises:
-        InputError: timm has no such model, or it takes no images of ``size`` pixels.
+        InputError: timm has no such model, it takes no images of ``size`` pixels, or the weights
+            cannot be had.
     """
-    model = _built(architecture, seed)
+    tag = weights if weights and not (is_address(weights) or weights_file(weights)) else None
+    torch.manual_seed(seed)
+    model = timm_model(architecture, tag)
+    if weights and not tag:
+        take_weights(model, architecture, weights)
     with torch.no_grad(), _images(architecture, size):
         features = model.eval()(torch.zeros(2, 3, size, size))
     if features.ndim != 2:
@@ -77,7 +93,8 @@ def create_backbone(architecture: str, *, size: int, seed: int) -> Backbone:
             f"pretraining: {architecture} gives features {list(features.shape)}; expected one "
             "vector an image. Choose another backbone."
         )
-    facts = Facts(architecture=architecture, size=size, features=features.shape[1])
+    colours = {key: model.pretrained_cfg[key] for key in ("mean", "std") if tag}
+    facts = Facts(architecture=architecture, size=size, features=features.shape[1], **colours)
     return Backbone(model, facts)
 
 
@@ -95,7 +112,12 @@ def _images(architecture: str, size: int) -> Any:
     )
 
 
-def _built(architecture: str, seed: int) -> Any:
+def timm_model(architecture: str, tag: str | None = None) -> Any:
+    """timm's ``architecture`` without a classifier, with random weights or those of ``tag``.
+
+    Raises:
+        InputError: timm has no such model, or the weights cannot be had.
+    """
     import timm  # a dependency of open_clip, which is imported first
 
     names = timm.list_models()
@@ -104,10 +126,27 @@ def _built(architecture: str, seed: int) -> Any:
             f"pretraining: timm has no model {architecture!r}{suggestion(architecture, names)}. "
             "Names: python -c 'import timm; print(timm.list_models())'"
         )
-    torch.manual_seed(seed)
     # positions of a transformer follow the size of its image: crops are smaller
     options: dict[str, Any] = {"dynamic_img_size": True} if "vit" in architecture.split("_") else {}
-    return timm.create_model(architecture, pretrained=False, num_classes=0, **options)
+    if tag is None:
+        return timm.create_model(architecture, pretrained=False, num_classes=0, **options)
+    if problem := unknown_tag(architecture, tag):
+        raise InputError(f"pretraining: {problem}")
+    with reading(f"weights {tag!r} of {architecture}", "timm's weights", NETWORK):
+        return timm.create_model(f"{architecture}.{tag}", pretrained=True, num_classes=0, **options)
+
+
+def unknown_tag(architecture: str, tag: str) -> str | None:
+    """What to say if timm has no weights ``tag`` of ``architecture``; None if it has."""
+    import timm
+
+    tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+    if tag in tags:
+        return None
+    return (
+        f"{tag!r} is neither a file (.pth, .pt, .bin, .safetensors) nor one of timm's weights of "
+        f"{architecture} ({', '.join(tags) or 'it has none'})."
+    )
 
 
 def save_backbone(backbone: Backbone, folder: Path) -> list[Path]:
@@ -133,7 +172,7 @@ def load_backbone(folder: Path) -> Backbone:
             raise InputError(f"{folder}: no {name}; expected a backbone. {AGAIN}")
     with reading(folder / BACKBONE_CONFIG, "the facts of a backbone", AGAIN):
         facts = Facts.model_validate(read_json(folder / BACKBONE_CONFIG))
-    model = _built(facts.architecture, 0)
+    model = timm_model(facts.architecture)
     with reading(folder / BACKBONE_WEIGHTS, f"weights of {facts.architecture}", AGAIN):
         tensors = load_file(folder / BACKBONE_WEIGHTS)
         check_finite(folder / BACKBONE_WEIGHTS, tensors)

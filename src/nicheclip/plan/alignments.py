@@ -1,7 +1,9 @@
 """Self-supervised backbones, and what aligns them to a CLIP."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
+from nicheclip.config.backbones import weights_file
 from nicheclip.config.workflow import Config
 from nicheclip.subjects import BACKBONE_FILES, Subject
 
@@ -31,13 +33,51 @@ class Alignments:
         return [f"results/models/backbones/{pretraining}/seed{seed}" for seed in seeds]
 
     def backbone_files(self, alignment: str) -> list[str]:
-        """What an alignment's backbone consists of."""
-        folder = self.backbones(self._config.alignment[alignment].pretraining)[0]
+        """What an alignment's backbone consists of, as far as it is on this disk."""
+        entry = self._config.alignment[alignment]
+        if entry.backbone:
+            return _file(entry.backbone.weights)
+        folder = self.backbones(str(entry.pretraining))[0]
         return [f"{folder}/{name}" for name in BACKBONE_FILES]
 
+    def start_weights(self, pretraining: str) -> list[str]:
+        """The file that a self-supervised run starts from, if there is one."""
+        return _file(self._config.pretraining[pretraining].weights)
+
+    def named_files(self) -> Iterator[tuple[str, str]]:
+        """(key of the config, path) of every file with weights of others."""
+        for name in self._config.pretraining:
+            for path in self.start_weights(name):
+                yield f"pretraining.{name}.weights", path
+        for name, entry in self._config.alignment.items():
+            if entry.backbone:
+                for path in self.backbone_files(name):
+                    yield f"alignment.{name}.backbone.weights", path
+
+    def fetched_weights(self, section: str, name: str) -> list[dict[str, str]]:
+        """The weights that a job may need the network for, as ``models.at_hand`` is asked for
+        them: none, or one.
+
+        Args:
+            section: of the config, `pretraining` or `alignment`.
+            name: of the entry.
+        """
+        if section == "pretraining":
+            run = self._config.pretraining[name]
+            architecture, weights = run.backbone, run.weights
+        elif given := self._config.alignment[name].backbone:
+            architecture, weights = given.architecture, given.weights
+        else:
+            return []
+        if weights is None or weights_file(weights):
+            return []
+        return [{"name": f"{section}.{name}", "backbone": architecture, "weights": weights}]
+
     def result(self, alignment: str) -> Subject:
-        """The result of an alignment; its seed is that of the backbone."""
-        seed = self._config.pretraining[self._config.alignment[alignment].pretraining].seeds[0]
+        """The result of an alignment; its seed is that of the backbone, or the config's."""
+        config, entry = self._config, self._config.alignment[alignment]
+        run = entry.pretraining
+        seed = config.pretraining[run].seeds[0] if run else config.seed
         return Subject(kind="aligned", name=alignment, variant=f"seed{seed}")
 
     def target(self, alignment: str) -> Subject:
@@ -52,3 +92,8 @@ class Alignments:
         entry = self._config.alignment[alignment]
         original = entry.run and entry.text == "original"
         return self._clips.starts(str(entry.run))[0] if original else self.target(alignment)
+
+
+def _file(weights: str | None) -> list[str]:
+    path = weights_file(weights)
+    return [str(path)] if path else []

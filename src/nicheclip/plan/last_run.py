@@ -57,7 +57,9 @@ def origins(config: Config, file: str) -> Origins:
         words = f"the backbone {pretraining.backbone} on the data set {pretraining.dataset}"
         found[f"pretraining.{name}"] = words
     for name, alignment in config.alignment.items():
-        words = f"{alignment.pretraining} and {alignment.run or alignment.model}"
+        given = alignment.backbone
+        backbone = f"{given.architecture} with {given.weights}" if given else alignment.pretraining
+        words = f"{backbone} and {alignment.run or alignment.model}"
         found[f"alignment.{name}"] = f"{words} on the data set {alignment.dataset}"
     return {key: Origin(made_from=words, config=file) for key, words in found.items()}
 

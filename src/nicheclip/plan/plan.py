@@ -85,6 +85,7 @@ class Plan(InputFiles):
         for name in self.config.captions:
             for path in self.caption_sources(name):
                 yield f"captions.{name}.backend", path
+        yield from self.alignments.named_files()
         for name, task in self.config.evaluation.items():
             if isinstance(task.class_texts, TemplateTexts):
                 file = self.registry / "prompts" / f"{task.class_texts.templates}.yaml"
@@ -290,7 +291,9 @@ class Plan(InputFiles):
             run = job.name
         elif job.kind == "aligned":
             entry = config.alignment[job.name]
-            datasets = [entry.dataset, config.pretraining[entry.pretraining].dataset]
+            datasets = [entry.dataset]
+            if entry.pretraining:
+                datasets.append(config.pretraining[entry.pretraining].dataset)
             run = entry.run
         if run:
             datasets += config.datasets_of(run)

@@ -1,10 +1,11 @@
 """What jobs ask a scheduler for: more with more input, twice as much in each further attempt."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from nicheclip.config.alignment import AlignmentConfig
 from nicheclip.config.data import ImageConfig
 from nicheclip.config.training import ComputeConfig
 
@@ -17,6 +18,9 @@ class Input(Protocol):
         """Of all files together."""
         ...
 
+
+#: of a ResNet-50's 2048 and a CLIP's 512 numbers for an image
+FEATURES_MB = 4 * (2048 + 512) / 2**20
 
 #: (wildcards, input, attempt) to a number; Snakemake finds the arguments by these names
 Resource = Callable[[Any, Input, int], int]
@@ -50,6 +54,21 @@ def grown(value: float, attempt: int) -> float:
 def acquire_memory(image: ImageConfig, attempt: int) -> int:
     """MB of a job that decodes images: one of the largest size at a time, of ten bytes a pixel."""
     return int(grown(1000 + 10 * image.max_pixels / 1e6, attempt))
+
+
+def alignment_memory(
+    alignment: AlignmentConfig, images: Mapping[str, int], inputs: Input, attempt: int
+) -> int:
+    """MB of a job that fits a linear map: for gradient steps, all features are in memory twice.
+
+    Args:
+        alignment: the entry.
+        images: of its data set by split, as far as they are known.
+        inputs: the models, and where the images lie.
+        attempt: from 1.
+    """
+    features = FEATURES_MB * sum(images.values()) if alignment.fit.kind == "sgd" else 0.0
+    return int(grown(4000 + 4 * inputs.size_mb + 2 * features, attempt))
 
 
 def training_memory(compute: ComputeConfig, start: Iterable[str], attempt: int) -> int:

@@ -47,10 +47,11 @@ def missing_programs(asked: Mapping[str, str]) -> list[str]:
 
 
 def missing_weights(models: Sequence[Mapping[str, str | None]]) -> list[str]:
-    """A line for each start model that cannot be made: see ``models.at_hand``.
+    """A line for each start model or backbone that cannot be made: see ``models.at_hand``.
 
     Args:
-        models: ``name``, ``architecture`` and ``pretrained`` of each.
+        models: ``name``, ``architecture`` and ``pretrained`` of each, or ``name``, ``backbone`` and
+            ``weights``.
     """
     if not models:
         return []

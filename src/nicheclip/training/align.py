@@ -78,6 +78,7 @@ def fit(pairs: Iterable[Pair], config: RidgeFit | SgdFit, *, seed: int) -> Linea
         raise InputError(f"alignment: {equations.count} images; expected two or more.")
     if isinstance(config, SgdFit):
         features, targets = (np.concatenate(side) for side in zip(*kept, strict=True))
+        kept.clear()
         found = _by_gradient(features, targets, config, seed)
     else:
         found = _ridge(equations, config)
@@ -102,11 +103,11 @@ def _ridge(equations: NormalEquations, config: RidgeFit) -> LinearMap:
 def _by_gradient(
     features: NDArray[np.float32], targets: NDArray[np.float32], config: SgdFit, seed: int
 ) -> LinearMap:
+    """Steps on both sides, which are scaled in their place."""
     scales = [scale_to(side, config.variance) for side in (features, targets)]
-    inputs, wanted = (
-        torch.from_numpy(side * np.float32(scale))
-        for side, scale in zip((features, targets), scales, strict=True)
-    )
+    for side, scale in zip((features, targets), scales, strict=True):
+        side *= np.float32(scale)
+    inputs, wanted = torch.from_numpy(features), torch.from_numpy(targets)
     random = torch.Generator().manual_seed(stable_hash(seed, "align") % 2**63)
     torch.manual_seed(stable_hash(seed, "aligner") % 2**63)
     layer = torch.nn.Linear(features.shape[1], targets.shape[1])

@@ -10,7 +10,7 @@ import torch
 from nicheclip.config.alignment import AlignmentConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.aligned import save_aligned
-from nicheclip.models.backbones import Backbone, load_backbone
+from nicheclip.models.backbones import Backbone, create_backbone, load_backbone
 from nicheclip.models.fusion import write_fusion
 from nicheclip.models.openclip import Clip, load
 from nicheclip.models.views import Normalise, ViewSettings, centre_view, decode
@@ -24,8 +24,8 @@ class AlignJob:
     """What is aligned to what."""
 
     config: AlignmentConfig
-    backbone: Path
-    """Backbone folder."""
+    backbone: Path | None
+    """Backbone folder; None where the config names the backbone itself."""
     clip: Path
     """Model folder: its image features are the targets."""
     text: Path
@@ -43,7 +43,7 @@ class AlignJob:
             InputError: a model or an image cannot be read, nothing can be fitted, or the models
                 cannot be fused.
         """
-        backbone, clip = load_backbone(self.backbone), load(self.clip)
+        backbone, clip = self._backbone(), load(self.clip)
         self._check_fusion(backbone, clip)
         found = fit(self._pairs(backbone, clip), self.config.fit, seed=self.seed)
         backbone.model.cpu()
@@ -51,6 +51,15 @@ class AlignJob:
         if self.config.fusion is not None:
             files.append(write_fusion(output, self.clip, self.config.fusion))
         return files, found
+
+    def _backbone(self) -> Backbone:
+        if self.backbone:
+            return load_backbone(self.backbone)
+        given = self.config.backbone
+        assert given is not None, "a config without a backbone has a folder"
+        return create_backbone(
+            given.architecture, size=given.size, seed=self.seed, weights=given.weights
+        )
 
     def _check_fusion(self, backbone: Backbone, clip: Clip) -> None:
         sizes = backbone.views.size, ViewSettings.of(clip).size

@@ -26,8 +26,9 @@ class ManualImages:
         """See ``ImageSource`` and ``read_archives``."""
         paths = [self.folder / name for name in self.source.files]
         if absent := [path.name for path in paths if not path.is_file()]:
+            content = f" ({self.source.content})" if self.source.content else ""
             raise InputError(
-                f"This data set must be downloaded by hand: get {', '.join(absent)} from "
+                f"This data set must be downloaded by hand: get {', '.join(absent)}{content} from "
                 f"{self.source.page} and put it into {self.folder.resolve()}, then run again."
             )
         checksums = self.source.checksums or [None] * len(paths)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nicheclip.config.backbones import weights_file
 from nicheclip.config.pretraining import PretrainingConfig
 from nicheclip.data.image_set import ImageSet, has_images
 from nicheclip.data.labels import Labels
@@ -84,7 +85,9 @@ class Dino(Objective):
     def __init__(self, config: PretrainingConfig, *, images: Path, seed: int) -> None:
         self._config, self._recipe, self._seed = config, config.recipe, seed
         self._images, self._folder = ImageSet(images / "train"), images
-        self._backbone = create_backbone(config.backbone, size=config.size, seed=seed)
+        self._backbone = create_backbone(
+            config.backbone, size=config.size, seed=seed, weights=config.weights
+        )
         if config.recipe.crops.local_crops:
             check_crops(self._backbone, config.recipe.crops.local_size)
         recipe = config.recipe
@@ -113,11 +116,16 @@ class Dino(Objective):
         return self._images.tar_sizes
 
     def inputs(self) -> Mapping[str, str]:
-        """Where every image lies; classes, and validation images, for the figures of an epoch."""
+        """Where every image lies; classes, and validation images, for the figures of an epoch; a
+        file of weights that the run starts from.
+        """
         splits = [split for split in ("train", "val") if has_images(self._folder / split)]
         files = [ImageSet(self._folder / split).index_file for split in splits]
         files += [Labels(self._folder / split).file for split in splits]
-        return {"data": f"{stable_hash(*map(sha256_file, files)):016x}"}
+        found = {"data": f"{stable_hash(*map(sha256_file, files)):016x}"}
+        if start := weights_file(self._config.weights):
+            found["weights"] = sha256_file(start)
+        return found
 
     def trainable(self, epoch: int) -> Iterable[ParameterGroup]:
         """All but the head's last layer, which waits for some epochs."""
