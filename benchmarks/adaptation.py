@@ -41,7 +41,7 @@ from nicheclip.engine.objective import Epoch, Step
 from nicheclip.engine.processes import join_processes
 from nicheclip.engine.sampling import Sampling
 from nicheclip.models.openclip import create, save
-from nicheclip.models.views import square_boxes
+from nicheclip.models.square_crops import square_boxes
 
 REGISTRY = Path(__file__).parent.parent / "workflow/registry/models"
 CLASSES, TURNS = 12, 3
@@ -94,14 +94,16 @@ def literal(objective: OBJECTIVE) -> float:
     for plan in sampling.plans(0, sampling.batches):
         labels, strong = [], []
         anchors = normalize(module.anchors, dim=1)
-        for encoded in objective.images.read_many(plan.indices):
+        for row, encoded in zip(
+            plan.indices, objective.images.read_many(plan.indices), strict=True
+        ):
             image = Image.open(io.BytesIO(encoded.encoded)).convert("RGB")
-            views = reader.views(encoded, plan.epoch)
-            strong.append(torch.from_numpy(views["strong"]))
+            views = reader.read(plan._replace(indices=np.array([row])))
+            strong.append(views["strong"])
             random = np.random.default_rng(0)
             boxes = square_boxes(image.size, random, count=options.crops, side=options.crop_side)
             with torch.no_grad():
-                whole = tower(torch.from_numpy(views["plain"].copy())[None])
+                whole = tower(views["plain"])
                 weights, scores = [], []
                 for left, top, edge in boxes:
                     crop = image.crop((left, top, left + edge, top + edge))
@@ -112,7 +114,7 @@ def literal(objective: OBJECTIVE) -> float:
                     scores.append(found.features[0] @ anchors.T)
                 best = torch.stack(weights).topk(options.top_crops).indices.tolist()
                 labels.append(sum(weights[i] * scores[i] for i in best).argmax())
-        logits = objective.logit_scale * tower(torch.stack(strong)).features @ anchors.T
+        logits = objective.logit_scale * tower(torch.cat(strong)).features @ anchors.T
         fairness = -logits.softmax(dim=1).mean(dim=0).log().mean()
         (cross_entropy(logits, torch.stack(labels)) + fairness).backward()
         optimizer.step()

@@ -11,6 +11,7 @@ from PIL import Image
 from nicheclip.models import rand_augment as rand_augment_module
 from nicheclip.models.openclip import open_clip
 from nicheclip.models.rand_augment import rand_augment
+from nicheclip.models.square_crops import SquareCrops, square_boxes, square_crops
 from nicheclip.models.views import (
     Normalise,
     ViewSettings,
@@ -19,8 +20,6 @@ from nicheclip.models.views import (
     many_crops,
     random_crop,
     random_view,
-    square_boxes,
-    square_crops,
     strong_view,
 )
 from nicheclip.runtime.errors import InputError
@@ -148,6 +147,37 @@ def test_square_crops_are_pillows_crop_and_resizing(photograph):
     assert edges.min() >= 30 and edges.max() <= 54 and abs(edges.mean() - 42) < 2
     assert lefts.min() == 0 and (lefts + edges).max() == 100 and (lefts + edges <= 100).all()
     assert tops.min() == 0 and (tops + edges).max() == 60 and (tops + edges <= 60).all()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (24, 40), (64, 64)])
+def test_square_crops_do_not_depend_on_what_is_resized_with_them(photograph, size):
+    """Each is what torch makes of it alone, of small images, which wait, and of large ones."""
+    settings = ViewSettings(size, SETTINGS.mean, SETTINGS.std)
+    large = np.array(Image.fromarray(photograph).resize((400, 240)))
+    images = [photograph, large, photograph[:, ::-1], photograph[:48, :48]]
+    crops = SquareCrops(settings, count=20, side=(0.5, 0.9))
+    for seed, image in enumerate(images):
+        crops.add(image, np.random.default_rng(seed))
+    together = crops.take()
+    assert together.shape == (4, 20, 3, *size)
+    for seed, (image, found) in enumerate(zip(images, together, strict=True)):
+        width, height = image.shape[1], image.shape[0]
+        boxes = square_boxes(
+            (width, height), np.random.default_rng(seed), count=20, side=(0.5, 0.9)
+        )
+        for crop, (left, top, edge) in zip(found, boxes, strict=True):
+            part = torch.from_numpy(image[top : top + edge, left : left + edge].copy())
+            alone = torch.nn.functional.interpolate(
+                part.permute(2, 0, 1)[None], size, mode="bicubic", antialias=True
+            )
+            assert (crop == alone[0].numpy()).all()
+
+
+@pytest.mark.parametrize("resize_mode", ["shortest", "longest", "squash"])
+def test_an_image_of_the_models_size_is_its_own_centre_view(photograph, resize_mode):
+    settings = ViewSettings((60, 100), SETTINGS.mean, SETTINGS.std, resize_mode=resize_mode)
+    view = centre_view(settings)(photograph)
+    assert (view == photograph.transpose(2, 0, 1)).all()
 
 
 def test_square_crops_of_an_input_that_is_no_square(photograph):

@@ -14,7 +14,8 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.models.class_scores import ClassScores
 from nicheclip.models.features import Array
 from nicheclip.models.openclip import load
-from nicheclip.models.views import ViewSettings, centre_view, decode, square_crops
+from nicheclip.models.square_crops import square_crops
+from nicheclip.models.views import ViewSettings, centre_view, decode
 from nicheclip.runtime.seeding import generator
 
 #: images whose crops are looked at, the first of the judged ones

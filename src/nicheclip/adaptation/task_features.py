@@ -2,7 +2,6 @@
 
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +14,8 @@ from nicheclip.models.class_scores import ClassScores
 from nicheclip.models.encode import encode_images
 from nicheclip.models.features import l2_normalise
 from nicheclip.models.openclip import Clip
-from nicheclip.models.views import Normalise, ViewSettings, decode, square_crops
+from nicheclip.models.square_crops import SquareCrops
+from nicheclip.models.views import Normalise, ViewSettings, decode
 from nicheclip.runtime.seeding import generator
 
 #: images that go through the model at once
@@ -71,17 +71,11 @@ class TaskFeatures:
         parts = []
         for first in range(0, len(images), CROP_BATCH):
             rows = range(first, min(first + CROP_BATCH, len(images)))
-            cut = [
-                square_crops(
-                    decode(one.encoded, name=one.image_id, where=images.folder),
-                    views,
-                    generator(seed, "crops", one.image_id),
-                    count=count,
-                    side=side,
-                )
-                for one in images.read_many(rows)
-            ]
-            batch = torch.from_numpy(np.stack(cut)).flatten(end_dim=1).to(self._device)
+            cut = SquareCrops(views, count=count, side=side)
+            for one in images.read_many(rows):
+                image = decode(one.encoded, name=one.image_id, where=images.folder)
+                cut.add(image, generator(seed, "crops", one.image_id))
+            batch = torch.from_numpy(cut.take()).flatten(end_dim=1).to(self._device)
             features = model.encode_image(normalise(batch)).float().cpu().numpy()
             parts.append(torch.from_numpy(l2_normalise(features)).unflatten(0, (len(rows), count)))
         return torch.cat(parts)

@@ -130,6 +130,8 @@ def centre_view(settings: ViewSettings) -> Callable[[Pixels], Pixels]:
     steps = [step for step in whole.transforms if not _makes_tensors(step)]
 
     def cut(pixels: Pixels) -> Pixels:
+        if pixels.shape[:2] == settings.size:
+            return pixels.transpose(2, 0, 1)
         image = Image.fromarray(pixels)
         for step in steps:
             image = step(image)
@@ -181,55 +183,6 @@ def many_crops(
     """[count, 3, h, w]: ``count`` random resized crops."""
     crops = [random_view(image, settings, random, scale=scale, flip=flip) for _ in range(count)]
     return np.stack(crops)
-
-
-def square_crops(
-    image: Pixels,
-    settings: ViewSettings,
-    random: np.random.Generator,
-    *,
-    count: int,
-    side: tuple[float, float],
-) -> Pixels:
-    """[count, 3, h, w]: whole pixels of ``image``, resized, as WCA and FAIR cut (their equation 6).
-
-    The image becomes one tensor, of which every crop is a part; torch resizes uint8 as Pillow does,
-    up to the last bit of a pixel, without a step through an image for each crop.
-
-    Args:
-        image: decoded.
-        settings: of the model.
-        random: draws all sides, then all places.
-        count: how many.
-        side: range of a crop's side, as a share of the image's shorter side.
-    """
-    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
-    mode = TORCH_MODES.get(settings.resampling, "bicubic")
-    return np.concatenate(
-        [
-            functional.interpolate(
-                pixels[:, :, top : top + edge, left : left + edge],
-                settings.size,
-                mode=mode,
-                antialias=True,
-            ).numpy()
-            for left, top, edge in square_boxes(_size(image), random, count=count, side=side)
-        ]
-    )
-
-
-def square_boxes(
-    size: tuple[int, int], random: np.random.Generator, *, count: int, side: tuple[float, float]
-) -> list[tuple[int, int, int]]:
-    """Left, top and edge of ``count`` random squares within an image of width and height ``size``:
-    the edge is uniform in ``side`` of the shorter side, the place uniform among those inside.
-    """
-    width, height = size
-    edges = np.maximum(np.rint(min(size) * random.uniform(*side, count)), 1).astype(int)
-    places = random.random((count, 2))
-    lefts = (places[:, 0] * (width - edges + 1)).astype(int)
-    tops = (places[:, 1] * (height - edges + 1)).astype(int)
-    return list(zip(lefts.tolist(), tops.tolist(), edges.tolist(), strict=True))
 
 
 def strong_view(

@@ -16,6 +16,7 @@ from nicheclip.config.adaptation import StrongView
 from nicheclip.data.image_set import EncodedImage, ImageSet
 from nicheclip.engine.loading import Batch
 from nicheclip.engine.sampling import BatchPlan
+from nicheclip.models.square_crops import SquareCrops
 from nicheclip.models.views import (
     Pixels,
     ViewSettings,
@@ -23,7 +24,6 @@ from nicheclip.models.views import (
     decode,
     rand_augment_view,
     random_view,
-    square_crops,
     strong_view,
 )
 from nicheclip.runtime.errors import InputError
@@ -71,14 +71,16 @@ class ViewReader:
             InputError: an image that cannot be decoded, or is too small for a crop.
         """
         rows = [int(row) for row in plan.indices]
-        views = [self.views(image, plan.epoch) for image in self.images.read_many(rows)]
-        stacked = {
-            name: torch.from_numpy(np.stack([one[name] for one in views])) for name in views[0]
-        }
-        return stacked | {"rows": torch.tensor(rows)}
+        crops = SquareCrops(self.settings, count=self.wanted.crops, side=self.wanted.crop_side)
+        views = [self._views(one, plan.epoch, crops) for one in self.images.read_many(rows)]
+        batch = {name: np.stack([one[name] for one in views]) for name in views[0]}
+        if self.wanted.crops:
+            batch["crops"] = crops.take()
+        tensors = {name: torch.from_numpy(pixels) for name, pixels in batch.items()}
+        return tensors | {"rows": torch.tensor(rows)}
 
-    def views(self, encoded: EncodedImage, epoch: int) -> dict[str, Pixels]:
-        """The wanted views of one image in ``epoch``, by name."""
+    def _views(self, encoded: EncodedImage, epoch: int, crops: SquareCrops) -> dict[str, Pixels]:
+        """The wanted views of one image in ``epoch``, by name; ``crops`` gets its square crops."""
         image = decode(encoded.encoded, name=encoded.image_id, where=self.images.folder)
         wanted, found = self.wanted, {}
 
@@ -92,21 +94,20 @@ class ViewReader:
                 image, self.settings, random("weak"), scale=wanted.weak, flip=True
             )
         if wanted.crops:
-            found["crops"] = self._crops(image, random("crops"), encoded.image_id)
+            self._check_size(image, encoded.image_id)
+            crops.add(image, random("crops"))
         if wanted.strong:
             found["strong"] = _strong(image, self.settings, random("strong"), wanted.strong)
         return found
 
-    def _crops(self, image: Pixels, random: np.random.Generator, name: str) -> Pixels:
-        wanted = self.wanted
+    def _check_size(self, image: Pixels, name: str) -> None:
         height, width = image.shape[:2]
-        if min(height, width) * wanted.crop_side[0] < 1:
+        if min(height, width) * self.wanted.crop_side[0] < 1:
             raise InputError(
                 f"{self.images.folder}: image {name} has {width} x {height} pixels, "
-                f"too few for a crop of {wanted.crop_side[0]} of its shorter side. Remove it from "
-                "the data set."
+                f"too few for a crop of {self.wanted.crop_side[0]} of its shorter side. Remove it "
+                "from the data set."
             )
-        return square_crops(image, self.settings, random, count=wanted.crops, side=wanted.crop_side)
 
 
 def _strong(
