@@ -23,6 +23,8 @@ rule acquire_part:
         manifest="results/acquire/{dataset}/parts/{part}/manifest.json",
     log:
         "results/logs/acquire/{dataset}/{part}.log",
+    # Both cores at once, before any job that would keep one of them for minutes.
+    priority: 50
     conda:
         "../../envs/data.yaml"
     threads: 2

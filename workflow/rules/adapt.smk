@@ -75,6 +75,7 @@ rule adapt_model:
         manifest="results/models/adapted/{job}/manifest.json",
     log:
         "results/logs/models/adapted/{job}.log",
+    priority: 10
     conda:
         "../../envs/train.yaml"
     threads: lambda w: PLAN.adaptations.jobs[w.job].compute.node_cores

@@ -22,6 +22,7 @@ rule encode:
         manifest="results/features/{dataset}/{split}/{kind}/{name}/manifest.json",
     log:
         "results/logs/features/{dataset}/{split}/{kind}/{name}.log",
+    priority: 5
     conda:
         "../../envs/evaluate.yaml"
     threads: 1

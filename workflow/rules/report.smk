@@ -58,6 +58,7 @@ rule plot_models:
     log:
         "results/logs/figures/models.log",
     localrule: True
+    priority: 2
     conda:
         "../../envs/evaluate.yaml"
     params:

@@ -59,6 +59,8 @@ rule train_model:
         card="results/models/trained/{run}/seed{seed}/README.md",
     log:
         "results/logs/models/trained/{run}/seed{seed}.log",
+    # What takes longest and waits for nothing begins first: many short jobs fill the gaps.
+    priority: 20
     conda:
         "../../envs/train.yaml"
     threads: lambda w: CONFIG.training[w.run].compute.node_cores
@@ -102,6 +104,7 @@ rule pretrain_backbone:
         history="results/models/backbones/{pretraining}/seed{seed}/history.csv",
     log:
         "results/logs/models/backbones/{pretraining}/seed{seed}.log",
+    priority: 20
     conda:
         "../../envs/train.yaml"
     threads: lambda w: CONFIG.pretraining[w.pretraining].compute.node_cores
@@ -147,6 +150,7 @@ rule align:
         manifest="results/models/aligned/{alignment}/seed{seed}/manifest.json",
     log:
         "results/logs/models/aligned/{alignment}/seed{seed}.log",
+    priority: 20
     conda:
         "../../envs/train.yaml"
     resources:
