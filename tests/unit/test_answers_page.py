@@ -35,7 +35,8 @@ def test_classes_are_listed_and_lead_to_their_pictures(tmp_path):
     assert listed == [("class-0", "green bee", "6"), ("class-1", "red &lt;ant&gt;", "2")]
     headings = re.findall(r'<h2 id="(class-\d)">([^<]*) <small>\((\d)\)</small></h2>', text)
     assert headings == listed, "no heading for a class without images"
-    assert "No image: cat, dog." in text
+    assert "2 of 4 classes have no image" in text and "cat, dog</p>" in text
+    assert "More than half of the images have one class" in text
 
 
 def test_the_least_sure_stand_first_and_are_marked_throughout(tmp_path):

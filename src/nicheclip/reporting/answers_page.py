@@ -106,8 +106,18 @@ def _classes(decided: Sequence[tuple[str, Sequence[Answer]]], names: Mapping[str
     )
     found = {class_id for class_id, _ in decided}
     without = sorted(html.escape(name) for key, name in names.items() if key not in found)
-    said = f'<p class="muted">No image: {", ".join(without)}.</p>' if without else ""
-    return f"<p>Decided: {links}.</p>{said}"
+    parts = [f"<p>Decided: {links}.</p>"]
+    if len(decided[0][1]) > sum(len(mine) for _, mine in decided) / 2:
+        parts.append(
+            "<p>More than half of the images have one class. If they do not show it, the start "
+            "model knows too little of such images: choose a pretrained one.</p>"
+        )
+    if without:
+        parts.append(
+            f"<details><summary>{len(without)} of {len(names)} classes have no image</summary>"
+            f'<p class="muted">{", ".join(without)}</p></details>'
+        )
+    return "".join(parts)
 
 
 def _facts(found: Signals, model: str | None) -> str:
