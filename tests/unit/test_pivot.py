@@ -158,6 +158,27 @@ compare: {row: {method: Best}, correct: CORRECT, resamples: 2000}
     )
 
 
+def test_a_mean_of_columns_is_compared():
+    for run, right in (("plain", 5), ("better", 12), ("best", 20)):
+        write_answers(run, right)
+        for seed in (0, 1):
+            subject = Subject(kind="trained", name=run, variant=f"seed{seed}")
+            pairs = [("a", "a"), ("b", "b" if run == "best" else "a")]
+            cell = Cell(subject, "names", "bees", "test", "zero_shot")
+            write_predictions(cell.predictions, predictions_of(pairs, "ab"))
+    more = """
+  - {key: p, label: p, show: p, mean_of: [dataset]}
+compare: {row: {method: Best}, resamples: 2000}
+"""
+    found = table(more)
+    (plain, better, best) = [row["p"] for row in rows_by_key(found)]
+    assert plain.value < better.value < 0.05 and best is None
+    assert found.notes == (
+        "p: of a permutation test of the mean of 2 columns over images against Best, corrected for "
+        "2 comparisons by Holm's method.",
+    )
+
+
 def test_holm_by_hand():
     # sorted: .01 * 4, .02 * 3, .03 * 2 -> not below .06, .9 * 1
     assert holm([0.03, 0.01, 0.9, 0.02]) == pytest.approx([0.06, 0.04, 0.9, 0.06])
@@ -180,14 +201,31 @@ def test_the_exchange_test_agrees_with_all_exchanges(over):
     signs = np.array(list(itertools.product([-1, 1], repeat=len(differences))))
     exact = (np.abs(signs @ differences) >= observed - 1e-9).mean()
     assert 0 < exact < 1 or over == "classes"
-    p = exchange_test(*arms, over=over, resamples=20_000, seed=0)
+    p = exchange_test([tuple(arms)], over=over, resamples=20_000, seed=0)
     assert p == pytest.approx(exact, abs=0.02)
+
+
+def answers(*right):
+    """One run's, for images of the class a."""
+    return [predictions_of([("a", "a" if one else "b") for one in right], "ab")]
+
+
+def test_the_mean_of_tasks_is_compared_with_each_task_counting_as_much():
+    """Of two images and of four, with the same ids: an image of both is exchanged in both.
+
+    The first task differs in image 0, by 1/2; the second in image 1, by 1/4. Of the four exchanges
+    of these two images, two have a sum that is as far from 0 as 3/4.
+    """
+    tasks = [(answers(1, 1), answers(0, 1)), (answers(0, 1, 1, 0), answers(0, 0, 1, 0))]
+    p = exchange_test(tasks, over="images", resamples=20_000, seed=0)
+    assert p == pytest.approx(1 / 2, abs=0.02)
+    assert exchange_test(tasks[:1], over="images", resamples=100, seed=0) == 1, "1/2 or -1/2"
 
 
 def test_runs_that_judged_different_images_are_not_compared():
     arms = [predictions_of([("a", "a")]), predictions_of([("b", "b")])]
     with pytest.raises(InputError, match="did not judge the same images with the same labels"):
-        exchange_test(arms[:1], arms[1:], over="images", resamples=100, seed=0)
+        exchange_test([(arms[:1], arms[1:])], over="images", resamples=100, seed=0)
 
 
 def test_a_run_without_the_measure_is_an_error_unless_its_row_may_be_left_out():

@@ -52,6 +52,7 @@ class TaskInputs:
             descriptions=encoded(clip, sentences.class_names, sentences.descriptions, device),
             templates=sentences.templates,
             details=encoded(clip, sentences.class_names, details, device) if details else None,
+            sentences=sentences.descriptions,
         )
 
 

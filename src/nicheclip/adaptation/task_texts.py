@@ -24,6 +24,8 @@ class TaskTexts:
     """Sentences in which a class's name takes the place of ``{}``."""
     details: ClassTexts | None = None
     """Features of attributes and analogies, for CODER."""
+    sentences: tuple[tuple[str, ...], ...] = ()
+    """The descriptions themselves, of each class at least one, for a text encoder that trains."""
 
     def __post_init__(self) -> None:
         """Raise InputError if ids, names and texts do not fit."""

@@ -202,6 +202,9 @@ class ReclipMethod(TrainedMethod):
     """Divided by the images that agree, or by the size of the batch as well (code)."""
     anchors: Literal["both", "visual"] = "both"
     """The learned texts and the centroids of the images, or these alone."""
+    texts: Literal["templates", "descriptions"] = "templates"
+    """What a class's texts are: its name in templates (published), or its descriptions, as in one
+    of FAIR's rows."""
 
 
 class DpaMethod(TrainedMethod):

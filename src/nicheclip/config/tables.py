@@ -113,7 +113,8 @@ class Column(EntryKeys):
     """Empty where there is no such cell or measure."""
     each: AxisName | None = None
     mean_of: list[str] = Field(default=[])
-    """The mean of these columns' values, or of all columns that an axis made, by its name."""
+    """The mean of these columns' values, or of all columns that an axis made, by its name. Of `p`:
+    the mean that is compared."""
     of: str | None = None
     """With `each`, as an axis has it. Of `p` and `difference`: the column that is meant; the first
     value without it."""

@@ -61,6 +61,8 @@ def answers_page(
     by_class: dict[str, list[Answer]] = {class_id: [] for class_id in names}
     for one in ordered:
         by_class[one.classes[0]].append(one)
+    decided = [one for one in by_class.items() if one[1]]
+    decided.sort(key=lambda item: (-len(item[1]), item[0]))
 
     def gallery(shown: Sequence[Answer]) -> str:
         figures = "".join(
@@ -74,25 +76,48 @@ def answers_page(
         f"<p>{len(answers)} images without labels, {len(names)} classes. Nobody has checked these "
         "answers: look at the pictures.</p>",
         _facts(found, model),
+        _classes(decided, names),
         '<h2 id="first">Look at these first</h2>',
         f"<p>The {len(first)} images that the model is least sure of; they have a dashed border "
         "wherever they stand.</p>",
         gallery(first),
     ]
-    for class_id, mine in sorted(by_class.items(), key=lambda item: (-len(item[1]), item[0])):
+    for number, (class_id, mine) in enumerate(decided):
         name = html.escape(names[class_id])
-        parts.append(f"<h2>{name} <small>({len(mine)})</small></h2>")
+        parts.append(f'<h2 id="class-{number}">{name} <small>({len(mine)})</small></h2>')
         if len(mine) > MOST_OF_A_CLASS:
             parts.append(
                 f'<p class="muted">The {MOST_OF_A_CLASS} least sure of {len(mine)}; all are in '
                 "predictions.csv.</p>"
             )
-        parts.append(gallery(mine[:MOST_OF_A_CLASS]) if mine else "<p>No image.</p>")
+        parts.append(gallery(mine[:MOST_OF_A_CLASS]))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>NicheCLIP: {html.escape(title)}</title>\n<style>{_STYLE}</style></head>\n"
         "<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
+
+
+def _classes(decided: Sequence[tuple[str, Sequence[Answer]]], names: Mapping[str, str]) -> str:
+    """How many images each class has, with a link to them, and which classes have none."""
+    links = ", ".join(
+        f'<a href="#class-{number}">{html.escape(names[class_id])}</a> {len(mine)}'
+        for number, (class_id, mine) in enumerate(decided)
+    )
+    found = {class_id for class_id, _ in decided}
+    without = sorted(html.escape(name) for key, name in names.items() if key not in found)
+    parts = [f"<p>Decided: {links}.</p>"]
+    if len(decided[0][1]) > sum(len(mine) for _, mine in decided) / 2:
+        parts.append(
+            "<p>More than half of the images have one class. If they do not show it, the start "
+            "model knows too little of such images: choose a pretrained one.</p>"
+        )
+    if without:
+        parts.append(
+            f"<details><summary>{len(without)} of {len(names)} classes have no image</summary>"
+            f'<p class="muted">{", ".join(without)}</p></details>'
+        )
+    return "".join(parts)
 
 
 def _facts(found: Signals, model: str | None) -> str:
@@ -111,7 +136,9 @@ def _figure(one: Answer, names: Mapping[str, str], encoded: bytes, unsure: bool)
     if len(one.classes) > 1:
         second = f"<br>or {html.escape(names[one.classes[1]])} {one.scores[1]:.0%}"
     mark = ' class="unsure"' if unsure else ""
+    # a long name breaks after a folder or a word
+    file = html.escape(one.file).replace("/", "/<wbr>").replace("_", "_<wbr>")
     return (
         f'<figure{mark}><img src="{thumbnail(encoded)}" alt=""><figcaption><b>{best} '
-        f"{one.scores[0]:.0%}</b>{second}<br>{html.escape(one.file)}</figcaption></figure>"
+        f"{one.scores[0]:.0%}</b>{second}<br>{file}</figcaption></figure>"
     )

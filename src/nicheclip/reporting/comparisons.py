@@ -11,10 +11,12 @@ from nicheclip.evaluation.predictions import Predictions
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import generator
 
+Arms = tuple[Sequence[Predictions], Sequence[Predictions]]
+"""Predictions of one run and of another on the same images, one for each seed."""
+
 
 def exchange_test(
-    first: Sequence[Predictions],
-    second: Sequence[Predictions],
+    arms: Sequence[Arms],
     *,
     over: Literal["images", "classes"],
     resamples: int,
@@ -24,11 +26,12 @@ def exchange_test(
 
     If the runs did not differ, an image's results could be exchanged between them. Each resample
     exchanges every image, or all images of a class together, with probability 1/2. The p-value is
-    the share of resamples whose difference is at least as large, the observed one counted in.
+    the share of resamples whose difference is at least as large, the observed one counted in. Of
+    several tasks, the mean of their differences is tested; an image, or a class, that is in two of
+    them is exchanged in both.
 
     Args:
-        first: predictions of one run, one for each seed; the seeds' mean is compared.
-        second: those of the other run on the same images.
+        arms: of each task, the predictions of the two runs; the mean over seeds is compared.
         over: images of one class are not independent where classes are species.
         resamples: number of resamples.
         seed: of the resamples.
@@ -36,11 +39,14 @@ def exchange_test(
     Raises:
         InputError: the runs did not judge the same images with the same labels.
     """
-    labels, credits = _aligned(first, second)
-    differences: npt.NDArray[np.float64] = credits[0] - credits[1]
-    if over == "classes":
-        _, codes = np.unique(np.asarray(labels), return_inverse=True)
-        differences = np.bincount(codes, weights=differences).astype(np.float64)
+    units, parts = [], []
+    for first, second in arms:
+        truth, credits = _aligned(first, second)
+        units += sorted(truth) if over == "images" else [truth[one] for one in sorted(truth)]
+        parts.append(credits[0] - credits[1])
+    alike = [part * (len(parts[0]) / len(part)) for part in parts]  # each task counts as much
+    _, codes = np.unique(np.asarray(units), return_inverse=True)
+    differences = np.bincount(codes, weights=np.concatenate(alike)).astype(np.float64)
     observed = abs(differences.sum())
     draw = generator("exchange test", seed)
     block = max(1, NUMBERS_AT_ONCE // len(differences))
@@ -68,8 +74,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def _aligned(
     first: Sequence[Predictions], second: Sequence[Predictions]
-) -> tuple[list[str], list[npt.NDArray[np.float64]]]:
-    """The label of each image, and each run's mean credit, in the order of the image ids."""
+) -> tuple[dict[str, str], list[npt.NDArray[np.float64]]]:
+    """The label of each image by its id, and each run's mean credit, in the order of the ids."""
     truth = dict(zip(first[0].image_ids, first[0].labels, strict=True))
     for one in (*first, *second):
         if dict(zip(one.image_ids, one.labels, strict=True)) != truth:
@@ -82,4 +88,4 @@ def _aligned(
         np.mean([one.correct()[np.argsort(one.image_ids)] for one in arm], axis=0)
         for arm in (first, second)
     ]
-    return [truth[image_id] for image_id in sorted(truth)], credits
+    return truth, credits

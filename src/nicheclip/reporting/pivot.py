@@ -90,7 +90,7 @@ def _contents(request: TableRequest, seeds: Seeds, paper: PublishedRow | None) -
     first = next(c.key for c in request.value_columns() if c.key in seeds)
     values: dict[str, Content] = dict(_paper_contents(request, paper))
     for column in request.columns:
-        if column.mean_of:
+        if column.mean_of and column.show == "value":
             if all(key in seeds for key in column.mean_of):
                 mean = mean_of_entries([seeds[key] for key in column.mean_of])
                 values[column.key] = _shown(request, mean, column)
@@ -203,14 +203,16 @@ def _p_values(request: TableRequest, rows: Mapping[Texts, Row]) -> dict[Texts, C
     places, values = [], []
     for texts, row in rows.items():
         wanted = row.texts | compare.row
-        other = next((one for one in rows.values() if one.texts == wanted), None)
+        other = next((one for one in rows.values() if one.texts == wanted), row)
         for column in request.columns:
-            key = column.of or first
-            if column.show != "p" or other is None or other is row or key not in row.entries:
+            keys = column.mean_of or [column.of or first]
+            if column.show != "p" or other is row or not row.entries.keys() >= set(keys):
                 continue
             p = exchange_test(
-                predictions_of(row.entries[key]),
-                predictions_of(other.entries[key]),
+                [
+                    (predictions_of(row.entries[key]), predictions_of(other.entries[key]))
+                    for key in keys
+                ],
                 over=compare.over,
                 resamples=compare.resamples,
                 seed=request.seed,
@@ -232,7 +234,9 @@ def _test_note(request: TableRequest, tests: Mapping[Texts, Contents]) -> list[s
     corrected = f", corrected for {count} comparisons by Holm's method" * (
         compare.correct == "holm"
     )
+    shown = next(column for column in request.columns if column.show == "p")
+    of_what = f" of the mean of {len(shown.mean_of)} columns" * (len(shown.mean_of) > 1)
     return [
-        f"p: of a permutation test over {compare.over} against {', '.join(compare.row.values())}"
-        f"{corrected}."
+        f"p: of a permutation test{of_what} over {compare.over} against "
+        f"{', '.join(compare.row.values())}{corrected}."
     ]

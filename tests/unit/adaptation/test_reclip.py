@@ -21,6 +21,7 @@ from small_trained import (
     one_process,
     one_step,
     reached,
+    task_texts,
     trained_names,
     unit,
 )
@@ -100,6 +101,32 @@ def test_an_epoch_begins_with_labels_of_both_encoders(task):
         own = points[by_images == c]
         mean = own.mean(dim=0) if len(own) else start_texts[c]
         torch.testing.assert_close(module.centroids[c], mean / mean.norm(), rtol=0, atol=1e-5)
+
+
+def test_descriptions_take_the_places_of_templates(task, monkeypatch):
+    """Their mean spreads the labels, the first of each class learns."""
+    sentences = (("red", "a red one", "it is red"), ("green",), ("blue", "of the sky"))
+    texts = task_texts(task.start, descriptions=sentences, sentences=sentences)
+    monkeypatch.setattr(task, "texts", texts)
+    objective = begun(task, texts="descriptions")
+    clip, rows = objective.clip, []
+    with torch.no_grad():
+        for one in sentences:
+            found = clip.model.encode_text(clip.tokenizer(list(one)), normalize=True)
+            rows.append(found.mean(dim=0) / found.mean(dim=0).norm())
+        learn = clip.model.encode_text(
+            clip.tokenizer([one[0] for one in sentences]), normalize=True
+        )
+    start_images = objective.memory.features
+    labels = propagate(torch.stack(rows), start_images, PropagationOptions(neighbours=3))[3:]
+    assert objective.memory.labels.equal(labels), "both encoders are those of the start"
+    torch.testing.assert_close(objective.module.encode(objective.module.tokens), learn)
+    assert objective.facts()["class_texts"] == 6
+
+
+def test_descriptions_are_wanted_as_sentences(task):
+    with pytest.raises(InputError, match="needs the descriptions of each class as sentences"):
+        task.objective("reclip", **RECLIP, texts="descriptions")
 
 
 def seeded():

@@ -20,7 +20,8 @@ An image's class is argmax_c (s f_0 . t_c + s f . v_c) / 2. One model folder has
 
 Certain, from the authors' code: all of the above but for this. The code divides the second sum by
 the size of the batch as well (``visual_loss``), and adapts on the test images themselves; which
-images these are is the caller's choice here.
+images these are is the caller's choice here. With ``texts: descriptions`` (a row of FAIR's Table 4)
+a class's descriptions take the places of its templates, the first that of the first: reconstructed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,7 @@ from nicheclip.engine.loading import Batch
 from nicheclip.engine.objective import LOSS, Epoch, Outputs, ParameterGroup, Step
 from nicheclip.models.openclip import Clip
 from nicheclip.models.views import ViewSettings
+from nicheclip.runtime.errors import InputError
 
 #: the label of an image on which both encoders do not agree
 NONE = -1
@@ -56,7 +58,7 @@ class ReclipModule(nn.Module):
 
     Args:
         clip: the start model; the norms of both towers are changed.
-        names: each class's name in the first template.
+        names: each class's name in the first template, or what takes its place.
         memory: what the visual tower made of every image at the start.
         logit_scale: s.
     """
@@ -99,13 +101,27 @@ class Reclip(AdaptationObjective[ReclipMethod]):
         self, options: ReclipMethod, *, start: Path, images: ImageSet, texts: TaskTexts, seed: int
     ) -> None:
         super().__init__(options, start=start, images=images, texts=texts, seed=seed)
-        prompts = texts.prompts()
-        self._start_texts = zero_shot.class_anchors(self.prompts()).float()
+        described = options.texts == "descriptions"
+        sentences = self._descriptions() if described else texts.prompts()
+        self._start_texts = self.description_anchors() if described else self._prompt_anchors()
         self.memory = Memory(len(images), self._start_texts.shape[1])
         self.held = {**self.held, "memory": self.memory}
-        names = [one[0] for one in prompts]
+        names = [one[0] for one in sentences]
         self.module = ReclipModule(self.clip, names, self.memory, self.logit_scale)
-        self._template_tokens = cut_tokens(self.clip, [text for one in prompts for text in one])
+        self._tokens = cut_tokens(self.clip, [text for one in sentences for text in one])
+        self._counts = torch.tensor([len(one) for one in sentences])
+
+    def _prompt_anchors(self) -> Tensor:
+        """[C, d]: T_c(g_0)."""
+        return zero_shot.class_anchors(self.prompts()).float()
+
+    def _descriptions(self) -> Sequence[Sequence[str]]:
+        if len(self.texts.sentences) != self.texts.classes or not all(self.texts.sentences):
+            raise InputError(
+                "reclip: `texts: descriptions` needs the descriptions of each class as sentences; "
+                "there are none. Give them, or choose `texts: templates`."
+            )
+        return self.texts.sentences
 
     def wanted(self) -> Wanted:
         """The centre view alone."""
@@ -125,7 +141,7 @@ class Reclip(AdaptationObjective[ReclipMethod]):
         if epoch.epoch == 0:
             memory.features.copy_(visual)
         start_texts = self._start_texts.to(visual.device)
-        by_texts = propagate(self._template_texts(), memory.features, self._propagation())
+        by_texts = propagate(self._learned_texts(), memory.features, self._propagation())
         by_images = propagate(start_texts, visual, self._propagation())
         centroids = class_centroids(torch.cat([start_texts, visual]), by_images, start_texts)
         labels = agreed(by_texts, by_images)[self.texts.classes :]
@@ -134,13 +150,12 @@ class Reclip(AdaptationObjective[ReclipMethod]):
         memory.labels.copy_(labels)
         module.centroids.copy_(centroids)
 
-    def _template_texts(self) -> Tensor:
+    def _learned_texts(self) -> Tensor:
         """[C, d]: T_c(g), by the text tower as it is now."""
         device = self.memory.features.device
-        tokens = self._template_tokens.to(device).split(TEXT_BATCH)
+        tokens = self._tokens.to(device).split(TEXT_BATCH)
         features = torch.cat([self.module.encode(part) for part in tokens])
-        each = len(self.texts.templates)
-        owners = torch.arange(self.texts.classes, device=device).repeat_interleave(each)
+        owners = torch.arange(self.texts.classes).repeat_interleave(self._counts).to(device)
         return zero_shot.class_anchors(ClassTexts(self.texts.class_names, features, owners))
 
     def _propagation(self) -> PropagationOptions:
@@ -188,11 +203,11 @@ class Reclip(AdaptationObjective[ReclipMethod]):
         return centroids + self.module.encode(self.module.tokens)
 
     def facts(self) -> Mapping[str, Any]:
-        """The number of templates, and what the class texts share, as well."""
+        """The number of class texts, and what they share, as well."""
         shared = shared_by(self._start_texts)
         return {
             **super().facts(),
-            "templates": len(self.texts.templates),
+            "class_texts": int(self._counts.sum()),
             "shared_by_texts": round(shared, 3),
         }
 
