@@ -71,7 +71,7 @@ def run(
             finite, or the disk is full.
         Interrupted: the process was asked to stop.
     """
-    processes = join_processes(settings.compute, settings.precision)
+    processes = join_processes(settings.compute, settings.precision, sharded=settings.sharded)
     owner = Ownership(run_folder) if processes.is_first else None
     try:
         processes.fabric.barrier()  # nobody looks for checkpoints while an earlier one may write
@@ -163,7 +163,7 @@ class _Engine:
             due = time.monotonic() - written > self._settings.compute.checkpoint_seconds
             saves = epoch_ends or stop or due
             if saves:
-                self._check(weights_not_finite(self.objective), plan)
+                self._check(weights_not_finite(self.objective, self._processes), plan)
             if epoch_ends:
                 self._end_epoch(plan, rate)
             if saves:
@@ -172,7 +172,7 @@ class _Engine:
             if stop and not self._is_done:
                 self._leave()
             self._time.resume()
-        self._updates.kept.take()
+        self._updates.give_result()
 
     @property
     def _is_done(self) -> bool:
@@ -278,10 +278,11 @@ class _Engine:
             raise diverged(wrong, step, checkpoint=self._last_checkpoint, samples=samples)
 
     def _write_checkpoint(self) -> None:
+        updates = self._updates.state_dict()  # where processes share weights, all must ask
         if not self._processes.is_first:
             return
         state = {
-            "updates": self._updates.state_dict(),
+            "updates": updates,
             "history": self.history,
             "sums": dict(self._sums),
             "time": self._time.state_dict(),
