@@ -98,15 +98,14 @@ def test_the_weights_are_those_without_sharding(squares, whole, tmp_path):
 
 @pytest.mark.parametrize("then", [True, False])
 def test_a_stopped_run_goes_on_with_and_without_sharding(squares, whole, tmp_path, then):
-    """Stopped within the second epoch; the checkpoint is whole."""
-    stopped = together(squares, tmp_path, sharding=True, stop=4)
-    assert stopped == [EXIT_STATUS, EXIT_STATUS]
-    (checkpoint,) = (tmp_path / "run/checkpoints").glob("*/step-000000004.pt")
+    """One is asked in the fourth step, all stop after the fifth of six; the checkpoint is whole."""
+    assert together(squares, tmp_path, sharding=True, stop=4) == [EXIT_STATUS, 0]
+    (checkpoint,) = (tmp_path / "run/checkpoints").glob("*/step-000000005.pt")
     state = torch.load(checkpoint, weights_only=True)["updates"]
     text = "clip.token_embedding.weight"
     assert state["module"][text].shape == state["kept"]["average"][text].shape == (49408, 32)
     assert together(squares, tmp_path, sharding=then) == [0, 0]
-    assert read_json(tmp_path / "out/train.json")["resumed_at_steps"] == [4]
+    assert read_json(tmp_path / "out/train.json")["resumed_at_steps"] == [5]
     same(weights(whole), weights(tmp_path))
 
 
@@ -120,15 +119,11 @@ def test_pieces_and_the_best_epoch(squares, tmp_path):
     assert kept[0] == kept[1]
 
 
-def test_weights_that_are_no_numbers_are_found_by_all(squares, tmp_path):
-    """Half of the processes see no such number in their part, and say the same."""
+def test_a_diverged_run_ends_in_all_processes(squares, tmp_path):
     changes = {"optimizer": OPTIONS["optimizer"] | {"lr": 1e38, "gradient_clip": None}}
-    assert 0 not in together(squares, tmp_path, sharding=True, **changes)
-    for rank in (0, 1):
-        assert (
-            "not finite" in (tmp_path / f"errors-{rank}.txt").read_text()
-            or "nan" in (tmp_path / f"errors-{rank}.txt").read_text()
-        )
+    assert together(squares, tmp_path, sharding=True, **changes) == [1, 1]
+    said = [(tmp_path / f"errors-{rank}.txt").read_text() for rank in (0, 1)]
+    assert ["training: the loss is nan at step 2" in one for one in said] == [True, True]
 
 
 def test_weights_of_another_process_that_are_no_numbers(tmp_path):
