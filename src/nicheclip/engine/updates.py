@@ -7,6 +7,7 @@ import torch
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from nicheclip.config.training import SgdConfig
 from nicheclip.engine.kept import KeptWeights
 from nicheclip.engine.loading import Batch
 from nicheclip.engine.objective import Objective, Outputs, ParameterGroup
@@ -100,6 +101,26 @@ class Updates:
         if self._settings.pieces == 1:
             return Whole(self._module)
         return Pieces(self._module, self._fabric, count=self._settings.pieces, seed=seed)
+
+    def try_out(self, batch: Batch) -> None:
+        """``batch`` through the module and back, for nothing but the memory that it takes.
+
+        No other process is waited for.
+        """
+        module = self._objective.module
+        module.zero_grad()
+        trained = [p for p in module.parameters() if p.requires_grad]
+        with self._fabric.autocast():
+            outputs: Outputs = module(batch)
+        ends = [out.float().sum() for out in outputs.values() if out.requires_grad]
+        torch.autograd.grad(torch.stack(ends).sum(), trained, allow_unused=True)
+
+    def bytes_to_come(self) -> int:
+        """What the optimiser allocates in its first step, if that was not taken."""
+        if self._optimizer.optimizer.state:
+            return 0
+        copies = 1 if isinstance(self._settings.optimizer, SgdConfig) else 2
+        return copies * 4 * self.trainable
 
     def apply(self, step: int, steps: int) -> float:
         """Change the parameters by their gradients; returns the learning rate."""
