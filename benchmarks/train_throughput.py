@@ -9,28 +9,27 @@ The same model, batch, precision and images for three loops, each in a process o
   (members are grouped by webdataset, on whose mark of an end open_clip's own grouping stumbles);
 * nicheclip.training: from its tars, with its log at every step.
 
-All read in the training process. They take turns, three each; the table gives the best turn of
-each, so that other work on the machine does not count. A turn's figure is the median over its steps
-but the first two. Memory is the most that the process had resident, libraries included.
+All read in the training process. They take turns, five each. A step is what lies between two steps
+of the optimiser; a turn's figure is the median over its steps but the first two, once in seconds of
+the clock, once in seconds of the processor, which other work on the machine changes less. The table
+gives the best turn of each. Memory is the most that the process had resident, libraries included.
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from train_step import (
     BATCH,
     IMAGES_IN_ALL,
@@ -45,6 +44,7 @@ from train_step import (
 
 from nicheclip.config.training import ModelConfig
 from nicheclip.models.openclip import create, load, open_clip, save
+from nicheclip.runtime.memory import peak_resident
 from nicheclip.training.data import TrainingData
 from nicheclip.training.losses import Pairs, contrastive_share
 
@@ -53,7 +53,7 @@ LOOPS = {
     "open_clip": "open_clip_train, from a tar",
     "nicheclip": "nicheclip.training, from tars",
 }
-TURNS = 3
+TURNS = 5
 TAR = "pairs.tar"
 
 
@@ -69,29 +69,34 @@ def write_pairs(data: TrainingData, file: Path) -> None:
     with tarfile.open(file, "w") as tar:
         for row, encoded in enumerate(split.images.read_many(range(len(split)))):
             text = split.texts.text(row, "caption") or ""
-            for suffix, content in (("jpg", encoded.jpg), ("txt", text.encode())):
+            for suffix, content in (("jpg", encoded.encoded), ("txt", text.encode())):
                 member = tarfile.TarInfo(f"{encoded.image_id}.{suffix}")
                 member.size = len(content)
                 tar.addfile(member, BytesIO(content))
 
 
-class Timed:
-    """A loader that notes when each batch is asked for."""
+class Steps:
+    """Notes the time after each step of any optimiser, by the clock and by the processor."""
 
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-        self.num_batches, self.num_samples = loader.num_batches, loader.num_samples
-        self.asked: list[float] = []
+    def __init__(self) -> None:
+        self._marks: list[tuple[float, float]] = []
+        register_optimizer_step_post_hook(lambda *_: self._mark())
 
-    def __iter__(self) -> Iterator[Any]:
-        self.asked.append(time.perf_counter())
-        for batch in self._loader:
-            yield batch
-            self.asked.append(time.perf_counter())
+    def _mark(self) -> None:
+        self._marks.append((time.perf_counter(), time.process_time()))
+
+    def rates(self) -> tuple[float, float]:
+        """Images per second of the clock and of the processor."""
+        kept = self._marks[WARM_UP_STEPS:]
+        spent = [
+            statistics.median(after[i] - before[i] for before, after in pairwise(kept))
+            for i in (0, 1)
+        ]
+        return BATCH / spent[0], BATCH / spent[1]
 
 
-def open_clip_rates(folder: Path, threads: int) -> list[float]:
-    """Images per second of each step of ``open_clip_train``."""
+def open_clip_loop(folder: Path, threads: int) -> None:
+    """An epoch of ``open_clip_train``."""
     import open_clip_train.data
     import webdataset
     from open_clip_train.params import parse_args
@@ -111,15 +116,12 @@ def open_clip_rates(folder: Path, threads: int) -> list[float]:
     found = open_clip_train.data.get_wds_dataset(
         args, views, is_train=True, floor=True, tokenizer=clip.tokenizer
     )
-    timed = Timed(found.dataloader)
-    data = {"train": SimpleNamespace(dataloader=timed, set_epoch=found.set_epoch)}
+    data = {"train": found}
     clip.model.output_dict = True
     optimizer = torch.optim.AdamW(clip.model.parameters(), lr=1e-4, fused=True)
     train_one_epoch(
         clip.model, data, open_clip.ClipLoss(), 0, optimizer, None, lambda step: None, None, args
     )
-    steps = zip(timed.asked, timed.asked[1:], strict=False)
-    return [BATCH / (end - start) for start, end in steps][WARM_UP_STEPS:]
 
 
 def measure(loop: str, folder: Path, threads: int) -> dict[str, float]:
@@ -127,14 +129,16 @@ def measure(loop: str, folder: Path, threads: int) -> dict[str, float]:
     data = TrainingData(folder / "images", folder / "images/class_texts.arrow", folder / "images")
     settings = config(threads, "contrastive")
     torch.set_num_threads(threads)
+    prepared = batches(folder, data, settings) if loop == "bare" else []
+    steps = Steps()
     if loop == "bare":
-        rates = bare_rates(folder, batches(folder, data, settings), settings, loss)
+        bare_rates(folder, prepared, settings, loss)
     elif loop == "open_clip":
-        rates = open_clip_rates(folder, threads)
+        open_clip_loop(folder, threads)
     else:
-        rates = loop_rates(folder, data, settings)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"rate": statistics.median(rates), "peak": peak}
+        loop_rates(folder, data, settings)
+    rate, by_processor = steps.rates()
+    return {"rate": rate, "by_processor": by_processor, "peak": peak_resident()}
 
 
 def turn(loop: str, folder: Path, threads: int) -> dict[str, float]:
@@ -158,15 +162,23 @@ def main() -> None:
         save(model, folder / "start")
         take = partial(turn, folder=folder, threads=threads)
         turns = [{loop: take(loop) for loop in LOOPS} for _ in range(TURNS)]
-    rates = {loop: max(one[loop]["rate"] for one in turns) for loop in LOOPS}
+    best = {
+        (loop, figure): max(one[loop][figure] for one in turns)
+        for loop in LOOPS
+        for figure in ("rate", "by_processor")
+    }
     peaks = {loop: min(one[loop]["peak"] for one in turns) for loop in LOOPS}
-    print(f"| nicheclip-small, batch {BATCH}, {threads} threads | images/s | of bare torch "
-          "| of open_clip_train | MB |")  # fmt: skip
-    print("|---|---|---|---|---|")
+    peers = ("of bare torch", "of open_clip_train")
+    heads = [f"nicheclip-small, batch {BATCH}, {threads} threads"]
+    heads += ["images/s", *peers, "images/s of processor", *peers, "MB"]
+    print(f"| {' | '.join(heads)} |\n|" + "---|" * len(heads))
     for loop, label in LOOPS.items():
-        shares = (rates[loop] / rates[other] for other in ("bare", "open_clip"))
-        print(f"| {label} | {rates[loop]:.0f} | {' | '.join(f'{share:.2f}' for share in shares)} "
-              f"| {peaks[loop] / 1e6:.0f} |")  # fmt: skip
+        cells = [label]
+        for figure in ("rate", "by_processor"):
+            found = best[loop, figure]
+            cells.append(f"{found:.0f}")
+            cells += [f"{found / best[other, figure]:.2f}" for other in ("bare", "open_clip")]
+        print(f"| {' | '.join(cells)} | {peaks[loop] / 1e6:.0f} |")
 
 
 if __name__ == "__main__":

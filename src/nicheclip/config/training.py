@@ -207,6 +207,21 @@ class ComputeConfig(ConfigModel):
         return int(limit - min(SECONDS_TO_STOP, limit / 5))
 
 
+class TrainingComputeConfig(ComputeConfig):
+    """With what a training is computed. A change here is no reason to train again."""
+
+    sharding: bool = False
+    """Each process keeps only its part of weights, gradients and the optimiser's state (FSDP), for
+    models that fill a GPU; else each keeps all (DDP). The weights differ by rounding alone, and a
+    stopped run may go on with the other."""
+
+    @model_validator(mode="after")
+    def _several_share(self) -> "TrainingComputeConfig":
+        if self.sharding and self.nodes * self.node_processes == 1:
+            raise ValueError("sharding: one process has nothing to share; ask for several `gpus`")
+        return self
+
+
 class TrainingConfig(GridModel):
     """One training run, repeated for every seed."""
 
@@ -246,9 +261,23 @@ class TrainingConfig(GridModel):
     channels_last: bool = False
     """Images and kernels with the channels last in memory: faster for ResNets on GPUs in mixed
     precision. The last digits differ."""
+    compile: bool = False
+    """Let `torch.compile` write kernels for the model: faster steps on GPUs after minutes at the
+    start. It needs a C++ compiler. The last digits differ."""
     precision: Precision = "32-true"
     seeds: list[Seed] = Field(default=[0], min_length=1)
-    compute: ComputeConfig = ComputeConfig()
+    compute: TrainingComputeConfig = TrainingComputeConfig()
+
+    @model_validator(mode="after")
+    def _what_sharding_excludes(self) -> "TrainingConfig":
+        if self.compute.sharding:
+            if self.precision == "16-mixed":
+                raise ValueError("compute.sharding: not with precision 16-mixed; use bf16-mixed")
+            if self.unfreezing:
+                raise ValueError("compute.sharding: not with unfreezing; leave one of them out")
+            if self.compile:
+                raise ValueError("compute.sharding: not with compile; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _scaled_gradients_are_not_accumulated(self) -> "TrainingConfig":
@@ -280,4 +309,6 @@ class TrainingConfig(GridModel):
         found = self.model_dump(mode="json", exclude={"seeds", "compute"})
         if self.start_from is None:
             found.pop("start_from")
+        if not self.compile:
+            found.pop("compile")
         return dict(in_order(found))

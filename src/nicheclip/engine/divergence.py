@@ -4,7 +4,11 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from nicheclip.engine.objective import Objective
+from nicheclip.engine.processes import Processes
+from nicheclip.engine.sharding import own_part
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.finite import not_finite
 
@@ -12,13 +16,24 @@ from nicheclip.runtime.finite import not_finite
 NAMES_SHOWN = 8
 
 
-def weights_not_finite(objective: Objective) -> str | None:
-    """Which weights are no finite numbers, in words; None where all are."""
+def weights_not_finite(objective: Objective, processes: Processes) -> str | None:
+    """Which weights are no finite numbers, in words; None where all are.
+
+    Where processes share the weights, each looks at its part, and all must ask.
+    """
     modules = {"": objective.module, **{f"{k}.": module for k, module in objective.held.items()}}
-    names = [prefix + n for prefix, m in modules.items() for n in not_finite(m.state_dict())]
-    if not names:
+    names = [
+        prefix + name
+        for prefix, module in modules.items()
+        for name in not_finite({n: own_part(t) for n, t in module.state_dict().items()})
+    ]
+    found = len(names)
+    if processes.sharded:
+        found = int(processes.sum(torch.tensor(float(found), device=processes.device)))
+    if not found:
         return None
-    return f"{len(names)} tensors of the model, the first {names[0]}, are not finite"
+    first = names[0] if names else "one that another process keeps"
+    return f"{found} tensors of the model, the first {first}, are not finite"
 
 
 def figures_not_finite(figures: Mapping[str, float | None]) -> str | None:

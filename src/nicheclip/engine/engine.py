@@ -9,8 +9,9 @@ from typing import NoReturn
 
 import torch
 
+from nicheclip.engine.card import Card
 from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
-from nicheclip.engine.chosen import chosen_plans
+from nicheclip.engine.chosen import plans_of
 from nicheclip.engine.divergence import diverged, figures_not_finite, weights_not_finite
 from nicheclip.engine.finished import keep_result, put_back
 from nicheclip.engine.interruption import Interrupted, StopRequest
@@ -19,6 +20,7 @@ from nicheclip.engine.machine import RunTime, machine_facts
 from nicheclip.engine.objective import LOSS, Epoch, Objective, Step
 from nicheclip.engine.optimization import check_warmup
 from nicheclip.engine.origin import Origin
+from nicheclip.engine.out_of_memory import explained
 from nicheclip.engine.ownership import Ownership
 from nicheclip.engine.processes import Processes, check_all_see_the_same, join_processes
 from nicheclip.engine.records import REPORT, Figures, RunLog, RunReport, in_words, write_history
@@ -71,7 +73,7 @@ def run(
             finite, or the disk is full.
         Interrupted: the process was asked to stop.
     """
-    processes = join_processes(settings.compute, settings.precision)
+    processes = join_processes(settings.compute, settings.precision, sharded=settings.sharded)
     owner = Ownership(run_folder) if processes.is_first else None
     try:
         processes.fabric.barrier()  # nobody looks for checkpoints while an earlier one may write
@@ -123,7 +125,7 @@ class _Engine:
         self._step = 0
         self._begun = -1  # the last epoch that has begun
         self._sums: Counter[str] = Counter()  # of each term over the samples of this epoch
-        self._time = RunTime()
+        self._time, self._card = RunTime(), Card(processes)
         self.history: list[Figures] = []
         origin = Origin(
             version=objective.version,
@@ -152,7 +154,8 @@ class _Engine:
         self._time.start(self._samples_seen())
         for plan, batch in batches:
             self._begin_epoch(plan.epoch)
-            terms, rate, stop = self._train_step(plan, batch)
+            with explained(batch, self._updates, self._processes, self._settings):
+                terms, rate, stop = self._train_step(plan, batch)
             self._step += 1
             length = self._sampling.batch_length(plan.number)
             self._sums.update({name: value * length for name, value in terms.items()})
@@ -163,7 +166,7 @@ class _Engine:
             due = time.monotonic() - written > self._settings.compute.checkpoint_seconds
             saves = epoch_ends or stop or due
             if saves:
-                self._check(weights_not_finite(self.objective), plan)
+                self._check(weights_not_finite(self.objective, self._processes), plan)
             if epoch_ends:
                 self._end_epoch(plan, rate)
             if saves:
@@ -172,7 +175,7 @@ class _Engine:
             if stop and not self._is_done:
                 self._leave()
             self._time.resume()
-        self._updates.kept.take()
+        self._updates.give_result()
 
     @property
     def _is_done(self) -> bool:
@@ -181,26 +184,13 @@ class _Engine:
     def _batches(self) -> Iterator[tuple[BatchPlan, Batch]]:
         """The batches that are left, read ahead as far as their samples are known."""
         while not self._is_done:
-            epoch, number = divmod(self._step, self._sampling.batches)
-            self._begin_epoch(epoch)
+            self._begin_epoch(self._step // self._sampling.batches)
             yield from load_batches(
                 self.objective.reader,
-                self._plans(epoch, number),
+                plans_of(self.objective, self._sampling, self._step, self._steps, self._processes),
                 workers=self._settings.compute.workers,
                 pin_memory=self._processes.device.type == "cuda",
             )
-
-    def _plans(self, epoch: int, number: int) -> Iterator[BatchPlan]:
-        rank, world = self._processes.rank, self._processes.world
-        if not self.objective.chooses_samples:
-            return self._sampling.plans(self._step, self._steps, rank=rank, world=world)
-        chosen = self.objective.samples(epoch)
-        if chosen is None:
-            last = (epoch + 1) * self._sampling.batches
-            return self._sampling.plans(self._step, last, rank=rank, world=world)
-        return chosen_plans(
-            self._sampling, chosen, epoch=epoch, first=number, rank=rank, world=world
-        )
 
     def _leave(self) -> NoReturn:
         self._processes.fabric.barrier()  # the checkpoint is written before any process leaves
@@ -247,14 +237,17 @@ class _Engine:
         processes, step = self._processes, self._at_step(plan)
         forward = self._updates.seeded_pass(self._step)
         batch = processes.to_device(batch)
-        terms = self.objective.losses(forward.forward(batch), batch, step)
+        with self._card.counting("forward"):
+            terms = self.objective.losses(forward.forward(batch), batch, step)
         asked_to_stop = torch.full(
             (), float(self._stop.reason() is not None), device=processes.device
         )
         numbers = [value.detach().double() for value in (*terms.values(), asked_to_stop)]
         read = processes.read_sum(torch.stack(numbers))
-        processes.fabric.backward(terms[LOSS] * processes.world)
-        forward.finish()
+        with self._card.counting("backward"):
+            processes.fabric.backward(terms[LOSS] * processes.world)
+            forward.finish()
+        self._card.step_done(step.sizes[processes.rank])
         rate = self._updates.apply(self._step, self._steps)
         self.objective.after_step(step)
         self._updates.kept.after_step()
@@ -278,13 +271,15 @@ class _Engine:
             raise diverged(wrong, step, checkpoint=self._last_checkpoint, samples=samples)
 
     def _write_checkpoint(self) -> None:
+        updates, card = self._updates.state_dict(), self._card.state_dict()  # all must ask
         if not self._processes.is_first:
             return
         state = {
-            "updates": self._updates.state_dict(),
+            "updates": updates,
             "history": self.history,
             "sums": dict(self._sums),
             "time": self._time.state_dict(),
+            "card": card,
         }
         self._last_checkpoint = self.checkpoints.save(Checkpoint(self._step, state))
 
@@ -302,6 +297,7 @@ class _Engine:
         self._updates.load_state_dict(state["updates"])
         self.history, self._sums = state["history"], Counter(state["sums"])
         self._time.load_state_dict(state["time"], resumed_at=self._step)
+        self._card.load_state_dict(state.get("card", {}))
         log.info("going on after step %d of %d", self._step, self._steps)
 
     def _samples_seen(self) -> int:
@@ -345,4 +341,5 @@ class _Engine:
             precision=self._settings.precision,
             processes=self._processes.world,
             **machine_facts(self._processes.device),
+            **self._card.facts(self._samples_seen() / seconds, self._settings.precision),
         )

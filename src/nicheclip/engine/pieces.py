@@ -67,7 +67,7 @@ class Pieces:
             )
             with sync:
                 outputs = self._through(number)
-                rows = next(len(out) for out in outputs.values() if out.ndim)
+                count = next(len(out) for out in outputs.values() if out.ndim)
                 ends: list[Tensor] = []
                 slopes: list[Tensor] = []
                 for name, output in outputs.items():
@@ -75,9 +75,9 @@ class Pieces:
                     if gradient is None or (output.ndim == 0 and number < last):
                         continue  # a scalar is the same in all pieces, and counts once
                     ends.append(output)
-                    slopes.append(gradient[start : start + rows] if output.ndim else gradient)
+                    slopes.append(gradient[start : start + count] if output.ndim else gradient)
                 torch.autograd.backward(ends, slopes)
-            start += rows
+            start += count
 
     def _through(self, number: int) -> Outputs:
         torch.manual_seed((self._seed + number) % 2**64)  # the same dropout both times
@@ -87,22 +87,24 @@ class Pieces:
 
 def _cut(batch: Batch, count: int) -> list[Batch]:
     """``batch`` in ``count`` pieces, or as many as it has samples."""
-    length = _length(batch)
-    count = min(count, length)
-    ends = [length * (number + 1) // count for number in range(count)]
-    return [_rows(batch, start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    samples = length(batch)
+    count = min(count, samples)
+    ends = [samples * (number + 1) // count for number in range(count)]
+    return [rows(batch, start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _length(batch: Any) -> int:
+def length(batch: Any) -> int:
+    """Samples of a batch."""
     while not isinstance(batch, Tensor):
         batch = next(iter(batch.values()))
     return len(batch)
 
 
-def _rows(batch: Any, start: int, end: int) -> Any:
+def rows(batch: Any, start: int, end: int) -> Any:
+    """Of ``batch``, from ``start`` to before ``end``."""
     if isinstance(batch, Tensor):
         return batch[start:end]
-    return {name: _rows(value, start, end) for name, value in batch.items()}
+    return {name: rows(value, start, end) for name, value in batch.items()}
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nicheclip.config.training import ComputeConfig, Precision
+from nicheclip.engine.sharding import Sharded
 from nicheclip.runtime.devices import check_gpus
 from nicheclip.runtime.errors import InputError
 
@@ -49,6 +50,11 @@ class Processes:
     def is_first(self) -> bool:
         """Whether this one writes files."""
         return self.fabric.is_global_zero
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each keeps only its part of the weights; see ``sharding``."""
+        return isinstance(self.fabric.strategy, Sharded)
 
     def to_device(self, batch: Any) -> Any:
         """Tensors in any nesting, on this process's device."""
@@ -115,8 +121,15 @@ def check_all_see_the_same(processes: Processes, step: int, folder: Path) -> Non
         )
 
 
-def join_processes(compute: ComputeConfig, precision: Precision) -> Processes:
+def join_processes(
+    compute: ComputeConfig, precision: Precision, *, sharded: bool = False
+) -> Processes:
     """This process as one of those that RANK, WORLD_SIZE, ... tell of, or alone without them.
+
+    Args:
+        compute: what of the machine is asked for.
+        precision: of the run.
+        sharded: whether several processes share the weights, or each keeps all.
 
     Raises:
         InputError: the machine has not what ``compute`` asks for, or cannot compute in
@@ -130,6 +143,7 @@ def join_processes(compute: ComputeConfig, precision: Precision) -> Processes:
     one_of_many = "WORLD_SIZE" in os.environ
     fabric = Fabric(
         accelerator="cuda" if compute.gpus else "cpu",
+        strategy=Sharded() if one_of_many and sharded else "auto",
         devices=compute.node_processes if one_of_many else 1,
         num_nodes=compute.nodes if one_of_many else 1,
         precision=precision,

@@ -79,6 +79,13 @@ class RunReport(BaseModel):
     precision: str
     peak_memory_bytes: int
     """Of process 0 in the last attempt: allocated on the GPU, or resident on the CPU."""
+    flops_per_sample: float | None = None
+    """Floating-point operations of one forward and backward pass, counted in the run's first step;
+    this and the next two on GPUs alone."""
+    utilisation: float | None = None
+    """MFU: operations a second as a share of the GPUs' peak; None where that is not known."""
+    energy_joules: float | None = None
+    """Of all GPUs, validation and loading included; None where the driver does not tell."""
     packages: dict[str, str]
     python: str
 

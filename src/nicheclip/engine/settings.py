@@ -35,5 +35,9 @@ class RunSettings:
     """Which epoch's weights are the result; see ``kept.KeptWeights``."""
     channels_last: bool = False
     """Whether images and kernels lie with the channels last in memory."""
+    compiled: bool = False
+    """Whether the module runs as ``torch.compile`` makes it."""
+    sharded: bool = False
+    """Whether processes share weights, gradients and the optimiser's state; see ``sharding``."""
     pieces: int = 1
     """Into which each process cuts its part of a batch; see ``pieces.Pieces``."""

@@ -79,6 +79,7 @@ def measure(config: TrainingConfig, clip: Clip, *, batch: int) -> int:
         pieces=config.accumulation,
         ema=config.ema,
         channels_last=config.channels_last,
+        compiled=config.compile,
     )
     processes = join_processes(compute, config.precision)
     objective = _Probe(clip, checkpointing=config.gradient_checkpointing)

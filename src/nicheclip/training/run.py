@@ -126,6 +126,8 @@ def train(
         ema=config.ema,
         keep=config.keep,
         channels_last=config.channels_last,
+        compiled=config.compile,
+        sharded=config.compute.sharding,
     )
 
     def describe(report: RunReport) -> None:
