@@ -47,6 +47,25 @@ def test_the_general_clip_is_what_the_tuned_one_started_from(finished):
 
 
 @pytest.mark.slow
+def test_prompts_are_judged_by_the_same_models(finished):
+    with (finished / "results/tables/agriclip_prompts.csv").open(newline="") as stream:
+        found = list(csv.DictReader(stream))
+    assert [row["texts"] for row in found] == ["fish"] * 4 + ["fish-name"] * 4
+    fish = {row["model"]: float(row["top1"]) for row in found if row["texts"] == "fish"}
+    downstream = rows(finished, "downstream")
+    assert fish == {model: float(row["fish"]) for model, row in downstream.items()}
+    assert (finished / "results/figures/agriclip_prompts.svg").is_file()
+
+
+@pytest.mark.slow
+def test_maps_in_closed_form_and_by_steps_stand_side_by_side(finished):
+    table = rows(finished, "fits")
+    assert list(table) == ["closed form", "gradient steps"]
+    assert float(table["gradient steps"]["published_r2"]) == 0.805
+    assert float(table["closed form"]["r2"]) > float(table["gradient steps"]["r2"])
+
+
+@pytest.mark.slow
 def test_the_ablation_has_the_fit_of_each_map(finished):
     table = rows(finished, "ablation")
     assert len(table) == 5

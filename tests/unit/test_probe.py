@@ -25,6 +25,14 @@ training:
     epochs: 1
     batch_size: 8
   classes: {dataset: fish, model: small, recipe: {kind: classification}, epochs: 1, batch_size: 8}
+pretraining:
+  dino:
+    dataset: fish
+    backbone: test_resnet
+    size: 32
+    recipe:
+      {kind: dino, crops: {local_crops: 2, local_size: 16}, outputs: 24, hidden: 16, bottleneck: 8}
+    batch_size: 6
 """)
 
 
@@ -56,10 +64,18 @@ def test_it_takes_the_step_of_the_run(tmp_path):
     assert not clip.model.visual.proj.equal(before)
 
 
+def test_a_self_supervised_run_is_probed_by_its_crops(tmp_path, capsys):
+    """All layers train but the head's last, which waits for an epoch; the teacher follows."""
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    assert main(["dino", "--configfile", str(tmp_path / "config.yaml")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["run"], said["batch"]) == ("dino", 6) and said["bytes"] > 1e6
+
+
 def test_what_cannot_be_probed_is_said(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     places = ["--configfile", str(tmp_path / "config.yaml")]
     assert main(["other", *places]) == 2
-    assert "no run is called 'other'; there are: classes, run" in capsys.readouterr().err
+    assert "no run is called 'other'; there are: classes, run, dino" in capsys.readouterr().err
     assert main(["classes", *places]) == 2
     assert "'classes' has no texts" in capsys.readouterr().err

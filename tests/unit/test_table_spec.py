@@ -112,7 +112,11 @@ def test_what_is_no_table_at_all_is_named(tmp_path, text, message):
         ("rows.0.of", "$row", r"\$row: papers.bioclip has no key 'row'; did you mean 'rows'"),
         ("entry.group", "$row.class", r"the row has no key 'class'"),
         ("entry.evaluation", "arbr", r"no evaluation is called 'arbr'; did you mean 'arbor'"),
-        ("rows", [{"axis": "run", "values": ["x"]}], r"no training run is called 'x'"),
+        (
+            "rows",
+            [{"axis": "run", "values": ["x"]}],
+            r"no training run or start model is called 'x'",
+        ),
         ("title", "{textype}", r"no word for 'textype'; valid: .*text_type"),
         ("columns.0.text", "{model}", r"no word for 'model'; valid: .*run"),
         ("published", {"csv": "x.csv", "row": {"model": "m"}, "value": "v"}, r"no file .*x\.csv"),

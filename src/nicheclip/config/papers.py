@@ -60,7 +60,13 @@ class BioclipConfig(PaperConfig):
     """BioCLIP: taxonomy as text, judged on species that training saw and on others."""
 
     title = "BioCLIP"
-    evaluations = ("evaluation", "few_shot", "ablation_evaluation", "objectives_few_shot")
+    evaluations = (
+        "evaluation",
+        "few_shot",
+        "ablation_evaluation",
+        "objectives_few_shot",
+        "benchmarks",
+    )
     runs = ("rows", "ablation", "objectives", "figures_from")
 
     rows: dict[str, str] = Field(min_length=1)
@@ -84,6 +90,11 @@ class BioclipConfig(PaperConfig):
     """Ablation of objectives: row label and training run."""
     objectives_few_shot: list[str] = Field(default=[])
     """The evaluations with `few_shot` that judge the objectives; empty: those of `few_shot`."""
+    benchmarks: list[str] = Field(default=[])
+    """The table of benchmarks: evaluations with the `zero_shot` protocol, of any number of data
+    sets; each judges all of `benchmark_models`."""
+    benchmark_models: dict[str, str] = Field(default={})
+    """Its row labels: each a training run, or a start model that is judged as it is."""
     figures_from: str
     """The training run, by name, whose first seed the figures of the tree show."""
 
@@ -93,6 +104,12 @@ class BioclipConfig(PaperConfig):
             "ablation_evaluation": self.ablation_evaluation or self.evaluation,
             "objectives_few_shot": self.objectives_few_shot or self.few_shot,
         }
+
+    @model_validator(mode="after")
+    def _benchmarks_have_models(self) -> "BioclipConfig":
+        if bool(self.benchmarks) != bool(self.benchmark_models):
+            raise ValueError("benchmarks and benchmark_models: give both, or neither")
+        return self
 
     @model_validator(mode="after")
     def _comparisons_are_of_the_ablation(self) -> "BioclipConfig":

@@ -50,8 +50,8 @@ class EntryKeys(ConfigModel):
     """As `metrics.json` has it: top1, recall_at_1, rank_accuracy, ..."""
     run: str | None = None
     state: Kind | None = None
-    """`trained` (the default), `start` (before training), `aligned` (`run` names the alignment),
-    `adapted` or `baseline`."""
+    """`trained` (the default; a start model where `run` names one), `start` (before training),
+    `aligned` (`run` names the alignment), `adapted` or `baseline`."""
     seeds: Literal["all", "first"] | None = None
     text_type: str | None = None
     group: str | None = None

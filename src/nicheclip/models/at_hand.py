@@ -93,7 +93,8 @@ def missing_backbone(name: str, backbone: str, weights: str) -> str | None:
         return f"{name}: {problem}"
     import timm  # a dependency of open_clip, which is imported first
 
-    repository = timm.get_pretrained_cfg(f"{backbone}.{weights}").hf_hub_id
+    found = timm.get_pretrained_cfg(f"{backbone}.{weights}")
+    repository = found.hf_hub_id if found else None
     return _unreachable(name, repository, TIMM_FILES) if repository else None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nicheclip.config.evaluation import EvaluationConfig
+from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
 from nicheclip.config.explain import suggestion
 from nicheclip.config.papers import PaperConfig
 from nicheclip.config.tables import EACH, Axis, AxisValue
@@ -141,16 +141,20 @@ class Axes:
         word = value.label or in_words("text_type" if axis.labels else axis.axis, shown)
         words: dict[str, str] = {axis.axis: word}
         keys: dict[str, Any] = {axis.axis: one}
-        if axis.axis == "evaluation":
+        if axis.axis in ("evaluation", "dataset"):
             words |= self.evaluation_words(setting.joined(keys, {}, {}))
         elif axis.axis == "run" and axis.labels and label in TEXT_TYPES and label != "mixed":
             keys["text_type"] = label
         return setting.joined({**keys, **value.given()}, words, {})
 
     def evaluation_words(self, setting: Setting) -> dict[str, str]:
-        """Which classes, and the data set, if it is one, as the registry calls it."""
+        """Which classes, the text type of their names, and the data set, if it is one, as the
+        registry calls it.
+        """
         task = self.task(setting)
         words: dict[str, str] = {"classes": task.classes}
+        if isinstance(task.class_texts, TemplateTexts):
+            words["text_type"] = in_words("text_type", task.class_texts.name)
         if len(task.datasets) == 1 or "dataset" in setting.keys:
             dataset = self.dataset(setting)
             source = self._plan.config.datasets[dataset].source

@@ -270,7 +270,9 @@ class PaperTable:
                 raise self._axes.error(f"no alignment is called {run!r}")
             return [self._plan.alignments.result(run)]
         if run not in self._plan.config.training:
-            raise self._axes.error(f"no training run is called {run!r}")
+            if run in self._plan.config.models:
+                return [self._plan.start(run, self._plan.config.seed)]
+            raise self._axes.error(f"no training run or start model is called {run!r}")
         return self._plan.trained(run) if state == "trained" else self._plan.starts(run)
 
     def _is_planned(self, selection: Selection, optional: bool) -> bool:

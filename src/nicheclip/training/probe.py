@@ -1,7 +1,8 @@
 """How much memory a training needs, measured by one step with made-up images and texts.
 
 ``python -m nicheclip.training.probe RUN --configfile FILE`` prints the most that one process takes
-for its part of a batch, on this machine's GPU if the run asks for GPUs. Weights are random, and no
+for its part of a batch, on this machine's GPU if the run asks for GPUs. The run is one of the
+sections `training` and `pretraining`. Weights are random, and no
 data is read: a step takes as much whatever the numbers are.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nicheclip.config.pretraining import PretrainingConfig
 from nicheclip.config.training import ComputeConfig, ModelConfig, TrainingConfig
 from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.config.yaml_file import read_yaml
@@ -26,6 +28,7 @@ from nicheclip.engine.updates import Updates
 from nicheclip.models.openclip import Clip, create
 from nicheclip.runtime.errors import InputError
 from nicheclip.training.losses import Pairs, contrastive_share
+from nicheclip.training.objectives.dino import Dino
 from nicheclip.training.objectives.pairs import PairModule
 
 
@@ -81,15 +84,24 @@ def measure(config: TrainingConfig, clip: Clip, *, batch: int) -> int:
         channels_last=config.channels_last,
         compiled=config.compile,
     )
-    processes = join_processes(compute, config.precision)
-    objective = _Probe(clip, checkpointing=config.gradient_checkpointing)
-    updates = Updates(processes, settings, objective)
     size = clip.image_size
     made_up = {
         "images": torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8),
         "tokens": clip.tokenizer(["a photo of something"] * batch),
         "labels": torch.arange(batch),
     }
+    objective = _Probe(clip, checkpointing=config.gradient_checkpointing)
+    return one_step(settings, objective, made_up, batch)
+
+
+def one_step(settings: RunSettings, objective: Objective, made_up: Batch, batch: int) -> int:
+    """Bytes that a process takes at most in one step with a ``made_up`` batch.
+
+    Raises:
+        InputError: as ``measure``.
+    """
+    processes = join_processes(settings.compute, settings.precision)
+    updates = Updates(processes, settings, objective)
     step = Step(0, 1, 0, (batch,), processes)
     try:
         passed = updates.seeded_pass(0)
@@ -98,6 +110,7 @@ def measure(config: TrainingConfig, clip: Clip, *, batch: int) -> int:
         processes.fabric.backward(terms[LOSS])
         passed.finish()
         updates.apply(0, 1)
+        objective.after_step(step)
         updates.kept.after_step()
     except torch.OutOfMemoryError as error:
         raise InputError(
@@ -107,12 +120,45 @@ def measure(config: TrainingConfig, clip: Clip, *, batch: int) -> int:
     return peak_memory(processes.device)
 
 
+class _DinoProbe(Dino):
+    """The step of a run without its images."""
+
+    def __init__(self, config: PretrainingConfig) -> None:
+        self._config, self._recipe, self._seed = config, config.recipe, 0
+        self._build()
+
+
+def measure_pretraining(config: PretrainingConfig, *, batch: int) -> int:
+    """The same for a self-supervised run; see ``measure``."""
+    config = config.model_copy(update={"weights": None})
+    compute = ComputeConfig(
+        gpus=min(config.compute.gpus, 1), cpu_threads=config.compute.cpu_threads
+    )
+    settings = RunSettings(
+        epochs=1,
+        batch_size=batch,
+        seed=0,
+        optimizer=config.optimizer,
+        schedule=config.schedule.model_copy(update={"warmup_steps": 0}),
+        compute=compute,
+        determines={},
+        precision=config.precision,
+    )
+    crops, shape = config.recipe.crops, (batch, 2, 3, config.size, config.size)
+    small = (batch, crops.local_crops, 3, crops.local_size, crops.local_size)
+    made_up = {
+        "globals": torch.randint(0, 256, shape, dtype=torch.uint8),
+        "locals": torch.randint(0, 256, small, dtype=torch.uint8),
+    }
+    return one_step(settings, _DinoProbe(config), made_up, batch)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 2 for input that cannot be used."""
     parser = argparse.ArgumentParser(
         prog="python -m nicheclip.training.probe", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("run", help="by its name under `training`")
+    parser.add_argument("run", help="by its name under `training` or `pretraining`")
     parser.add_argument("--configfile", default=Path("config.yaml"), type=Path)
     parser.add_argument("--registry", default=Path("workflow/registry/models"), type=Path)
     parser.add_argument("--batch", type=int, help="images of the process; else its part of a batch")
@@ -120,17 +166,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_file(options.configfile)
         config = parse_config(read_yaml(options.configfile), [options.configfile])
-        if options.run not in config.training:
-            known = ", ".join(config.training)
+        runs = {**config.training, **config.pretraining}
+        if options.run not in runs:
+            known = ", ".join(runs)
             raise InputError(f"probe: no run is called {options.run!r}; there are: {known}.")
-        run = config.training[options.run]
-        if not run.recipe.trains_texts:
-            raise InputError(f"probe: {options.run!r} has no texts; probe a contrastive run.")
+        run = runs[options.run]
         processes = run.compute.node_processes * run.compute.nodes
         batch = options.batch or -(-run.batch_size // processes)
-        architecture = config.models[run.model].architecture
-        clip = create(ModelConfig(architecture=architecture), seed=0, registry=options.registry)
-        found = measure(run, clip, batch=batch)
+        if isinstance(run, PretrainingConfig):
+            found = measure_pretraining(run, batch=batch)
+        else:
+            if not run.recipe.trains_texts:
+                raise InputError(f"probe: {options.run!r} has no texts; probe a contrastive run.")
+            architecture = config.models[run.model].architecture
+            clip = create(ModelConfig(architecture=architecture), seed=0, registry=options.registry)
+            found = measure(run, clip, batch=batch)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

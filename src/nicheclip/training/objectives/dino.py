@@ -85,6 +85,11 @@ class Dino(Objective):
     def __init__(self, config: PretrainingConfig, *, images: Path, seed: int) -> None:
         self._config, self._recipe, self._seed = config, config.recipe, seed
         self._images, self._folder = ImageSet(images / "train"), images
+        self._build()
+
+    def _build(self) -> None:
+        """The modules, from the config and the seed."""
+        config, seed = self._config, self._seed
         self._backbone = create_backbone(
             config.backbone, size=config.size, seed=seed, weights=config.weights
         )

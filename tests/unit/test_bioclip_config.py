@@ -1,0 +1,85 @@
+"""BioCLIP at the paper's scale: runs, benchmarks beside published numbers, and what lacks data."""
+
+import csv
+
+import pytest
+
+from nicheclip.config.workflow import parse_config
+from nicheclip.config.yaml_file import read_yaml
+from nicheclip.plan.plan import Plan
+from nicheclip.plan.tables import PaperTables
+from nicheclip.runtime.errors import InputError
+from small_tables import REGISTRY, ROOT, config, tables
+
+BIOCLIP = ROOT / "workflow/config/bioclip.yaml"
+MODELS = ["CLIP", "OpenCLIP", "BioCLIP", "BioCLIP (iNat21 only)"]
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return Plan(parse_config(read_yaml(BIOCLIP), [BIOCLIP]), REGISTRY)
+
+
+@pytest.fixture(scope="module")
+def benchmarks(plan):
+    return PaperTables(plan).by_name["bioclip_benchmarks"].request
+
+
+def test_runs_have_the_published_settings(plan):
+    runs = plan.config.training
+    whole, alone = runs["bioclip"], runs["inat21"]
+    assert (whole.batch_size, alone.batch_size, whole.epochs) == (32_768, 16_384, 100)
+    assert (whole.optimizer.lr, whole.optimizer.weight_decay) == (1e-4, 0.2)
+    assert whole.schedule.warmup(10**6) == 1000 and whole.gradient_checkpointing
+    types = {"sci", "com", "taxon", "sci_com", "taxon_com"}
+    assert set(whole.texts.types) == set(alone.texts.types) == types
+    small = {name: run for name, run in runs.items() if run.dataset == "tol-1m"}
+    single = {next(iter(run.texts.types)) for run in small.values() if len(run.texts.types) == 1}
+    assert types <= single
+    kinds = {run.recipe.kind for run in small.values()}
+    assert kinds == {"contrastive", "classification", "hierarchical_classification"}
+    assert {(run.epochs, run.batch_size) for run in small.values()} == {(100, 16_384)}
+
+
+def test_every_published_number_has_a_row_of_its_own(benchmarks):
+    """Nine benchmarks by their own names, and Rare Species by the names of each model."""
+    assert len(benchmarks.rows) == 4 * (9 + 2)
+    ours = [tuple(row.texts.values()) for row in benchmarks.rows]
+    words = {"com": "common", "taxon_com": "taxonomic + common"}
+    with (REGISTRY / "published/bioclip_zero_shot.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    papers = [(row["dataset"], words[row["text_type"]], row["model"]) for row in rows]
+    assert len(set(papers)) == 40 and set(papers) <= set(ours)
+    assert [model for _, _, model in ours[:4]] == MODELS
+
+
+def test_a_label_may_stand_for_a_start_model(benchmarks):
+    first = {row.texts["model"]: row.entry for row in benchmarks.rows[:4]}
+    assert (first["OpenCLIP"].kind, first["OpenCLIP"].name) == ("start", "open-clip")
+    assert (first["BioCLIP"].kind, first["BioCLIP"].variants) == ("trained", ["seed42"])
+    few_shot = {"one_shot", "five_shot"}
+    assert few_shot <= benchmarks.rows[0].entries.keys()
+    assert not few_shot & benchmarks.rows[-1].entries.keys()  # Rare Species: a table of its own
+
+
+def test_a_benchmark_that_cannot_be_read_says_what_is_missing(plan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = {line.split(":")[0]: line for line in plan.missing_data()}
+    assert set(lines) == {f"datasets.{name}" for name in plan.config.datasets} - {
+        "datasets.rare-species"
+    }
+    assert "A reader of Meta-Album's tables" in lines["datasets.plankton"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"papers__bioclip__benchmarks": ["arbor"]}, "benchmark_models: give both, or neither"),
+        ({"papers__bioclip__benchmarks": ["arbor"],
+          "papers__bioclip__benchmark_models": {"a": "nobody"}},
+         "no training run or start model is called 'nobody'"),
+    ],
+)  # fmt: skip
+def test_benchmarks_name_models_that_are_there(changes, message):
+    with pytest.raises(InputError, match=message):
+        tables(config("arbor", **changes))
