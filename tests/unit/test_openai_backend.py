@@ -282,7 +282,7 @@ def test_the_key_is_written_nowhere(tmp_path, monkeypatch, caplog):
         with pytest.raises(BackendUnavailable, match=r"answers 401: .*provided: \*\*\*") as caught:
             make(tmp_path, config)
     written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
     said = f"{caught.value!r} {caught.value.__cause__!r} {caplog.text} {config}"
     assert b"MY_KEY" in written
     assert openai_server.KEY.encode() not in written
