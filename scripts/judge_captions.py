@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from nicheclip.captions.caption_set import make_caption_set
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.runtime.credentials import restored
-from nicheclip.runtime.files import write_parquet
 from nicheclip.runtime.job import job
 from nicheclip.runtime.manifest import ManifestWriter
 from nicheclip.schemas import CATALOG, CLASSES, read_table
@@ -24,9 +23,9 @@ with job(snakemake.log[0]):
         replies=[Path(file) for file in snakemake.input.replies],
         prompts=Path(params.prompts),
         seed=params.seed,
+        target=Path(snakemake.output.captions),
         forbidden=[read_table(file, CLASSES) for file in snakemake.input.forbidden],
     )
-    write_parquet(snakemake.output.captions, captions.table)
     manifest.write(
         snakemake.output.manifest,
         outputs=[Path(snakemake.output.captions)],

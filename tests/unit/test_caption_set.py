@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -22,11 +23,12 @@ from image_sets import write_images
 from nicheclip.captions.ask import ask
 from nicheclip.captions.backend import BackendUnavailable
 from nicheclip.captions.caption_set import make_caption_set
-from nicheclip.captions.repeats import normalised
-from nicheclip.captions.splits import Caption, partition, text_groups
+from nicheclip.captions.repeats import normalised, text_keys
+from nicheclip.captions.splits import PLACES, partition, text_groups
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.runtime.errors import InputError
-from nicheclip.schemas import CAPTIONS, CATALOG, EVERY_SPLIT
+from nicheclip.schemas import CAPTIONS, CATALOG, EVERY_SPLIT, read_table
+from nicheclip.terms import SPLITS
 
 PROMPTS = Path(__file__).parents[2] / "workflow/registry/prompts"
 FUNGI = {"spore": "fungal spores", "hyphae": "fungal hyphae", "mycelium": "fungal mycelium"}
@@ -64,11 +66,20 @@ def make(
             seed=seed,
             target=replies[part],
         )
+    target = tmp_path / "captions.parquet"
     made = make_caption_set(
-        config, classes=classes, catalog=catalog, replies=replies, prompts=prompts, seed=seed
+        config,
+        classes=classes,
+        catalog=catalog,
+        replies=replies,
+        prompts=prompts,
+        seed=seed,
+        target=target,
     )
+    assert not list(tmp_path.glob(".*"))  # nothing temporary stays
     asked = {name: counts[name] for name in ("requested", "from_cache") if counts[name]}
-    return replace(made, counts={**made.counts, **asked})
+    counts = {**made.counts, **asked}
+    return SimpleNamespace(table=read_table(target, CAPTIONS), counts=counts, dropped=made.dropped)
 
 
 def ollama(url, **more):
@@ -276,9 +287,9 @@ def test_images_are_shown_to_a_model_that_sees(tmp_path):
         assert {len(request["images"]) for request in server.requests} == {1}
         with pytest.raises(InputError, match=r"10 images of the catalog.*in none of .*train"):
             make(tmp_path, ollama(server.url), files=parts[:1], gates=gates, **arguments)
-    assert [(r["image_id"], r["sample"]) for r in rows(captions)] == [
-        (image_id, sample) for image_id in ids for sample in range(2)
-    ]
+    found = [(r["image_id"], r["sample"]) for r in rows(captions)]
+    assert sorted(found) == [(image_id, sample) for image_id in ids for sample in range(2)]
+    assert [sample for _, sample in found] == [0, 1] * 20  # image by image
     # the server looks at the prompt alone, so all images got the same two texts; each of them may
     # stay in one split only
     assert captions.counts["accepted"] == 32
@@ -327,6 +338,12 @@ TEXTS = [
 ]
 
 
+def groups_of(texts, seed=0):
+    keys = [text_keys(text, seed) for text in texts]
+    whole, read = ([getattr(key, name) for key in keys] for name in ("whole", "read"))
+    return text_groups(np.array(whole, np.uint64), np.array(read, np.uint64))
+
+
 @settings(deadline=None, max_examples=150)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(TEXTS)), max_size=30),
@@ -341,26 +358,36 @@ TEXTS = [
     st.integers(0, 9),
 )
 def test_no_text_crosses_splits_and_no_split_goes_without(pairs, images, seed):
-    captions = [Caption(class_id, text) for class_id, text in pairs]
+    def shared_out():
+        chosen = partition(
+            np.array(["abc".index(class_id) for class_id, _ in pairs], np.int64),
+            groups_of([text for _, text in pairs], seed),
+            np.array([text_keys(text, seed).whole for _, text in pairs], np.uint64),
+            class_ids="abc",
+            images={c: [own[split] for split in SPLITS] for c, own in images.items()},
+            descriptions=False,
+        )
+        return [PLACES[place] for place in chosen]
+
     try:
-        splits = partition(captions, images, seed=seed, descriptions=False)
+        splits = shared_out()
     except InputError:
         # only where some class has fewer texts than splits, or shares texts with another class
         groups = defaultdict(set)
-        for caption, group in zip(captions, text_groups([t for _, t in pairs]), strict=True):
-            groups[caption.class_id].add(group)
+        for (class_id, _), group in zip(pairs, groups_of([t for _, t in pairs]), strict=True):
+            groups[class_id].add(group)
         needs = {c: sum(n > 0 for n in images[c].values()) for c in groups}
         assert any(
             len(own) < needs[c] or any(own & other for d, other in groups.items() if d != c)
             for c, own in groups.items()
         )
         return
-    assert splits == partition(captions, images, seed=seed, descriptions=False)
+    assert splits == shared_out()
     places = defaultdict(set)
     served = defaultdict(set)
-    for caption, split in zip(captions, splits, strict=True):
-        places[normalised(caption.text)[:100]].add(split)
-        served[caption.class_id].add(split)
+    for (class_id, text), split in zip(pairs, splits, strict=True):
+        places[normalised(text)[:100]].add(split)
+        served[class_id].add(split)
     for found in places.values():
         assert len(found - {EVERY_SPLIT}) <= 1
     for class_id, found in served.items():
@@ -369,7 +396,7 @@ def test_no_text_crosses_splits_and_no_split_goes_without(pairs, images, seed):
 
 
 def test_texts_are_equal_as_far_as_clip_reads():
-    groups = text_groups(TEXTS)
+    groups = groups_of(TEXTS)
     assert groups[0] == groups[1]
     assert groups[6] == groups[7]
-    assert len(set(groups)) == 6
+    assert len(set(groups.tolist())) == 6

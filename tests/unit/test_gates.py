@@ -4,11 +4,12 @@ import random
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from open_clip.tokenizer import SimpleTokenizer
 
 from nicheclip.captions.cleaning import clean
-from nicheclip.captions.gates import Subject, identifier, judge
+from nicheclip.captions.gates import OBJECTIONABLE, Pattern, Subject, identifier, judge
 from nicheclip.captions.mentions import ClassNames
 from nicheclip.captions.repeats import MANY, Repeats, normalised
 from nicheclip.captions.tokens import CONTEXT, count_tokens, truncated
@@ -22,6 +23,7 @@ NAMES = ClassNames(
         "mycelium": ["mycelium", "fungal mycelium"],
     }
 )
+TOKENIZER = SimpleTokenizer()
 GOOD = "Golden spores lie scattered over a plain white ground."
 # In the manner of the released FungalZSL captions: the prompt verbatim, then a continuation.
 LONG_PROMPT = (
@@ -357,6 +359,24 @@ def test_tokens_are_clips():
     assert count_tokens(long) == 82
     assert truncated(long).split() == ["cat"] * (CONTEXT - 2)
     assert truncated(GOOD) == GOOD
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_no_text_that_a_gate_matches_lacks_what_the_gate_needs(data):
+    for _, pattern in OBJECTIONABLE:
+        if isinstance(pattern, Pattern):
+            text = data.draw(st.from_regex(pattern.expression))
+            assert pattern.search(text)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.text(st.characters(max_codepoint=300), max_size=60)
+    | st.text("aB9's-,.! &<>;~_", max_size=40)
+)
+def test_tokens_are_counted_as_the_tokenizer_counts_them(text):
+    assert count_tokens(text) == len(TOKENIZER.encode(text)) + 2
 
 
 def test_repeats():

@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.llm_backends import OpenaiBackend as OpenaiConfig
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import ManifestWriter
+from nicheclip.schemas import CAPTIONS, read_table
 
 openai = pytest.importorskip("openai", reason="the extra `openai` is not installed")
 
@@ -57,7 +59,9 @@ def make(tmp_path, backend, *, samples=6, **config):
     for part, file in enumerate(files):
         cache = tmp_path / f"{part}.jsonl"
         counts.append(ask(config, part=part, images=[], cache=cache, target=file, **arguments))
-    return make_caption_set(config, replies=files, **arguments), counts
+    target = tmp_path / "captions.parquet"
+    made = make_caption_set(config, replies=files, target=target, **arguments)
+    return SimpleNamespace(table=read_table(target, CAPTIONS), **vars(made)), counts
 
 
 def test_a_reply_and_its_provenance():
@@ -278,7 +282,7 @@ def test_the_key_is_written_nowhere(tmp_path, monkeypatch, caplog):
         with pytest.raises(BackendUnavailable, match=r"answers 401: .*provided: \*\*\*") as caught:
             make(tmp_path, config)
     written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
     said = f"{caught.value!r} {caught.value.__cause__!r} {caplog.text} {config}"
     assert b"MY_KEY" in written
     assert openai_server.KEY.encode() not in written

@@ -1,51 +1,45 @@
-"""A caption set: replies judged by the gates, and the captions given to splits."""
+"""A caption set: replies judged by the gates, and the captions given to splits.
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+Replies are read, judged and written some thousands at a time. What stays in memory of a caption is
+a few numbers, and of those of one class, while they are compared, what ``Repeats`` keeps.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
-from nicheclip.captions.answers import captions_in
-from nicheclip.captions.backend import Reply, Request
+from nicheclip.captions.candidates import Candidate, Described, Pair, by_target, described
 from nicheclip.captions.gates import Judgement, Subject, identifier, judge
+from nicheclip.captions.judged import Accepted, RowWriter, splits_of_images, write_with_splits
 from nicheclip.captions.local import local_replies
 from nicheclip.captions.mentions import ClassNames
-from nicheclip.captions.repeats import Repeats
+from nicheclip.captions.repeats import Repeats, TextKeys, text_keys
 from nicheclip.captions.replies import read_replies
-from nicheclip.captions.shortfall import check_every_class, warn_of_thoughts
-from nicheclip.captions.splits import Caption, partition, text_groups
+from nicheclip.captions.shortfall import Shortfall, warn_of_thoughts
+from nicheclip.captions.splits import Images, first_takes, partition, text_groups
 from nicheclip.captions.targets import Target, class_names, targets
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.progress import progress
-from nicheclip.schemas import CAPTIONS
+from nicheclip.terms import SPLITS
+
+COUNTED = ("asked", "generated", "accepted")
+"""What is counted even where there is none."""
 
 
 @dataclass(frozen=True)
 class CaptionSet:
-    """A finished caption set."""
+    """What a finished caption set holds."""
 
-    table: pa.Table
-    """Schema ``CAPTIONS``: by class (or image) in the order of their tables, then by sample."""
     counts: dict[str, int]
+    """Captions asked for, made, accepted, and rejected by reason."""
     dropped: list[Dropped]
     """Input that was left out, and classes or images that got fewer captions than asked for."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A text that may become a caption."""
-
-    request: Request
-    reply: Reply
-    sample: int
-    """Number of the text among those of its class or image."""
-    text: str
-    trouble: str | None = None
-    """Why the reply holds no text."""
 
 
 def make_caption_set(
@@ -56,11 +50,13 @@ def make_caption_set(
     replies: Sequence[Path],
     prompts: Path,
     seed: int,
+    target: Path,
     forbidden: Sequence[pa.Table] = (),
 ) -> CaptionSet:
-    """Judge the replies of ``config``; no server is asked.
+    """Judge the replies of ``config`` and write ``target``; no server is asked.
 
-    A rejected text stays in the table with its reasons.
+    Rows are in the order of the replies: by class in the order of their table, or by image in the
+    order of the image files. A rejected text stays with its reasons.
 
     Args:
         config: backend, gates.
@@ -70,6 +66,7 @@ def make_caption_set(
             needs no server and gives its texts here.
         prompts: the prompt registry's folder.
         seed: of sampling and splits.
+        target: Parquet file, schema ``CAPTIONS``.
         forbidden: classes that no caption may name, of each benchmark (schema ``CLASSES``).
 
     Raises:
@@ -77,28 +74,101 @@ def make_caption_set(
             splits.
     """
     names = class_names(classes)
-    chosen = list(targets(config, names, catalog))
     dropped: list[Dropped] = []
+    replied: Iterable[tuple[Target, Iterable[Pair]]]
     if config.backend.remote:
-        pairs = list(read_replies(replies))
+        replied = by_target(read_replies(replies))
     else:
-        pairs, dropped = local_replies(config, chosen, names=names, prompts=prompts, seed=seed)
-    candidates = _candidates(pairs, config.samples, chosen)
-    benchmark = _class_names(class_names(table) for table in forbidden)
-    judgements = _judge(candidates, config, _class_names([names]), benchmark)
-    warn_of_thoughts(judgements)
-    check_every_class([one.request for one in candidates], judgements)
-    splits, judgements = _share_out(candidates, judgements, config, catalog, seed)
-    check_every_class([one.request for one in candidates], judgements)
-    rows = [
-        _row(candidate, judgement, split)
-        for candidate, judgement, split in zip(candidates, judgements, splits, strict=True)
-    ]
-    counts, short = _counts(candidates, judgements, config.samples, chosen)
-    return CaptionSet(pa.Table.from_pylist(rows, schema=CAPTIONS), counts, dropped + short)
+        chosen = list(targets(config, names, catalog))
+        replied, dropped = local_replies(config, chosen, names=names, prompts=prompts, seed=seed)
+    images = _images_by_class(catalog)
+    gates = _Gates(config, names, forbidden, images, seed)
+    numbers = {class_id: number for number, class_id in enumerate(names)}
+    accepted, shortfall = Accepted(), Shortfall()
+    counts = Counter(asked=0, generated=0, accepted=0)
+    total = len(names) if config.per == "class" else len(catalog)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
+        judged = Path(folder) / "judged.parquet"
+        with RowWriter(judged) as rows:
+            for one in progress(described(replied, config.samples), label="gates", total=total):
+                counts["asked"] += config.samples
+                dropped += _short(one, config.samples)
+                for candidate in one.candidates:
+                    judgement, keys = gates.judge(candidate)
+                    rows.add(candidate, judgement)
+                    shortfall.add(one.target.class_id, judgement.reasons)
+                    counts["generated"] += 1
+                    counts.update({f"rejected_{identifier(r)}" for r in judgement.reasons})
+                    if keys:
+                        accepted.add(numbers[one.target.class_id], keys)
+        warn_of_thoughts(counts)
+        shortfall.check()
+        groups = text_groups(accepted.whole, accepted.read)
+        if config.per == "image":
+            splits = splits_of_images(judged, catalog)
+            taken = first_takes(groups, splits)
+        else:
+            splits = taken = partition(
+                accepted.classes,
+                groups,
+                accepted.whole,
+                class_ids=list(names),
+                images=images,
+                descriptions=config.backend.kind == "replay",
+            )
+        write_with_splits(judged, splits, taken, target)
+    crossing = int((splits != taken).sum())
+    counts.update(accepted=len(accepted) - crossing, rejected_crosses_splits=crossing)
+    return CaptionSet({name: n for name, n in counts.items() if n or name in COUNTED}, dropped)
 
 
-def _class_names(data_sets: Iterable[dict[str, dict[str, str]]]) -> ClassNames:
+class _Gates:
+    """All gates, those that compare texts with earlier ones of the class included."""
+
+    def __init__(
+        self,
+        config: CaptionConfig,
+        names: Mapping[str, Mapping[str, str]],
+        forbidden: Iterable[pa.Table],
+        images: Mapping[str, Images],
+        seed: int,
+    ) -> None:
+        self._config = config
+        self._names = _class_names([names])
+        self._benchmark = _class_names(class_names(table) for table in forbidden)
+        self._images = images
+        self._seed = seed
+        self._repeats: dict[str, Repeats] = {}
+
+    def judge(self, candidate: Candidate) -> tuple[Judgement, TextKeys | None]:
+        """The verdict, and of an accepted text its keys."""
+        request, reply = candidate.request, candidate.reply
+        if candidate.trouble:
+            return Judgement("", (candidate.trouble,), ()), None
+        subject = Subject(request.class_id, request.prompt, reply.done_reason, reply.thought)
+        gates = self._config.gates
+        judgement = judge(candidate.text, subject, self._names, gates, self._benchmark)
+        if not judgement.accepted:
+            return judgement, None
+        keys = text_keys(judgement.text, self._seed)
+        if reason := self._repeats_of(request.class_id).add(judgement.text, keys):
+            return judgement.rejected(reason), None
+        return judgement, keys
+
+    def _repeats_of(self, class_id: str) -> Repeats:
+        """The earlier texts of a class; texts that describe classes come class by class."""
+        if class_id not in self._repeats:
+            expected = self._config.samples
+            if self._config.per == "class":
+                self._repeats.clear()
+            else:
+                expected *= sum(self._images[class_id])
+            self._repeats[class_id] = Repeats(self._config.gates, expected)
+        return self._repeats[class_id]
+
+
+def _class_names(data_sets: Iterable[Mapping[str, Mapping[str, str]]]) -> ClassNames:
     """What the classes of some data sets may be called."""
     return ClassNames(
         {
@@ -109,129 +179,19 @@ def _class_names(data_sets: Iterable[dict[str, dict[str, str]]]) -> ClassNames:
     )
 
 
-def _candidates(
-    pairs: Iterable[tuple[Request, Reply]], samples: int, chosen: Sequence[Target]
-) -> list[Candidate]:
-    """The texts in the replies, by target in the order of ``chosen``, then by sample."""
-    found = []
-    for request, reply in pairs:
-        texts, trouble = captions_in(reply.text, request.variants)
-        start = request.sample * request.variants
-        if not texts:
-            found.append(Candidate(request, reply, start, "", trouble))
-        found += [
-            Candidate(request, reply, start + place, text)
-            for place, text in enumerate(texts[: samples - start])
-        ]
-    order = {(target.class_id, target.image_id): place for place, target in enumerate(chosen)}
-    found.sort(key=lambda one: (order[one.request.class_id, one.request.image_id], one.sample))
-    return found
+def _images_by_class(catalog: pa.Table) -> dict[str, Images]:
+    """The number of images in each of ``SPLITS``, by class (``catalog``: schema CATALOG)."""
+    images: dict[str, list[int]] = {}
+    counted = pl.DataFrame(catalog.select(["class_id", "split"])).group_by("class_id", "split")
+    for class_id, split, number in counted.len().iter_rows():
+        if split in SPLITS:
+            images.setdefault(class_id, [0] * len(SPLITS))[SPLITS.index(split)] = number
+    return images
 
 
-def _counts(
-    candidates: Sequence[Candidate],
-    judgements: Sequence[Judgement],
-    samples: int,
-    chosen: Sequence[Target],
-) -> tuple[dict[str, int], list[Dropped]]:
-    """Captions asked for, made, accepted, and rejected by reason; and targets that got too few."""
-    counts = Counter(asked=len(chosen) * samples, generated=len(candidates))
-    counts["accepted"] = sum(judgement.accepted for judgement in judgements)
-    for judgement in judgements:
-        counts.update({f"rejected_{identifier(reason)}" for reason in judgement.reasons})
-    made = Counter(one.request.image_id or one.request.class_id for one in candidates)
-    short = [
-        Dropped(
-            key=target.id,
-            reason="fewer samples than asked for" if made[target.id] else "no sample",
-        )
-        for target in chosen
-        if made[target.id] < samples
-    ]
-    return dict(counts), short
-
-
-def _judge(
-    candidates: Sequence[Candidate],
-    config: CaptionConfig,
-    names: ClassNames,
-    benchmark: ClassNames,
-) -> list[Judgement]:
-    expected = Counter(one.request.class_id for one in candidates)
-    repeats: dict[str, Repeats] = {}
-    judgements = []
-    for one in progress(candidates, label="gates"):
-        request, reply = one.request, one.reply
-        subject = Subject(request.class_id, request.prompt, reply.done_reason, reply.thought)
-        if one.trouble:
-            judgement = Judgement("", (one.trouble,), ())
-        else:
-            judgement = judge(one.text, subject, names, config.gates, benchmark)
-        if judgement.accepted:
-            own = request.class_id
-            if own not in repeats:
-                repeats[own] = Repeats(config.gates, expected[own])
-            reason = repeats[own].add(judgement.text)
-            judgement = judgement.rejected(reason) if reason else judgement
-        judgements.append(judgement)
-    return judgements
-
-
-def _share_out(
-    candidates: Sequence[Candidate],
-    judgements: list[Judgement],
-    config: CaptionConfig,
-    catalog: pa.Table,
-    seed: int,
-) -> tuple[list[str | None], list[Judgement]]:
-    """The split of each accepted caption; captions of images may be rejected here."""
-    accepted = [place for place, judgement in enumerate(judgements) if judgement.accepted]
-    texts = [judgements[place].text for place in accepted]
-    splits: list[str | None] = [None] * len(judgements)
-    rows = catalog.select(["image_id", "class_id", "split"]).to_pylist()
-    if config.per == "class":
-        images: dict[str, Counter[str]] = defaultdict(Counter)
-        for row in rows:
-            images[row["class_id"]][row["split"]] += 1
-        captions = [
-            Caption(candidates[place].request.class_id, text)
-            for place, text in zip(accepted, texts, strict=True)
-        ]
-        descriptions = config.backend.kind == "replay"
-        shared = partition(captions, images, seed=seed, descriptions=descriptions)
-        for place, split in zip(accepted, shared, strict=True):
-            splits[place] = split
-        return splits, judgements
-    judgements = list(judgements)
-    split_of = {row["image_id"]: row["split"] for row in rows}
-    taken: dict[int, str] = {}
-    for place, group in zip(accepted, text_groups(texts), strict=True):
-        own = split_of[candidates[place].request.image_id]
-        if taken.setdefault(group, own) == own:
-            splits[place] = own
-        else:
-            judgements[place] = judgements[place].rejected(
-                f"crosses_splits: an image of {taken[group]} has this text"
-            )
-    return splits, judgements
-
-
-def _row(candidate: Candidate, judgement: Judgement, split: str | None) -> dict[str, Any]:
-    request, reply = candidate.request, candidate.reply
-    return {
-        "class_id": request.class_id,
-        "image_id": request.image_id,
-        "sample": candidate.sample,
-        "text": judgement.text,
-        "model": reply.model,
-        "digest": reply.digest,
-        "server": reply.server,
-        "prompt": request.prompt,
-        "options": reply.options,
-        "raw": reply.text,
-        "done_reason": reply.done_reason,
-        "verdict": "accepted" if judgement.accepted else "rejected",
-        "reasons": list(judgement.reasons),
-        "notes": list(judgement.notes),
-        "split": split,
-    }
+def _short(one: Described, samples: int) -> list[Dropped]:
+    """The class or image, where it has fewer texts than were asked for."""
+    if len(one.candidates) >= samples:
+        return []
+    reason = "fewer samples than asked for" if one.candidates else "no sample"
+    return [Dropped(key=one.target.id, reason=reason)]

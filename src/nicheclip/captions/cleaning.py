@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 ECHO_WORDS = 4
 """Shared leading words from which on a reply counts as repeating its prompt."""
@@ -21,6 +22,8 @@ _LEAD_IN = re.compile(
 )
 _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»", "„": "“"}
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+# what a bullet, a mark of a block or one within a line needs
+_MARK = re.compile(r"[-*•#>`_\n]|\d[.)]")
 _BOUNDARY = re.compile(r"\s*[\"”'’)\]]*\s*(?:[.!?:…]+[\"”'’)\]]*\s*|$)")
 
 
@@ -44,9 +47,11 @@ def clean(raw: str, prompt: str) -> Cleaned:
 
     The work grows with the length of the reply, however its wrappings are nested.
     """
-    text = _without_thinking(raw)
-    several = len(_BULLET.findall(text)) > 1
-    text = _INLINE_MARKS.sub("", _BULLET.sub("", _BLOCK_MARKS.sub("", text)))
+    text = _without_thinking(raw) if "<" in raw else raw
+    several = False
+    if _MARK.search(text):
+        several = len(_BULLET.findall(text)) > 1
+        text = _INLINE_MARKS.sub("", _BULLET.sub("", _BLOCK_MARKS.sub("", text)))
     rest = _Rest(" ".join(text.split()), prompt)
     notes: dict[str, None] = {}
     quoted = echo = False
@@ -87,8 +92,10 @@ class _Rest:
         self._start, self._end = 0, len(text)
         self._stop = ""
         """The full stop that stood behind a closing quotation mark."""
-        self._asked = [word.casefold() for word in _WORD.findall(prompt)]
-        self._words = list(_WORD.finditer(text))
+        self._asked = _words(prompt)
+        self._more = _WORD.finditer(text)
+        self._words: list[re.Match[str]] = []
+        """Those that were looked at so far."""
         self._first = 0
         """Of the words, the first that is left."""
 
@@ -135,11 +142,10 @@ class _Rest:
             Whether anything was removed; and whether the prompt's words run on into the reply's own
             sentence, so that removing them would leave a fragment: then they stay.
         """
-        shared = self._shared_words()
+        shared, end = self._shared_words()
         whole = 0 < shared == len(self._asked)
         if shared < ECHO_WORDS and not whole:
             return False, False
-        end = self._words[self._first + shared - 1].end()
         if boundary := _BOUNDARY.match(self._text, end, self._end):
             self._start = boundary.end()
             if self._start == self._end:
@@ -151,13 +157,25 @@ class _Rest:
             return True, False
         return False, shared >= ECHO_WORDS
 
-    def _shared_words(self) -> int:
-        """Number of the prompt's first words with which it begins."""
-        while self._first < len(self._words) and self._words[self._first].start() < self._start:
+    def _shared_words(self) -> tuple[int, int]:
+        """Number of the prompt's first words with which it begins, and where the last one ends."""
+        while (word := self._word(self._first)) and word.start() < self._start:
             self._first += 1
-        shared = 0
+        shared, end = 0, self._start
         for place, wanted in enumerate(self._asked, self._first):
-            if place == len(self._words) or self._words[place][0].casefold() != wanted:
+            word = self._word(place)
+            if word is None or word[0].casefold() != wanted:
                 break
-            shared += 1
-        return shared
+            shared, end = shared + 1, word.end()
+        return shared, end
+
+    def _word(self, place: int) -> re.Match[str] | None:
+        """Word number ``place``; None behind the last one."""
+        while len(self._words) <= place and (word := next(self._more, None)):
+            self._words.append(word)
+        return self._words[place] if place < len(self._words) else None
+
+
+@lru_cache(maxsize=1024)
+def _words(prompt: str) -> tuple[str, ...]:
+    return tuple(word.casefold() for word in _WORD.findall(prompt))

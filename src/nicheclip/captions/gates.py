@@ -19,26 +19,50 @@ ENDINGS = (".", "!", '"', "”", "’", "'", "»")
 ONLY_THINKING = "only_thinking"
 """The reason of a reply that holds a model's thinking and no answer."""
 
-_REFUSAL = re.compile(
+
+class Pattern:
+    """A regular expression that is not tried on a text that it cannot match, to save time."""
+
+    def __init__(self, expression: str, *, needs: str) -> None:
+        """``needs``: every ASCII text that matches holds one of these (bars between them), in lower
+        case, or a character that cannot be printed.
+        """
+        self.expression = re.compile(expression, re.IGNORECASE)
+        self.needs = needs.split("|")
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """As ``re.Pattern.search``."""
+        if text.isascii() and text.isprintable():
+            lowered = text.lower()
+            for needed in self.needs:
+                if needed in lowered:
+                    break
+            else:
+                return None
+        return self.expression.search(text)
+
+
+_REFUSAL = Pattern(
     r"\bI(?:['’]m| am) (?:sorry|unable|not able)\b"
     r"|\bI (?:can['’]?t|cannot|can not|do not|don['’]t)\b"
     r"|\b(?:as an?|I am an?|I['’]m an?) (?:AI|language model|assistant)\b|\blanguage model\b"
     r"|\bsorry\b|\bapologi[sz]e\b|\bno image (?:was |is )?(?:provided|attached|given)\b",
-    re.IGNORECASE,
+    needs="sorry|unable|not able|i can|i do|apologi|no image| ai|assistant|language model",
 )
-_INSTRUCTION = re.compile(
+_INSTRUCTION = Pattern(
     r"\b(?:discuss|explain|answer|paragraphs?)\b|\bword (?:limit|count)\b"
     r"|\b\d+ ?(?:[-–] ?\d+ ?)?words\b|\blet me know\b|[\[{<]\w+[\]}>]",
-    re.IGNORECASE,
+    needs="discuss|explain|answer|paragraph|word|let me|[|{|<",
 )
 # what stands where a caption should: a server's error, a page, JSON, characters that were lost
-_JUNK = re.compile(
+_JUNK = Pattern(
     r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
     r"|\?|https?:|\bwww\.|\berror|\btraceback\b|<(?:!doctype|html|body)\b|^[{\[]\s*[\"{]|\ufffd"
     r"|\bbad gateway\b|\bgateway time-?out\b|\bservice (?:is )?unavailable\b|\btoo many requests\b"
     r"|\brate limit|\btimed out\b|\btry again (?:later|in)\b"
     r"|\b(?:server|model) is (?:busy|overloaded)",
-    re.IGNORECASE,
+    needs="?|http|www.|error|traceback|<|{|[|gateway|unavailable|too many|rate limit|timed out"
+    "|try again|is busy|is overloaded",
 )
 
 
@@ -54,6 +78,13 @@ _MARKUP = re.compile(
     r"|\]\(|==+|~~|\{\{|\}\}",
     re.IGNORECASE,
 )
+
+OBJECTIONABLE = [
+    ("refusal", _REFUSAL),
+    ("instruction", _INSTRUCTION),
+    ("junk", _JUNK),
+    ("markup", _MARKUP),
+]
 
 
 @dataclass(frozen=True)
@@ -151,8 +182,7 @@ def _form(cleaned: Cleaned, done_reason: str, config: GateConfig) -> list[str]:
 
 def _content(cleaned: Cleaned, config: GateConfig) -> list[str]:
     """A description, or talk about the task?"""
-    patterns = [("refusal", _REFUSAL), ("instruction", _INSTRUCTION), ("junk", _JUNK)]
-    patterns.append(("markup", _MARKUP))
+    patterns: list[tuple[str, Pattern | re.Pattern[str]]] = [*OBJECTIONABLE]
     patterns += [("forbidden", re.compile(p, re.IGNORECASE)) for p in config.forbidden]
     reasons = [
         f"{name}: {match[0]}"

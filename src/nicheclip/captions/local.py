@@ -1,10 +1,11 @@
 """The replies of backends that need no server: grammars and files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from nicheclip.captions.backend import BackendSetting, OpenedBackend, Reply, Request
+from nicheclip.captions.backend import BackendSetting, OpenedBackend, Request
+from nicheclip.captions.candidates import Pair
 from nicheclip.captions.targets import Target
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.runtime.manifest import Dropped
@@ -17,8 +18,9 @@ def local_replies(
     names: dict[str, dict[str, str]],
     prompts: Path,
     seed: int,
-) -> tuple[list[tuple[Request, Reply]], list[Dropped]]:
-    """A reply for each sample that the backend has, in order, and input that was left out.
+) -> tuple[Iterator[tuple[Target, list[Pair]]], list[Dropped]]:
+    """For each of ``chosen`` a reply for each sample that the backend has, in order; and input that
+    was left out.
 
     Args:
         config: of the caption set.
@@ -35,10 +37,14 @@ def local_replies(
     # by name, so that a change of one backend makes no captions of another stale
     module = import_module(f"nicheclip.captions.{config.backend.kind}")
     opened: OpenedBackend = module.open_backend(config.backend, setting)
-    pairs = []
-    for target in chosen:
-        samples = opened.backend.available(target.class_id, target.image_id, config.samples)
-        for sample in range(samples):
-            request = Request(target.class_id, target.image_id, sample, "", None, seed)
-            pairs.append((request, opened.backend.generate(request)))
-    return pairs, opened.dropped
+    replies = ((target, _of_target(opened, target, config.samples, seed)) for target in chosen)
+    return replies, opened.dropped
+
+
+def _of_target(opened: OpenedBackend, target: Target, asked: int, seed: int) -> list[Pair]:
+    samples = opened.backend.available(target.class_id, target.image_id, asked)
+    requests = [
+        Request(target.class_id, target.image_id, sample, "", None, seed)
+        for sample in range(samples)
+    ]
+    return [(request, opened.backend.generate(request)) for request in requests]

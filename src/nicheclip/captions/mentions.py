@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 Phrase = tuple[str, ...]
 
@@ -12,9 +13,10 @@ SHORTEST_NAME = 3
 
 def words(text: str) -> Phrase:
     """The words of ``text`` without regard to case, punctuation and a plural's -s."""
-    return tuple(_singular(word) for word in _WORD.findall(text.casefold()))
+    return tuple(map(_singular, _WORD.findall(text.casefold())))
 
 
+@lru_cache(maxsize=1 << 16)
 def _singular(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
@@ -37,14 +39,14 @@ class ClassNames:
         """The names in ``text`` and whose they are; of overlapping names the longest counts."""
         found = []
         spoken = words(text)
-        place = 0
-        while place < len(spoken):
-            for length in sorted(self._lengths.get(spoken[place], ()), reverse=True):
+        end = 0
+        for place, word in enumerate(spoken):
+            if word not in self._lengths or place < end:
+                continue
+            for length in sorted(self._lengths[word], reverse=True):
                 phrase = spoken[place : place + length]
                 if owners := self._owners.get(phrase):
                     found.append((" ".join(phrase), frozenset(owners)))
-                    place += length
+                    end = place + length
                     break
-            else:
-                place += 1
         return found

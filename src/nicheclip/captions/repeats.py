@@ -2,13 +2,15 @@
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from nicheclip.captions.tokens import truncated
 from nicheclip.config.captions import GateConfig
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.seeding import stable_hash
 
-_NO_WORD = re.compile(r"[\W_]+")
+_WORD = re.compile(r"[^\W_]+")
 GRAM = 3
 
 MANY = 2000
@@ -20,12 +22,26 @@ PERMUTATIONS = 128
 
 def normalised(text: str) -> str:
     """``text`` without regard to letter case, space and punctuation."""
-    return " ".join(_NO_WORD.sub(" ", text.casefold()).split())
+    return " ".join(_WORD.findall(text.casefold()))
 
 
-def read_by_clip(text: str) -> str:
-    """The part of ``text`` that fits into CLIP's context, normalised."""
-    return normalised(truncated(text))
+@dataclass(frozen=True, slots=True)
+class TextKeys:
+    """Two numbers by which a text is compared with others, without keeping it."""
+
+    whole: int
+    """Equal for texts that are equal once they are normalised."""
+    read: int
+    """Equal for texts of which CLIP reads the same."""
+
+
+def text_keys(text: str, seed: int = 0) -> TextKeys:
+    """The keys of ``text``; texts are shared out over splits in their order (``seed``: of it)."""
+    whole, read_by_clip = normalised(text), truncated(text)
+    key = stable_hash(seed, "split", whole)
+    if read_by_clip == text:
+        return TextKeys(key, key)
+    return TextKeys(key, stable_hash(seed, "split", normalised(read_by_clip)))
 
 
 class Repeats:
@@ -43,20 +59,21 @@ class Repeats:
             if expected >= MANY and 0 < config.near_duplicate < 1
             else None
         )
-        self._whole: set[str] = set()
-        self._read: set[str] = set()
+        self._whole: set[int] = set()
+        self._read: set[int] = set()
+        """Of texts that CLIP does not read whole."""
         self._sizes: list[int] = []
         self._places: dict[tuple[str, ...], list[int]] = {}
 
-    def add(self, text: str) -> str | None:
-        """Take ``text`` in, or give the reason why it is a repeat."""
-        whole, read = normalised(text), read_by_clip(text)
-        if self._config.unique and whole in self._whole:
+    def add(self, text: str, keys: TextKeys | None = None) -> str | None:
+        """Take ``text`` in (``keys``: its own), or give the reason why it is a repeat."""
+        keys = keys or text_keys(text)
+        if self._config.unique and keys.whole in self._whole:
             return "duplicate"
-        if self._config.unique and read in self._read:
+        if self._config.unique and (keys.read in self._read or keys.read in self._whole):
             return "duplicate_truncated: differs only beyond CLIP's context"
         if self._config.near_duplicate < 1:
-            grams = _grams(whole)
+            grams = _grams(normalised(text))
             similarity = self._most_similar(grams)
             if similarity >= self._config.near_duplicate:
                 return f"near_duplicate: Jaccard {similarity:.2f}"
@@ -66,8 +83,10 @@ class Repeats:
                 for gram in grams:
                     self._places.setdefault(gram, []).append(len(self._sizes))
                 self._sizes.append(len(grams))
-        self._whole.add(whole)
-        self._read.add(read)
+        if self._config.unique:
+            self._whole.add(keys.whole)
+            if keys.read != keys.whole:
+                self._read.add(keys.read)
         return None
 
     def _most_similar(self, grams: set[tuple[str, ...]]) -> float:

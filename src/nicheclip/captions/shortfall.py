@@ -1,11 +1,10 @@
 """What a caption set lacks: classes without any caption, replies that are only thinking."""
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from nicheclip.captions.backend import Request
-from nicheclip.captions.gates import ONLY_THINKING, Judgement, identifier
+from nicheclip.captions.gates import ONLY_THINKING, identifier
 from nicheclip.runtime.errors import InputError
 
 LOGGER = logging.getLogger(__name__)
@@ -21,32 +20,46 @@ ADVICE_ON_THINKING = (
 )
 
 
-def warn_of_thoughts(judgements: Sequence[Judgement]) -> None:
+def warn_of_thoughts(counts: Mapping[str, int]) -> None:
     """Say in the log how many replies are only thinking, and what to change."""
-    found = Counter(identifier(r) for judgement in judgements for r in judgement.reasons)
-    if thoughts := found[ONLY_THINKING]:
-        total = len(judgements)
+    if thoughts := counts.get(f"rejected_{ONLY_THINKING}"):
         LOGGER.warning(
-            "captions: %d of %d replies hold no answer. %s", thoughts, total, ADVICE_ON_THINKING
+            "captions: %d of %d replies hold no answer. %s",
+            thoughts,
+            counts["generated"],
+            ADVICE_ON_THINKING,
         )
 
 
-def check_every_class(requests: Sequence[Request], judgements: Sequence[Judgement]) -> None:
-    """A class whose every text was rejected stops the job, with the reasons."""
-    reasons: dict[str, Counter[str]] = defaultdict(Counter)
-    served = set()
-    for request, judgement in zip(requests, judgements, strict=True):
-        reasons[request.class_id].update(identifier(reason) for reason in judgement.reasons)
-        if judgement.accepted:
-            served.add(request.class_id)
-    empty = {class_id: found for class_id, found in reasons.items() if class_id not in served}
-    if empty:
+class Shortfall:
+    """The classes without an accepted caption, with the reasons of their rejected ones."""
+
+    def __init__(self) -> None:
+        self._served: set[str] = set()
+        self._empty: dict[str, Counter[str]] = {}
+
+    def add(self, class_id: str, reasons: Sequence[str]) -> None:
+        """Take in a text; without ``reasons`` it is accepted."""
+        if class_id in self._served:
+            return
+        if reasons:
+            self._empty.setdefault(class_id, Counter()).update(map(identifier, reasons))
+        else:
+            self._served.add(class_id)
+            self._empty.pop(class_id, None)
+
+    def check(self) -> None:
+        """Raises InputError, with the reasons, where a class has none."""
+        if not self._empty:
+            return
         lines = [
             f"{class_id}: {', '.join(f'{reason} {n}' for reason, n in found.most_common())}"
-            for class_id, found in list(empty.items())[:CLASSES_NAMED]
+            for class_id, found in list(self._empty.items())[:CLASSES_NAMED]
         ]
-        thought = any(ONLY_THINKING in found for found in empty.values())
+        thought = any(ONLY_THINKING in found for found in self._empty.values())
         raise InputError(
-            f"captions: {len(empty)} of {len(reasons)} classes have no accepted caption. Rejected "
-            "because:\n  " + "\n  ".join(lines) + f"\n{ADVICE_ON_THINKING if thought else ADVICE}"
+            f"captions: {len(self._empty)} of {len(self._empty) + len(self._served)} classes have "
+            "no accepted caption. Rejected because:\n  "
+            + "\n  ".join(lines)
+            + f"\n{ADVICE_ON_THINKING if thought else ADVICE}"
         )

@@ -1,141 +1,172 @@
-"""Which split a caption belongs to, so that no training text appears in the test split."""
+"""Which split a caption belongs to, so that no training text appears in the test split.
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+Captions are numbers here, some bytes each: of the class, and of the group of equal texts.
+"""
 
-from nicheclip.captions.repeats import normalised, read_by_clip
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.seeding import stable_hash
 from nicheclip.schemas import EVERY_SPLIT
 from nicheclip.terms import SPLITS
 
-"""A description of the class that serves every split."""
+Numbers = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+
+PLACES = (*SPLITS, EVERY_SPLIT)
+"""What the number of a split stands for."""
+
+EVERY = PLACES.index(EVERY_SPLIT)
+OPEN = -1
+"""The split of a text that is not shared out yet."""
+
+#: a class's images in each of ``SPLITS``
+Images = Sequence[int]
 
 
-@dataclass(frozen=True)
-class Caption:
-    """An accepted caption of a class."""
+def text_groups(whole: Keys, read: Keys) -> Numbers:
+    """A number for each text, equal for texts that are equal whole or as far as CLIP reads them.
 
-    class_id: str
-    text: str
+    Args:
+        whole: see ``repeats.TextKeys``.
+        read: likewise.
+    """
+    _, groups = np.unique(whole, return_inverse=True)
+    if np.array_equal(whole, read) or not len(whole):
+        return groups.astype(np.int64)
+    from scipy.sparse import coo_array  # takes a while to import, and most texts are short
+    from scipy.sparse.csgraph import connected_components
+
+    _, others = np.unique(read, return_inverse=True)
+    size = int(groups.max() + others.max()) + 2
+    links = (np.ones(len(groups), bool), (groups, groups.max() + 1 + others))
+    labels = connected_components(coo_array(links, (size, size)), directed=False)[1]
+    return np.unique(labels[groups], return_inverse=True)[1].astype(np.int64)
+
+
+def first_takes(groups: Numbers, splits: Numbers) -> Numbers:
+    """The split of the first text of each one's group, where each text has one already."""
+    _, first, places = np.unique(groups, return_index=True, return_inverse=True)
+    return splits[first][places]
 
 
 def partition(
-    captions: list[Caption],
-    images: Mapping[str, Mapping[str, int]],
+    classes: Numbers,
+    groups: Numbers,
+    order: Keys,
     *,
-    seed: int,
+    class_ids: Sequence[str],
+    images: Mapping[str, Images],
     descriptions: bool,
-) -> list[str]:
-    """The split of each caption.
+) -> Numbers:
+    """The split of each caption, a place in ``PLACES``.
 
-    Equal texts (letter case, punctuation and what lies beyond CLIP's context aside) go to one
-    split, over all classes. Within a class, captions are shared out in the order of a hash, in
-    proportion to its images, and every split with images gets at least one.
+    Equal texts go to one split, over all classes. Within a class, captions are shared out in the
+    order of their keys, in proportion to its images, and every split with images gets at least one.
 
     Args:
-        captions: accepted ones, in order.
-        images: class_id -> split -> number of images.
-        seed: of the hash.
+        classes: place of each caption's class in ``class_ids``.
+        groups: of ``text_groups``, from 0 without gaps.
+        order: a key of each text; that of a group is its last one's.
+        class_ids: of the classes.
+        images: of each class.
         descriptions: a class with a single caption uses it in every split (``EVERY_SPLIT``).
 
     Raises:
         InputError: a class has fewer captions to share out than splits with images.
     """
-    groups = text_groups([caption.text for caption in captions])
-    classes: dict[int, set[str]] = defaultdict(set)
-    of_class: dict[str, set[int]] = defaultdict(set)
-    for caption, group in zip(captions, groups, strict=True):
-        classes[group].add(caption.class_id)
-        of_class[caption.class_id].add(group)
-    chosen = {
-        group: EVERY_SPLIT
-        for class_id, own in of_class.items()
-        for group in own
-        if not _splits(images, class_id) or (descriptions and len(own) == 1)
-    }
-    quotas = {
-        class_id: _quotas(images[class_id], len(own - chosen.keys()))
-        for class_id, own in of_class.items()
-        if own - chosen.keys()
-    }
-    texts = {group: normalised(c.text) for c, group in zip(captions, groups, strict=True)}
+    if not len(classes):
+        return groups
+    count = int(groups.max()) + 1
+    key = np.zeros(count, np.uint64)
+    key[groups] = order
+    # each text of each class once, by class and then in the order of the keys
+    pairs = np.unique(np.stack([classes, groups], axis=1), axis=0)
+    pairs = pairs[np.lexsort((key[pairs[:, 1]], pairs[:, 0]))]
+    sharing = np.bincount(pairs[:, 1], minlength=count)
+    chosen = np.full(count, OPEN, np.int64)
+    for class_id, own in _by_class(pairs, class_ids):
+        if not any(images.get(class_id, ())) or (descriptions and len(own) == 1):
+            chosen[own] = EVERY
+    needs = {}
+    shared: dict[int, list[str]] = {}
+    for class_id, own in _by_class(pairs, class_ids):
+        rest = own[chosen[own] == OPEN]
+        if (sharing[rest] > 1).any():
+            needs[class_id] = _Need(images[class_id], len(rest))
+            for group in rest[sharing[rest] > 1].tolist():
+                shared.setdefault(group, []).append(class_id)
     # Texts of several classes are the least free, so they choose first.
-    order = sorted(
-        classes.keys() - chosen.keys(),
-        key=lambda group: (-len(classes[group]), stable_hash(seed, "split", texts[group])),
-    )
-    waiting = {(c, split) for c in quotas for split in _splits(images, c)}
-    for group in order:
-        own = classes[group] & quotas.keys()
-        chosen[group] = max(SPLITS, key=lambda split: _need(split, own, waiting, quotas))
-        for class_id in own:
-            quotas[class_id][chosen[group]] -= 1
-            waiting.discard((class_id, chosen[group]))
-    _check(of_class, chosen, images)
-    return [chosen[group] for group in groups]
+    for group in sorted(shared, key=lambda one: (-int(sharing[one]), int(key[one]))):
+        own_needs = [needs[class_id] for class_id in shared[group]]
+        chosen[group] = max(range(len(SPLITS)), key=lambda split: _urgency(split, own_needs))
+        for need in own_needs:
+            need.take(int(chosen[group]))
+    for class_id, own in _by_class(pairs, class_ids):
+        rest = own[chosen[own] == OPEN]
+        if len(rest):
+            need = needs.pop(class_id, None) or _Need(images[class_id], len(rest))
+            chosen[rest] = [need.take_most_urgent() for _ in range(len(rest))]
+        _check(class_id, chosen[own], images)
+    return chosen[groups]
 
 
-def text_groups(texts: list[str]) -> list[int]:
-    """A number for each text, equal for texts that are equal whole or as far as CLIP reads them."""
-    parents = list(range(len(texts)))
-
-    def root(place: int) -> int:
-        while parents[place] != place:
-            parents[place] = parents[parents[place]]
-            place = parents[place]
-        return place
-
-    first: dict[tuple[str, str], int] = {}
-    for place, text in enumerate(texts):
-        for key in (("whole", normalised(text)), ("read", read_by_clip(text))):
-            parents[root(place)] = root(first.setdefault(key, place))
-    return [root(place) for place in range(len(texts))]
+def _by_class(pairs: Numbers, class_ids: Sequence[str]) -> Iterator[tuple[str, Numbers]]:
+    """The id of each class and its groups; ``pairs`` [n, 2] is sorted by class."""
+    starts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
+    for start, end in zip(starts, [*starts[1:], len(pairs)], strict=True):
+        yield class_ids[pairs[start, 0]], pairs[start:end, 1]
 
 
-def _splits(images: Mapping[str, Mapping[str, int]], class_id: str) -> list[str]:
-    return [split for split in SPLITS if images.get(class_id, {}).get(split)]
+class _Need:
+    """What the splits of a class still need."""
+
+    def __init__(self, images: Images, captions: int) -> None:
+        self.due = _quotas(images, captions)
+        """Captions, by split."""
+        self.waiting = [number > 0 for number in images]
+        """Has images and no caption yet, by split."""
+
+    def take(self, split: int) -> None:
+        self.due[split] -= 1
+        self.waiting[split] = False
+
+    def take_most_urgent(self) -> int:
+        split = max(range(len(SPLITS)), key=lambda one: (self.waiting[one], self.due[one]))
+        self.take(split)
+        return split
 
 
-def _need(
-    split: str,
-    class_ids: set[str],
-    waiting: set[tuple[str, str]],
-    quotas: Mapping[str, Mapping[str, int]],
-) -> tuple[int, int]:
+def _urgency(split: int, needs: Sequence[_Need]) -> tuple[int, int]:
     """How much a split needs a text: first where it has none yet, then by what is due to it."""
-    unserved = sum((class_id, split) in waiting for class_id in class_ids)
-    return unserved, sum(quotas[class_id][split] for class_id in class_ids)
+    return sum(one.waiting[split] for one in needs), sum(one.due[split] for one in needs)
 
 
-def _quotas(images: Mapping[str, int], captions: int) -> dict[str, int]:
+def _quotas(images: Images, captions: int) -> list[int]:
     """``captions`` by split, in proportion to images (largest remainder), but none without."""
-    splits = [split for split in SPLITS if images.get(split)]
-    total = sum(images[split] for split in splits)
-    exact = {split: captions * images[split] / total for split in splits}
-    quotas = {split: int(exact.get(split, 0)) for split in SPLITS}
+    splits = [split for split, number in enumerate(images) if number]
+    exact = [captions * number / sum(images) for number in images]
+    quotas = [int(one) for one in exact]
     by_remainder = sorted(splits, key=lambda split: quotas[split] - exact[split])
-    for split in by_remainder[: captions - sum(quotas.values())]:
+    for split in by_remainder[: captions - sum(quotas)]:
         quotas[split] += 1
     for split in splits:
         if quotas[split] == 0:
-            quotas[max(splits, key=lambda other: quotas[other])] -= 1
+            quotas[max(range(len(SPLITS)), key=lambda other: quotas[other])] -= 1
             quotas[split] = 1
     return quotas
 
 
-def _check(
-    of_class: Mapping[str, set[int]],
-    chosen: Mapping[int, str],
-    images: Mapping[str, Mapping[str, int]],
-) -> None:
-    for class_id, groups in of_class.items():
-        served = {chosen[group] for group in groups}
-        missing = [split for split in _splits(images, class_id) if split not in served]
-        if missing and EVERY_SPLIT not in served:
-            raise InputError(
-                f"captions: the class {class_id!r} has {len(groups)} different accepted captions, "
-                f"not enough to give each of its splits {_splits(images, class_id)} one of its "
-                f"own (without: {missing}). Ask for more samples, or loosen the gates."
-            )
+def _check(class_id: str, chosen: Numbers, images: Mapping[str, Images]) -> None:
+    """Every split of the class with images has a text."""
+    served = set(chosen.tolist())
+    splits = [split for split, number in enumerate(images.get(class_id, ())) if number]
+    missing = [SPLITS[split] for split in splits if split not in served]
+    if missing and EVERY not in served:
+        raise InputError(
+            f"captions: the class {class_id!r} has {len(chosen)} different accepted captions, "
+            f"not enough to give each of its splits {[SPLITS[split] for split in splits]} one of "
+            f"its own (without: {missing}). Ask for more samples, or loosen the gates."
+        )

@@ -1,7 +1,7 @@
 """CLIP's tokens: what a text costs of the model's context."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 CONTEXT = 77
@@ -9,24 +9,40 @@ CONTEXT = 77
 
 MARKS = 2
 
-_LONG_WORD = re.compile(r"(\w{100})(?=\w)")
+LONGEST_PIECE = 100
+"""Letters; the tokenizer's time grows with the square of a word's length."""
+
+_LONG_WORD = re.compile(rf"(\w{{{LONGEST_PIECE}}})(?=\w)")
+
+# what the tokenizer's cleaning leaves as it is, but for upper case and white space
+_PLAIN = re.compile(r"[ !-%'-;=-~]*")
+# how the tokenizer splits such a text
+_PIECES = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\sa-z0-9]+")
 
 
+@lru_cache(maxsize=16)  # several gates ask for the same text
 def count_tokens(text: str) -> int:
     """CLIP tokens of ``text``, start and end marks included.
 
-    A word of more than 100 letters is counted in pieces, since the tokenizer's time grows with the
-    square of a word's length.
+    A word of more than ``LONGEST_PIECE`` letters is counted in pieces.
     """
+    if _PLAIN.fullmatch(text):
+        return sum(map(_tokens_of_piece, _PIECES.findall(text.lower()))) + MARKS
     return len(_tokenizer().encode(_LONG_WORD.sub(r"\1 ", text))) + MARKS
 
 
 def truncated(text: str) -> str:
     """What CLIP reads of ``text``: unchanged where it fits into the context."""
-    tokens = _tokenizer().encode(text)
-    if len(tokens) + MARKS <= CONTEXT:
+    if count_tokens(text) <= CONTEXT:
         return text
+    tokens = _tokenizer().encode(text)
     return str(_tokenizer().decode(tokens[: CONTEXT - MARKS]))
+
+
+@lru_cache(maxsize=1 << 16)
+def _tokens_of_piece(piece: str) -> int:
+    starts = range(0, len(piece), LONGEST_PIECE)
+    return sum(len(_tokenizer().encode(piece[i : i + LONGEST_PIECE])) for i in starts)
 
 
 @cache

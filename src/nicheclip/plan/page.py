@@ -2,7 +2,14 @@
 
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.figures import ConfusionFigure, confusion_figures
-from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
+from nicheclip.plan.page_request import (
+    CaptionPart,
+    DatasetPart,
+    EvaluationPart,
+    PagePlan,
+    SourcesPart,
+    WrongPart,
+)
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.tables import PaperTables
 from nicheclip.plan.words import SCALE_MARKS
@@ -48,6 +55,17 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
             for task in plan.adaptations.unlabelled
             for name in plan.adaptations.of_task(task)
         },
+        captions=[
+            CaptionPart(
+                name=name,
+                captions=f"results/captions/{name}/captions.parquet",
+                manifest=f"results/captions/{name}/manifest.json",
+                catalog=f"results/acquire/{one.dataset}/catalog.parquet",
+                images=f"results/acquire/{one.dataset}",
+            )
+            for name, one in config.captions.items()
+        ],
+        sources=_sources(plan),
         papers=[
             file
             for one in papers.by_name.values()
@@ -71,6 +89,22 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
         single_seeds=[name for name, run in config.training.items() if len(run.seeds) == 1],
         details=details,
     )
+
+
+def _sources(plan: Plan) -> SourcesPart | None:
+    """The caption sources that FungalZSL's figure 4 compares, by the same run."""
+    paper = plan.config.papers.fungalzsl
+    if paper is None:
+        return None
+    cells = [
+        cell
+        for evaluation in paper.caption_sources
+        for cell in plan.cells(evaluation)
+        if cell.protocol == "zero_shot"
+        and cell.subject.kind == "trained"
+        and cell.subject.name == paper.figures_from
+    ]
+    return SourcesPart(evaluations=paper.caption_sources, metrics=[cell.metrics for cell in cells])
 
 
 def _wrong(figure: ConfusionFigure) -> WrongPart:

@@ -48,6 +48,28 @@ class EvaluationPart(_Part):
     wrong: list[WrongPart]
 
 
+class CaptionPart(_Part):
+    """One caption set."""
+
+    name: str
+    captions: str
+    """Schema ``CAPTIONS``."""
+    manifest: str
+    catalog: str
+    """Of the data set that it describes."""
+    images: str
+    """The folder of the folders of its splits."""
+
+
+class SourcesPart(_Part):
+    """Sources of class texts that are compared by one model."""
+
+    evaluations: list[str]
+    """One for each source."""
+    metrics: list[str]
+    """Zero-shot, of each evaluation and seed."""
+
+
 class PagePlan(_Part):
     """The whole page."""
 
@@ -56,6 +78,8 @@ class PagePlan(_Part):
     evaluations: list[EvaluationPart]
     answers: dict[str, str] = {}
     """Pages with what adapted models say of images without labels, relative to the page."""
+    captions: list[CaptionPart] = []
+    sources: SourcesPart | None = None
     papers: list[str]
     """Tables of the papers, HTML pages."""
     training: dict[str, str]
@@ -72,6 +96,8 @@ class PagePlan(_Part):
         files = [
             file for one in self.datasets for file in (one.manifest, one.findings, one.catalog)
         ]
+        for captions in self.captions:
+            files += [captions.captions, captions.manifest, captions.catalog]
         for evaluation in self.evaluations:
             files.append(evaluation.table)
             for part in evaluation.wrong:

@@ -17,6 +17,8 @@ from nicheclip.evaluation.predictions import (
 )
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
+from nicheclip.reporting.caption_sections import STYLE as CAPTION_STYLE
+from nicheclip.reporting.caption_sections import caption_sections
 from nicheclip.reporting.near_duplicates import closest_pairs
 from nicheclip.reporting.thumbnails import thumbnail
 from nicheclip.runtime.files import read_json
@@ -65,6 +67,7 @@ def first_page(plan: PagePlan) -> str:
         "<h2>Mistakes</h2>" if any(one.wrong for one in plan.evaluations) else "",
         *(_mistakes(one) for one in plan.evaluations),
         *(_near_duplicates(one) for one in plan.datasets),
+        caption_sections(plan.captions, plan.sources),
         _curves(plan.training),
         "<h2>More</h2>",
         f'<p><a href="{html.escape(plan.details)}">{html.escape(plan.details)}</a> holds every '
@@ -76,7 +79,8 @@ def first_page(plan: PagePlan) -> str:
     body = "\n".join(part for part in parts if part)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>NicheCLIP: {html.escape(plan.title)}</title>\n<style>{_STYLE}</style></head>\n"
+        f"<title>NicheCLIP: {html.escape(plan.title)}</title>\n"
+        f"<style>{_STYLE}{CAPTION_STYLE}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
 

@@ -91,7 +91,11 @@ def _to_compare_with(ranks: Ranks, groups: Mapping[str, Sequence[Row]]) -> list[
 
 def tau(rows: Sequence[Row], measure: str, right: str) -> float | None:
     """Kendall's tau-b of two columns; None where one is the same for all rows, or rows are few."""
-    pairs = _pairs(rows, measure, right)
+    return tau_of(_pairs(rows, measure, right))
+
+
+def tau_of(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Kendall's tau-b of pairs of values; None where one is the same in all, or pairs are few."""
     if len(pairs) < FEWEST_ROWS:
         return None
     from scipy import stats  # takes a second to import, and few tables come here

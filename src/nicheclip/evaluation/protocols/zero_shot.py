@@ -1,13 +1,19 @@
 """Zero-shot classification: the nearest class embedding by cosine."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
+from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.text_sets import class_text_set
-from nicheclip.evaluation.accuracy import accuracy_measures
+from nicheclip.evaluation.accuracy import accuracy_measures, measure_share
+from nicheclip.evaluation.bootstrap import mean_interval
+from nicheclip.evaluation.measures import Measure
 from nicheclip.evaluation.predictions import TOP, Predictions, join_predictions
 from nicheclip.evaluation.ranking import Best, BestInBlocks
 from nicheclip.evaluation.task import Judged, Task
+from nicheclip.evaluation.text_sets import ClassEmbeddings
 from nicheclip.models.features import Array, ImageFeatures
 
 #: images and classes compared at once: memory is bounded by [IMAGES, CLASSES] numbers
@@ -33,10 +39,46 @@ def judge(task: Task) -> Judged:
     return Judged(
         n=len(found.image_ids),
         classes=count,
-        measures=accuracy_measures(found, count, task.whole.classes, task.options, task.seed),
+        measures=[
+            *accuracy_measures(found, count, task.whole.classes, task.options, task.seed),
+            *text_measures(split.images, split.labels, classes, task.options, task.seed),
+        ],
         predictions=found,
         counts=counts | task.left_out(split),
     )
+
+
+def text_measures(
+    images: ImageFeatures,
+    labels: Mapping[str, str],
+    classes: ClassEmbeddings,
+    options: EvaluationConfig,
+    seed: int,
+) -> list[Measure]:
+    """How well the texts of the classes suit the images, and how far they tell classes apart.
+
+    ``text_score``: the mean cosine of an image and the embedding of its class (CLIPScore without
+    its factor). ``text_separation``: 1 less the mean cosine of a class's embedding and the nearest
+    one of another class; of many classes, among the first ``CLASSES``.
+    """
+    row = {class_id: place for place, class_id in enumerate(classes.class_ids)}
+    own = np.array([row[labels[image_id]] for image_id in images.image_ids])
+    scores = np.concatenate(
+        [
+            np.einsum("nd,nd->n", images.features[part], classes.embeddings[own[part]])
+            for start in range(0, len(own), IMAGES)
+            for part in [slice(start, start + IMAGES)]
+        ]
+    ).astype(np.float64)
+    interval = mean_interval(
+        scores, resamples=options.bootstrap, confidence=options.confidence, seed=seed
+    )
+    score = measure_share("text_score", scores, interval, classes=len(row))
+    few = classes.embeddings[:CLASSES]
+    cosines = few @ few.T
+    np.fill_diagonal(cosines, -1)
+    separation = 1 - float(cosines.max(axis=1).mean())
+    return [score, Measure(name="text_separation", value=separation, n=len(few), classes=len(few))]
 
 
 class SoftmaxInBlocks:

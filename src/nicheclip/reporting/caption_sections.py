@@ -1,0 +1,246 @@
+"""The report's section on captions: what each gate took, and some captions beside their images."""
+
+import html
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from nicheclip.captions.gates import identifier
+from nicheclip.captions.text_space import TextSpace, text_space
+from nicheclip.data.image_set import ImageSet
+from nicheclip.evaluation.bootstrap import mean_interval
+from nicheclip.evaluation.frame import read_cells
+from nicheclip.plan.page_request import CaptionPart, SourcesPart
+from nicheclip.reporting.ranks import FEWEST_ROWS, tau_of
+from nicheclip.reporting.thumbnails import thumbnail
+from nicheclip.runtime.files import read_json
+from nicheclip.runtime.seeding import generator
+
+#: captions that are shown of a source
+SHOWN = 30
+#: texts whose words are compared
+COMPARED = 2000
+
+#: what scores a source of texts without a test of the model
+SCORES = {"text_score": "Text score", "text_separation": "Separation of classes"}
+RESAMPLES, CONFIDENCE = 2000, 0.95
+
+ABOUT_GATES = (
+    "A text may fail several gates. Diversity: how unlike two texts of a class are by their words "
+    "(0: equal). Separability: the share of texts whose words are nearest to their own class. In "
+    "the row of a gate both are of what would be accepted without it. No model and no judge is "
+    "asked."
+)
+ABOUT_RANKS = (
+    "Between a score of the texts and zero-shot accuracy; 1: the same order, 0: no relation. The "
+    "interval is over seeds, not over sources: of so few it says little about others."
+)
+
+STYLE = """
+.bar{background:#0072b2;height:.8em;display:inline-block;min-width:1px;vertical-align:middle}
+.bar.took{background:#c0392b}
+.captions{display:grid;grid-template-columns:repeat(auto-fill,minmax(26em,1fr));gap:1em}
+.captions figure{display:flex;gap:.8em;margin:0;border-left:4px solid #009e73;padding-left:.6em}
+.captions .rejected{border-color:#c0392b} .captions img{width:96px;height:96px;object-fit:contain}
+.captions .none{width:96px;flex:none}
+"""
+
+
+def caption_sections(parts: Sequence[CaptionPart], sources: SourcesPart | None) -> str:
+    """The section; empty where the config has no caption sets."""
+    if not parts:
+        return ""
+    galleries = "\n".join(
+        f"<details><summary>{html.escape(part.name)}: {SHOWN} captions, drawn at random"
+        f"</summary>{_gallery(part)}</details>"
+        for part in parts
+    )
+    return "\n".join(["<h2>Captions</h2>", _gates(parts), _scores(sources), galleries])
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """A source and one of its gates, or all captions that passed."""
+
+    source: str
+    gate: str
+    texts: int
+    """That it took; or that passed."""
+    of: int
+    """Texts of the source."""
+    space: TextSpace
+    """Of the accepted texts together with those that this gate alone took; or of the accepted."""
+
+
+def gate_rows(parts: Sequence[CaptionPart]) -> Iterator[GateRow]:
+    """For each source a row of what passed, then one for each gate that took something.
+
+    Figures of words are of a sample where there are many texts.
+    """
+    for part in parts:
+        counts = read_json(part.manifest)["counts"]
+        texts = _sample(part)
+        passed = texts.filter(pl.col("verdict") == "accepted")
+        total = counts["generated"]
+        yield GateRow(part.name, "accepted", counts["accepted"], total, _space(passed))
+        took = Counter(
+            {
+                name.removeprefix("rejected_"): number
+                for name, number in counts.items()
+                if name.startswith("rejected_")
+            }
+        )
+        for gate, number in took.most_common():
+            alone = pl.Series(
+                [{identifier(one) for one in reasons} == {gate} for reasons in texts["reasons"]],
+                dtype=pl.Boolean,
+            )
+            with_its_own = texts.filter((pl.col("verdict") == "accepted") | alone)
+            yield GateRow(part.name, gate, number, total, _space(with_its_own))
+
+
+def _sample(part: CaptionPart) -> pl.DataFrame:
+    """At most ``COMPARED`` rows of the file, drawn at random, in its order."""
+    return _drawn(part, COMPARED, pl.lit(True))
+
+
+def _drawn(part: CaptionPart, most: int, wanted: pl.Expr) -> pl.DataFrame:
+    table = pl.scan_parquet(part.captions).with_row_index("place")
+    places = table.filter(wanted).select("place").collect()["place"].to_numpy()
+    if len(places) > most:
+        places = np.sort(generator("captions", part.name).choice(places, most, replace=False))
+    columns = ["class_id", "image_id", "text", "raw", "verdict", "reasons"]
+    chosen = table.filter(pl.col("place").is_in(pl.Series(places).implode()))
+    return chosen.select(columns).collect()
+
+
+def _space(rows: pl.DataFrame) -> TextSpace:
+    texts = rows.filter(pl.col("text") != "")
+    return text_space(texts["text"].to_list(), texts["class_id"].to_list())
+
+
+def _gates(parts: Sequence[CaptionPart]) -> str:
+    lines = []
+    for row in gate_rows(parts):
+        share = row.texts / row.of if row.of else 0.0
+        kind = "bar" if row.gate == "accepted" else "bar took"
+        cells = [row.source if row.gate == "accepted" else "", row.gate, f"{row.texts:,}"]
+        figures = [_number(row.space.diversity), _number(row.space.separability)]
+        lines.append(
+            "<tr>"
+            + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+            + f'<td style="text-align:left"><span class="{kind}" style="width:{12 * share:.2f}em">'
+            + f"</span> {share:.1%}</td>"
+            + "".join(f"<td>{figure}</td>" for figure in figures)
+            + "</tr>"
+        )
+    head = ("Source", "Verdict, or gate", "Texts", "Share of all", "Diversity", "Separability")
+    return (
+        '<div class="wide"><table><caption>What each gate took</caption><tr>'
+        + "".join(f"<th>{one}</th>" for one in head)
+        + f"</tr>{''.join(lines)}</table></div>"
+        f'<p class="muted">{ABOUT_GATES}</p>'
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def score_ranks(sources: SourcesPart) -> dict[str, list[float]]:
+    """Kendall's tau between each of ``SCORES`` and accuracy over the sources, for each seed."""
+    frame = read_cells([Path(path) for path in sources.metrics])
+    found: dict[str, list[float]] = {}
+    for name in SCORES:
+        for _, cells in frame.sort("variant").group_by("variant", maintain_order=True):
+            values = {
+                measure: dict(
+                    cells.filter(pl.col("measure") == measure)
+                    .select("evaluation", "value")
+                    .iter_rows()
+                )
+                for measure in (name, "top1")
+            }
+            pairs = [(values[name][one], values["top1"][one]) for one in values[name]]
+            value = tau_of(pairs)
+            found.setdefault(name, []).extend([] if value is None else [value])
+    return found
+
+
+def _scores(sources: SourcesPart | None) -> str:
+    """Does a better score go with a better model?"""
+    if sources is None or len(sources.evaluations) < FEWEST_ROWS:
+        return ""
+    lines = []
+    for name, taus in score_ranks(sources).items():
+        if taus:
+            interval = mean_interval(
+                np.asarray(taus), resamples=RESAMPLES, confidence=CONFIDENCE, seed=0
+            )
+            lines.append(
+                f"<tr><td>{SCORES[name]}</td><td>{np.mean(taus):+.2f}</td>"
+                f"<td>[{interval.low:.2f}, {interval.high:.2f}]</td><td>{len(taus)}</td></tr>"
+            )
+    return (
+        "<table><caption>Does a better score go with a better model?</caption><tr><th>Score</th>"
+        "<th>Kendall's tau, mean</th><th>95 % interval</th><th>Seeds</th></tr>"
+        f"{''.join(lines)}</table>"
+        f'<p class="muted">Sources of texts: {html.escape(", ".join(sources.evaluations))}. '
+        f"For each seed of the model. {ABOUT_RANKS}</p>"
+    )
+
+
+def shown_captions(part: CaptionPart, most: int = SHOWN) -> list[dict[str, Any]]:
+    """Rows drawn at random, half of them rejected ones where there are so many."""
+    rejected = _drawn(part, most // 2, pl.col("verdict") == "rejected")
+    accepted = _drawn(part, most - len(rejected), pl.col("verdict") == "accepted")
+    return [*accepted.iter_rows(named=True), *rejected.iter_rows(named=True)]
+
+
+def _gallery(part: CaptionPart) -> str:
+    rows = shown_captions(part)
+    pictures = _pictures(part, rows)
+    figures = []
+    for row, picture in zip(rows, pictures, strict=True):
+        text = row["text"] or row["raw"]
+        why = f'<br><span class="wrong">{html.escape("; ".join(row["reasons"]))}</span>'
+        figures.append(
+            f'<figure class="{row["verdict"]}">'
+            + (f'<img src="{picture}" alt="">' if picture else '<div class="none"></div>')
+            + f"<figcaption>{html.escape(text[:400])}<br>"
+            + f'<span class="muted">{html.escape(row["class_id"])}</span>'
+            + f"{why if row['reasons'] else ''}</figcaption></figure>"
+        )
+    return f'<div class="captions">{"".join(figures)}</div>'
+
+
+def _pictures(part: CaptionPart, rows: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    """The image of each caption; of one of a class, any image of that class."""
+    images = pl.scan_parquet(part.catalog).select("image_id", "class_id", "split")
+    ids = [row["image_id"] for row in rows if row["image_id"]]
+    classes = [row["class_id"] for row in rows if not row["image_id"]]
+    few = (
+        images.filter(pl.col("image_id").is_in(ids) | pl.col("class_id").is_in(classes))
+        .collect()
+        .sort("image_id")
+    )
+    place = dict(few.select("image_id", "split").iter_rows())
+    of_class: dict[str, list[str]] = {}
+    for image_id, class_id in few.select("image_id", "class_id").iter_rows():
+        of_class.setdefault(class_id, []).append(image_id)
+    draw = generator("captions", part.name, "images")
+    chosen = []
+    for row in rows:
+        own = of_class.get(row["class_id"], [])
+        chosen.append(row["image_id"] or (own[draw.integers(len(own))] if own else None))
+    sets = {split: ImageSet(Path(part.images) / split) for split in set(place.values())}
+    return [None if one is None else _thumbnail(sets[place[one]], one) for one in chosen]
+
+
+def _thumbnail(images: ImageSet, image_id: str) -> str:
+    return thumbnail(images.read(images.rows_of([image_id])[image_id]).encoded)
