@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -20,6 +21,7 @@ from full_disk import full_disk
 from nicheclip.runtime import code_digest
 from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import atomic_path, read_json, write_json, write_parquet, writing
+from nicheclip.runtime.known_code import KnownCode
 from nicheclip.runtime.locks import LockedError, lock
 from nicheclip.runtime.manifest import Dropped, ManifestWriter, Tally
 from nicheclip.runtime.paths import expand_path
@@ -229,6 +231,8 @@ def library(tmp_path, monkeypatch):
     }.items():
         (package / f"{name}.py").write_text(text)
     monkeypatch.setattr(code_digest, "SOURCE", tmp_path)
+    known = KnownCode(str(shutil.copy(code_digest.__file__, tmp_path)))
+    monkeypatch.setattr(code_digest, "_known", lambda: known)
     forget()
     script = tmp_path / "script.py"
     script.write_text(
@@ -242,6 +246,8 @@ def library(tmp_path, monkeypatch):
 def forget():
     code_digest._imports.cache_clear()
     code_digest._content.cache_clear()
+    code_digest._text.cache_clear()
+    code_digest._modules.cache_clear()
     code_digest.code_digest.cache_clear()
 
 

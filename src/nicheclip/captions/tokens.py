@@ -49,8 +49,10 @@ def _tokens_of_piece(piece: str) -> int:
 def _tokenizer() -> Any:
     # open_clip takes seconds to import, which only a job that judges captions should wait for.
     from nicheclip.runtime.torchvision_ops import declare_missing_operators
+    from nicheclip.runtime.without_compiler import without_compiler
 
     declare_missing_operators()
-    from open_clip.tokenizer import SimpleTokenizer
+    with without_compiler():
+        from open_clip.tokenizer import SimpleTokenizer
 
     return SimpleTokenizer()

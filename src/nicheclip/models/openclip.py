@@ -35,10 +35,12 @@ from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import read_json, write_json
 from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.torchvision_ops import declare_missing_operators
+from nicheclip.runtime.without_compiler import without_compiler
 from nicheclip.subjects import CONFIG_FILE, MODEL_FILES, WEIGHTS_FILE
 
 declare_missing_operators()
-import open_clip as open_clip  # noqa: E402 - after the operators that its torchvision needs
+with without_compiler():
+    import open_clip as open_clip
 
 #: how the names of architectures begin that come with their weights: of the hub, of a folder
 HUB, LOCAL = "hf-hub:", "local-dir:"

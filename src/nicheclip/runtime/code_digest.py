@@ -14,6 +14,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from nicheclip.runtime.known_code import KnownCode, text_key
+
 SOURCE = Path(__file__).parents[2]
 
 #: rooms, below ``nicheclip``, that cannot change a result
@@ -38,11 +40,25 @@ def code_digest(script: Path | str, *chosen: str) -> str:
     Raises:
         ValueError: there is no module of a chosen name.
     """
-    digest = hashlib.sha256(_content(Path(script)))
-    for module in sorted(reachable_modules(script, *chosen)):
-        digest.update(module.relative_to(SOURCE).as_posix().encode())
-        digest.update(_content(module))
-    return digest.hexdigest()[:12]
+    modules = sorted(reachable_modules(script, *chosen))
+    names = [module.relative_to(SOURCE).as_posix() for module in modules]
+    texts = [_text(module) for module in modules]
+
+    def find() -> str:
+        digest = hashlib.sha256(_content(Path(script)))
+        for name, module in zip(names, modules, strict=True):
+            digest.update(name.encode())
+            digest.update(_content(module))
+        return digest.hexdigest()[:12]
+
+    found: str = _known().get(text_key(_text(Path(script)), *names, *texts), find)
+    _known().keep()
+    return found
+
+
+@cache
+def _known() -> KnownCode:
+    return KnownCode(__file__)
 
 
 def reachable_modules(script: Path | str, *chosen: str) -> set[Path]:
@@ -95,12 +111,22 @@ def _is_text(node: ast.AST) -> bool:
     )
 
 
+@cache
+def _text(path: Path) -> bytes:
+    return path.read_bytes()
+
+
 def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return ast.parse(_text(path), str(path))
 
 
 @cache
 def _imports(path: Path) -> frozenset[Path]:
+    names = _known().get(text_key(_text(path)), lambda: sorted(_imported_names(path)))
+    return frozenset(module for name in names for module in _modules(name))
+
+
+def _imported_names(path: Path) -> set[str]:
     names: set[str] = set()
     waiting: list[ast.AST] = [_parsed(path)]
     while waiting:
@@ -114,9 +140,10 @@ def _imports(path: Path) -> frozenset[Path]:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
         waiting.extend(ast.iter_child_nodes(node))
-    return frozenset(module for name in names for module in _modules(name))
+    return {name for name in names if name.split(".")[0] == "nicheclip"}
 
 
+@cache
 def _modules(name: str) -> list[Path]:
     """The files that importing ``name`` runs: the module and the packages above it."""
     parts = name.split(".")
