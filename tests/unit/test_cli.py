@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from nicheclip.cli.main import BAD_INPUT, main
+from nicheclip.config.workflow import check_file, parse_config
+from nicheclip.config.yaml_file import read_yaml
 from small_evaluation import jpeg
 from small_results import evaluated, small_results
 
@@ -38,7 +40,7 @@ def run(monkeypatch, capsys, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("part", ["predict", "embed", "cost"])
+@pytest.mark.parametrize("part", ["init", "predict", "embed", "cost"])
 def test_help_imports_nothing_heavy(part):
     code = (
         "import sys; sys.argv = ['nicheclip', sys.argv[1], '--help']\n"
@@ -107,6 +109,27 @@ def test_bad_input_ends_with_one_message(run, arguments, message):
 def test_cost_prints_a_row_for_each_entry(run):
     code, out, _ = run("cost", ROOT / "config.yaml", "--csv")
     assert code == 0 and "adaptation.fair,fair," in out
+
+
+def test_init_writes_a_config_once(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("nicheclip.runtime.local_machine.gpus_here", lambda: 0)
+    for number in range(8):
+        file = tmp_path / f"My photos/{'ab'[number % 2]}/{number}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(jpeg((9, 200, 9), number))
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("init", "My photos")
+    assert code == 0 and "8 images of 2 classes" in out
+    assert "--configfile my-photos.yaml" in out
+    check_file(Path("my-photos.yaml"))
+    parse_config(read_yaml("my-photos.yaml"), [Path("my-photos.yaml")])
+    code, _, err = run("init", "My photos")
+    assert code == BAD_INPUT and "my-photos.yaml: is there" in err
+    code, _, err = run("init", "My photos/a", "--name", "x")
+    assert code == BAD_INPUT and "give it: --classes FILE" in err
+    Path("classes.txt").write_text("ant\nbee\n")
+    code, out, _ = run("init", "My photos/a", "--name", "x", "--classes", "classes.txt")
+    assert code == 0 and "kind: unlabelled" in Path("x.yaml").read_text()
 
 
 def test_the_module_is_the_command():

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from nicheclip import __version__
-from nicheclip.cli import cost, embed, predict
+import nicheclip
+from nicheclip.cli import cost, embed, init, predict
 from nicheclip.runtime.errors import InputError
 
 #: the exit status for input that cannot be used
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (predict.predict, embed.embed, cost.cost):
+for part in (init.init, predict.predict, embed.embed, cost.cost):
     app.command()(part)
 
 
@@ -29,7 +29,7 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
-        print(__version__)
+        print(nicheclip.__version__)
         raise typer.Exit
 
 
