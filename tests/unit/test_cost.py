@@ -8,8 +8,8 @@ from pydantic import TypeAdapter
 
 from nicheclip.config.adaptation import Method
 from nicheclip.config.workflow import parse_config
-from nicheclip.cost.__main__ import main, summed
 from nicheclip.cost.adaptation import CostOfAdaptation, operations
+from nicheclip.cost.config import summed
 from nicheclip.cost.passes import TaskSize, epochs, passes
 from nicheclip.cost.rows import CostRow, as_csv, as_text
 from nicheclip.cost.towers import towers_of
@@ -199,14 +199,3 @@ def test_hours_at_a_throughput():
     assert as_text([row], 100).endswith("1 of 1 rows: 3,600.0 petaflop, 10.0 GPU hours at 100 "
                                         "teraflop/s.")  # fmt: skip
     assert as_text([row], None).endswith("petaflop.")
-
-
-def test_the_command_prints_or_says_what_is_wrong(capsys, tmp_path):
-    config = str(ROOT / "config.yaml")
-    assert main(["--configfile", config, "--registry", str(REGISTRY), "--csv"]) == 0
-    out = capsys.readouterr().out
-    assert "adaptation.fair,fair," in out
-    assert main(["--configfile", str(tmp_path / "none.yaml")]) == 1
-    assert "no such file" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["--teraflops", "0"])

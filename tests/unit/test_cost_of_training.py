@@ -7,7 +7,8 @@ import yaml
 
 from image_sets import write_images
 from nicheclip.config.workflow import parse_config
-from nicheclip.cost.__main__ import main
+from nicheclip.cost.config import cost_of
+from nicheclip.cost.rows import as_csv
 from nicheclip.cost.towers import towers_of
 from nicheclip.cost.training import CostOfTraining
 from nicheclip.plan.plan import Plan
@@ -86,8 +87,6 @@ def test_acquired_images_count_as_they_are(tmp_path):
     assert (found.images("mine"), found.images("satellite")) == (5, 18_900)
 
 
-def test_the_papers_run_is_in_the_table(capsys):
-    config = str(ROOT / "workflow/config/bioclip.yaml")
-    assert main(["--configfile", config, "--registry", str(REGISTRY), "--csv"]) == 0
-    out = capsys.readouterr().out
+def test_the_papers_run_is_in_the_table():
+    out = as_csv(cost_of(ROOT / "workflow/config/bioclip.yaml", REGISTRY), None)
     assert "training.bioclip,contrastive,tol-10m (clip),9562297,100,1,2,1," in out

@@ -96,6 +96,19 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
         return _normalised(image, data, reasons, config)
 
 
+def is_kept_as_it_is(data: bytes, config: ImageConfig) -> bool:
+    """Whether ``normalise`` keeps the bytes of ``data``, a JPEG; by its header alone, so what
+    follows may be damaged.
+
+    Raises:
+        BadImageError: no bytes, no known format, or too many pixels.
+    """
+    image, reasons = _open(data, config)
+    fits = config.max_side is None or max(image.size) <= config.max_side
+    turned = _orientation(image) in range(2, 9)
+    return image.format == "JPEG" and image.mode == "RGB" and fits and not reasons and not turned
+
+
 def _normalised(
     image: Image.Image, data: bytes, reasons: list[str], config: ImageConfig
 ) -> NormalisedImage:

@@ -1,7 +1,7 @@
-"""A page of pictures: what an adapted model says of each image without a label."""
+"""A page of pictures: what a model says of each image without a label."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.answers import Answer
@@ -43,8 +43,7 @@ def answers_page(
     found: Signals,
     model: str | None,
 ) -> str:
-    """One HTML file without scripts: first the images that the model is least sure of, then each
-    class with its images, the least sure first; those of the first list are marked throughout.
+    """The page of an adapted model.
 
     Args:
         title: of the page.
@@ -55,19 +54,45 @@ def answers_page(
         model: where its folder is; None where the method makes none.
     """
     rows = {image_id: row for row, image_id in enumerate(images.image_ids)}
+    return pictures_page(
+        title,
+        answers,
+        names,
+        lambda one: thumbnail(images.read(rows[one.image_id]).encoded),
+        _facts(found, model),
+    )
+
+
+def pictures_page(
+    title: str,
+    answers: Sequence[Answer],
+    names: Mapping[str, str],
+    picture: Callable[[Answer], str],
+    facts: str,
+) -> str:
+    """One HTML file without scripts: first the images that the model is least sure of, then each
+    class with its images, the least sure first; those of the first list are marked throughout.
+
+    Args:
+        title: of the page.
+        answers: of all images.
+        names: of the classes, by id; each has its part of the page. Others are called by their
+            ids.
+        picture: gives that of an answer, as a data URL; called for those that are shown.
+        facts: HTML that stands above the pictures.
+    """
     ordered = sorted(answers, key=lambda one: (one.scores[0], one.file))
     first = ordered[: min(MOST_FIRST, max(1, len(ordered) // 4))]
     unsure = {one.image_id for one in first}
     by_class: dict[str, list[Answer]] = {class_id: [] for class_id in names}
     for one in ordered:
-        by_class[one.classes[0]].append(one)
+        by_class.setdefault(one.classes[0], []).append(one)
     decided = [one for one in by_class.items() if one[1]]
     decided.sort(key=lambda item: (-len(item[1]), item[0]))
 
     def gallery(shown: Sequence[Answer]) -> str:
         figures = "".join(
-            _figure(one, names, images.read(rows[one.image_id]).encoded, one.image_id in unsure)
-            for one in shown
+            _figure(one, names, picture(one), one.image_id in unsure) for one in shown
         )
         return f'<div class="gallery">{figures}</div>'
 
@@ -75,7 +100,7 @@ def answers_page(
         f"<h1>{html.escape(title)}</h1>",
         f"<p>{len(answers)} images without labels, {len(names)} classes. Nobody has checked these "
         "answers: look at the pictures.</p>",
-        _facts(found, model),
+        facts,
         _classes(decided, names),
         '<h2 id="first">Look at these first</h2>',
         f"<p>The {len(first)} images that the model is least sure of; they have a dashed border "
@@ -83,7 +108,7 @@ def answers_page(
         gallery(first),
     ]
     for number, (class_id, mine) in enumerate(decided):
-        name = html.escape(names[class_id])
+        name = html.escape(names.get(class_id, class_id))
         parts.append(f'<h2 id="class-{number}">{name} <small>({len(mine)})</small></h2>')
         if len(mine) > MOST_OF_A_CLASS:
             parts.append(
@@ -101,7 +126,7 @@ def answers_page(
 def _classes(decided: Sequence[tuple[str, Sequence[Answer]]], names: Mapping[str, str]) -> str:
     """How many images each class has, with a link to them, and which classes have none."""
     links = ", ".join(
-        f'<a href="#class-{number}">{html.escape(names[class_id])}</a> {len(mine)}'
+        f'<a href="#class-{number}">{html.escape(names.get(class_id, class_id))}</a> {len(mine)}'
         for number, (class_id, mine) in enumerate(decided)
     )
     found = {class_id for class_id, _ in decided}
@@ -130,15 +155,15 @@ def _facts(found: Signals, model: str | None) -> str:
     return f"{where}<table><tr><th>measured without labels</th><th></th></tr>{rows}</table>"
 
 
-def _figure(one: Answer, names: Mapping[str, str], encoded: bytes, unsure: bool) -> str:
-    best = html.escape(names[one.classes[0]])
+def _figure(one: Answer, names: Mapping[str, str], picture: str, unsure: bool) -> str:
+    best, *others = (html.escape(names.get(class_id, class_id)) for class_id in one.classes)
     second = ""
-    if len(one.classes) > 1:
-        second = f"<br>or {html.escape(names[one.classes[1]])} {one.scores[1]:.0%}"
+    if others:
+        second = f"<br>or {others[0]} {one.scores[1]:.0%}"
     mark = ' class="unsure"' if unsure else ""
     # a long name breaks after a folder or a word
     file = html.escape(one.file).replace("/", "/<wbr>").replace("_", "_<wbr>")
     return (
-        f'<figure{mark}><img src="{thumbnail(encoded)}" alt=""><figcaption><b>{best} '
+        f'<figure{mark}><img src="{picture}" alt=""><figcaption><b>{best} '
         f"{one.scores[0]:.0%}</b>{second}<br>{file}</figcaption></figure>"
     )

@@ -47,3 +47,9 @@ def read_text(path: Path | str) -> str:
             f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}). Save the file "
             "with the encoding UTF-8."
         ) from None
+
+
+def registry_folder() -> Path:
+    """The registry of the folder one works in, or of the repository that this code lies in."""
+    here = Path("workflow/registry")
+    return here if here.is_dir() else Path(__file__).resolve().parents[3] / "workflow/registry"

@@ -1,0 +1,1 @@
+"""The command ``nicheclip``: a thin, typed layer over the library."""

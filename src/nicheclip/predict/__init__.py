@@ -1,0 +1,1 @@
+"""Use a model: say what images show, from files or from Python."""
