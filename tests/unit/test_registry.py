@@ -157,5 +157,5 @@ def test_the_page_says_how_each_data_set_comes(tmp_path):
         "shared": "from the hub",
     }
     assert rows[3][3:] == ["3 test, 1,200 train", "–", "CC BY 4.0 |"]
-    assert "a \\| b" in lines[[n for n, line in enumerate(lines) if "[checked]" in line][0]]
+    assert "a \\| b" in next(line for line in lines if "[checked]" in line)
     assert "Missing: The data\nitself." in "\n".join(lines)
