@@ -33,4 +33,5 @@ with job(snakemake.log[0]):
         seed=snakemake.params.seed,
         job=Path(snakemake.output[0]),
         trained_on=[Path(path) for path in snakemake.input.trained_on],
+        learnt_from=next((Path(path).parent for path in snakemake.input.learnt_from), None),
     )

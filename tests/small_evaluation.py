@@ -195,6 +195,7 @@ def judge_one(folder: Path, protocol: str, folds: Path | None = None, **options)
         folds={"task": folds} if folds else {},
         seed=0,
         job=folder / "out",
+        learnt_from=train if (train := folder / "train-features").is_dir() else None,
     )
     return found[0]
 

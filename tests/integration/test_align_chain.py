@@ -33,6 +33,15 @@ def test_an_aligned_model_is_judged_like_any_other(finished):
 
 
 @pytest.mark.slow
+def test_what_learns_from_the_train_split_is_judged_on_the_test_split(finished):
+    for protocol in ("linear_probe", "knn"):
+        cell = f"results/evaluate/fungi/test/aligned/aligned/seed0/learnt/{protocol}/metrics.json"
+        found = read_metrics(finished / cell)
+        assert found.counts["training_images"] == 30 and found.n == 18
+        assert next(one.value for one in found.measures if one.name == "top1") > 1 / 3
+
+
+@pytest.mark.slow
 def test_a_fused_feature_is_between_the_two(finished):
     folder = finished / "results/features/fungi/test"
     own, alone, both = (

@@ -342,3 +342,18 @@ def test_requests_that_no_partition_takes_are_named_by_rule():
     assert list(found) == ["large", "named"]
     assert found["named"] == ["mem_mb 900 is above max_mem_mb 500 of gpu"]
     assert len(found["large"]) == 2  # of its first job: a line for each partition
+
+
+def test_what_learns_from_the_train_split_encodes_it_once_and_judges_nothing_there():
+    config = copy.deepcopy(CONFIG)
+    config["evaluation"]["e"]["protocols"] = ["zero_shot", "linear_probe", "knn"]
+    plan = Plan(parse_config(config), REGISTRY)
+    job = plan.subject_job("fish", "test", "trained", "own")
+    assert plan.learnt_from(job) == ["results/features/fish/train/trained/own/manifest.json"]
+    train = plan.subject_job("fish", "train", "trained", "own")
+    assert train.variants == ["seed3", "seed5"] and not train.cells
+    assert not plan.requests(train) and not plan.text_sets(train)
+    elsewhere = plan.subject_job("birds", "test", "trained", "own")
+    assert plan.learnt_from(elsewhere) == []
+    assert not plan.subject_job("birds", "train", "trained", "own").subjects
+    assert not any("/train/" in cell.job for cell in plan.all_cells())

@@ -7,6 +7,7 @@ import yaml
 
 from nicheclip.config.fetched_sources import RegistrySource
 from nicheclip.data.registry import RegistryEntry, load_entry
+from nicheclip.data.registry_page import registry_page
 from nicheclip.data.sources.open import open_source
 from nicheclip.runtime.errors import InputError
 
@@ -123,3 +124,38 @@ def test_malformed_entries_are_errors_that_name_the_file(tmp_path, changes, mess
     write(tmp_path, **changes)
     with pytest.raises(InputError, match=r"(?s)birds\.yaml: .*" + message):
         load_entry(tmp_path, "birds")
+
+
+def test_the_page_in_the_docs_is_that_of_the_entries():
+    command = "python -m nicheclip.data.registry_page workflow/registry/datasets docs/registry.md"
+    stored = (SHIPPED.parents[2] / "docs/registry.md").read_text()
+    assert stored == registry_page(SHIPPED), f"the entries changed; run: {command}"
+
+
+def test_the_page_says_how_each_data_set_comes(tmp_path):
+    archive = {"kind": "archive", "urls": ["https://example.org/a.zip"]}
+    md5 = {"checksums": ["md5:" + "0" * 32]}
+    hub = {"kind": "hub", "repository": "a/b"}
+    entries = {
+        "birds": {},
+        "gone": {"missing": "The data\nitself."},
+        "pinned": {"source": archive, "classes": None, "images": {"train": 1200, "test": 3}},
+        "checked": {"source": archive | md5, "licence": "a | b"},
+        "shared": {"source": hub},
+    }
+    for name, changes in entries.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(ENTRY | {"name": name} | changes))
+    lines = registry_page(tmp_path).splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| [")]
+    ways = {row[0].split("]")[0][3:]: row[2] for row in rows}
+    assert list(ways) == sorted(entries)
+    assert ways == {
+        "birds": "by hand from [its page](https://example.org/birds)",
+        "gone": "cannot be read yet",
+        "pinned": "fetched, first download pinned",
+        "checked": "fetched, published checksum",
+        "shared": "from the hub",
+    }
+    assert rows[3][3:] == ["3 test, 1,200 train", "–", "CC BY 4.0 |"]
+    assert "a \\| b" in next(line for line in lines if "[checked]" in line)
+    assert "Missing: The data\nitself." in "\n".join(lines)

@@ -117,9 +117,9 @@ def settings(model, **exclude):
 
 
 def subject_job(w):
-    """The cells of a job, from its wildcards."""
+    """A subject on a split, and its cells, from the wildcards of a job."""
     job = PLAN.subject_job(w.dataset, w.split, w.kind, w.name)
-    if not job.cells:
+    if not job.subjects:
         raise WorkflowError(
             f"no evaluation of the config judges {w.kind}/{w.name} on {w.dataset}/{w.split}"
         )

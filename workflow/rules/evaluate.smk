@@ -79,6 +79,7 @@ rule judge:
         seen_classes=seen_files("classes.parquet"),
         folds=lambda w: PLAN.folds(subject_job(w)),
         trained_on=lambda w: PLAN.trained_on(subject_job(w)),
+        learnt_from=lambda w: PLAN.learnt_from(subject_job(w)),
     output:
         directory("results/evaluate/{dataset}/{split}/{kind}/{name}"),
     log:

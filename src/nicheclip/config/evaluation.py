@@ -33,10 +33,13 @@ class CaptionTexts(ConfigModel):
         return self.captions if isinstance(self.captions, str) else self.captions.get(dataset)
 
 
-Protocol = Literal["zero_shot", "retrieval", "few_shot", "text_types"]
+Protocol = Literal["zero_shot", "retrieval", "few_shot", "text_types", "linear_probe", "knn"]
 
 #: those that compare images with texts
 TEXT_PROTOCOLS: tuple[Protocol, ...] = ("zero_shot", "retrieval", "text_types")
+
+#: those that learn from the features of the train split
+LEARNING_PROTOCOLS: tuple[Protocol, ...] = ("linear_probe", "knn")
 
 #: the keys of an evaluation that change what a protocol measures
 PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
@@ -44,6 +47,8 @@ PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
     "retrieval": ("bootstrap", "confidence"),
     "few_shot": ("classes", "seen_in", "within", "shots", "folds", "bootstrap", "confidence"),
     "text_types": ("text_types", "class_texts", "seen_in", "within", "bootstrap", "confidence"),
+    "linear_probe": ("classes", "seen_in", "within", "bootstrap", "confidence"),
+    "knn": ("classes", "seen_in", "within", "neighbours", "bootstrap", "confidence"),
     "colour_histogram": ("classes", "seen_in", "within", "bootstrap", "confidence"),
 }
 
@@ -65,8 +70,8 @@ class EvaluationConfig(GridModel):
     """Entries of `alignment` that are judged, whatever data they were fitted to."""
     protocols: list[Protocol] = Field(default=["zero_shot"], min_length=1)
     classes: Literal["all", "seen", "unseen"] = "all"
-    """The classes that `zero_shot`, `few_shot` and the baseline choose from and judge; images of
-    other classes are left out and counted."""
+    """The classes that are chosen from and judged, by all protocols but `retrieval` and
+    `text_types`; images of other classes are left out and counted."""
     seen_in: str | None = None
     """The data set, by its name under `datasets`, whose train split decides which classes are seen;
     needed by `classes` other than `all` and by `text_types`. A class is seen when a class with a
@@ -88,6 +93,9 @@ class EvaluationConfig(GridModel):
     """Support images per class of `few_shot`; the rest of the split is the query."""
     folds: Annotated[int, Field(ge=1)] = 5
     """Support sets drawn for each number of shots."""
+    neighbours: Annotated[int, Field(ge=1)] = 20
+    """Training images that vote in `knn`, each with exp(cosine / 0.07). It and `linear_probe`, a
+    logistic regression, learn from the features of the train split."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     """Resamplings of the images, or of the classes, for the interval."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -129,6 +137,16 @@ class EvaluationConfig(GridModel):
     def chooses(self) -> bool:
         """Whether some classes of the data set are left out."""
         return self.classes != "all" or bool(self.within)
+
+    @model_validator(mode="after")
+    def _is_not_learnt_from(self) -> "EvaluationConfig":
+        learns = [one for one in self.protocols if one in LEARNING_PROTOCOLS]
+        if learns and self.split == "train":
+            raise ValueError(
+                f"protocols: {learns[0]} learns from the train split, so it cannot be judged on it;"
+                " set split: test"
+            )
+        return self
 
     @field_validator("protocols")
     @classmethod

@@ -18,15 +18,9 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
 from nicheclip.evaluation.accuracy import accuracy_measures
 from nicheclip.evaluation.cell_files import write_cell
+from nicheclip.evaluation.logistic import logistic_answers
 from nicheclip.evaluation.measures import CellMetrics, measure_cost
-from nicheclip.evaluation.predictions import (
-    TOP,
-    Predictions,
-    make_predictions,
-    read_classes,
-    read_names,
-)
-from nicheclip.evaluation.ranking import order_by_score
+from nicheclip.evaluation.predictions import Predictions, read_classes, read_names
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups, choose_classes
 from nicheclip.evaluation.task import Judged
@@ -114,18 +108,14 @@ def judge_colour_histogram(
         rows = rows[np.sort(draw.choice(len(rows), size=MOST_TRAINING_IMAGES, replace=False))]
     classifier = LogisticRegression(C=10.0, max_iter=1000)
     classifier.fit(train.rows(rows), [labels[row] for row in rows])
-    probabilities = classifier.predict_proba(judged.rows(judged_rows))
-    columns = [str(class_id) for class_id in classifier.classes_]
     all_ids = judged.images.image_ids
-    image_ids = [all_ids[row] for row in judged_rows]
-    predictions = make_predictions(
-        image_ids,
+    predictions = logistic_answers(
+        classifier,
+        judged.rows(judged_rows),
+        [all_ids[row] for row in judged_rows],
         [judged_labels[row] for row in judged_rows],
-        columns,
-        order_by_score(probabilities, image_ids, TOP),
-        probabilities,
     )
-    return HistogramResult(predictions, columns, len(rows))
+    return HistogramResult(predictions, classifier.classes_.tolist(), len(rows))
 
 
 def judge_baseline(

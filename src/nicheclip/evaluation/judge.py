@@ -36,6 +36,7 @@ def judge_subjects(
     seed: int,
     job: Path,
     trained_on: Sequence[Path] = (),
+    learnt_from: Path | None = None,
 ) -> list[CellMetrics]:
     """Judge each variant by each request; writes the cells into ``job``.
 
@@ -53,6 +54,7 @@ def judge_subjects(
         job: the folder of the job.
         trained_on: schema ``CATALOG``, of each data set that the subject was trained on, if that is
             another one than the judged.
+        learnt_from: folder of the features of the train split, where a protocol learns from it.
     """
     written = []
     trained = [one for path in trained_on for one in measure_trained(catalog, split, path)]
@@ -60,6 +62,9 @@ def judge_subjects(
     for subject in progress(subjects, label="judge (variants)", total=len(subjects)):
         whole = read_evaluation_split(
             image_file(features, subject.variant), catalog, classes, split
+        )
+        learnt = learnt_from and read_evaluation_split(
+            image_file(learnt_from, subject.variant), catalog, classes, "train"
         )
         for request in requests:
             if subject.variant not in request.variants:
@@ -73,6 +78,7 @@ def judge_subjects(
                 variant=subject.variant,
                 seed=seed,
                 folds=folds.get(request.evaluation),
+                learnt_from=learnt,
             )
             judged: Judged = import_module(f"{PROTOCOLS}.{request.protocol}").judge(task)
             judged = replace(judged, measures=[*judged.measures, *trained])

@@ -39,6 +39,8 @@ class Task:
     """Of the bootstrap."""
     folds: Path | None = None
     """Support sets, where the evaluation draws some."""
+    learnt_from: EvaluationSplit | None = None
+    """The train split, with the variant's features, where a protocol learns from it."""
 
     def split(self) -> EvaluationSplit:
         """The images of the classes that the evaluation chooses.
@@ -47,6 +49,20 @@ class Task:
             InputError: seen or unseen classes are wanted and there are fewer than two.
         """
         return self.whole.among(
+            choose_classes(self.options.classes, self.groups, seen_in=self.options.seen_in)
+        )
+
+    def learnt_split(self) -> EvaluationSplit:
+        """The training images of the classes that the evaluation chooses.
+
+        Raises:
+            InputError: as ``split``, or there are no features of training images.
+        """
+        if self.learnt_from is None:
+            raise InputError(
+                "there are no features of the train split. Run the evaluate stage again."
+            )
+        return self.learnt_from.among(
             choose_classes(self.options.classes, self.groups, seen_in=self.options.seen_in)
         )
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from nicheclip.config.evaluation import LEARNING_PROTOCOLS
 from nicheclip.config.training import ScheduleConfig
 from nicheclip.config.workflow import Config
 
@@ -40,6 +41,8 @@ class WantedTask(_Wanted):
     among_all: bool
     """All classes are judged, not just some of them."""
     baseline: bool
+    learns: str = ""
+    """A protocol that learns from the train split, if there is one."""
 
 
 class Wanted(_Wanted):
@@ -77,6 +80,7 @@ def wanted(config: Config, dataset: str) -> Wanted:
                 shots=task.shots if "few_shot" in task.protocols else [],
                 among_all=not task.chooses,
                 baseline=task.baseline,
+                learns=next((p for p in task.protocols if p in LEARNING_PROTOCOLS), ""),
             )
             for name, task in config.evaluation.items()
             if dataset in task.datasets
@@ -158,6 +162,13 @@ def _of_task(
             _error(
                 f"{where}: {dataset!r} has no training image for the baseline to learn from; "
                 "set baseline: false."
+            )
+        )
+    if task.learns and not counts.get("train"):
+        found.append(
+            _error(
+                f"{where}: {dataset!r} has no training image for {task.learns} to learn from; "
+                "leave out that protocol."
             )
         )
     if not task.among_all:

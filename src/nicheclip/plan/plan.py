@@ -1,12 +1,18 @@
 """The plan: built once from the config; rules ask who is judged, by what, from which files."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nicheclip.captions.variables import read_values
-from nicheclip.config.evaluation import TEXT_PROTOCOLS, EvaluationConfig, TemplateTexts
+from nicheclip.config.evaluation import (
+    LEARNING_PROTOCOLS,
+    TEXT_PROTOCOLS,
+    EvaluationConfig,
+    TemplateTexts,
+)
 from nicheclip.config.llm_backends import LlmBackend
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.plan.adaptations import Adaptations
@@ -207,19 +213,20 @@ class Plan(InputFiles):
     @cached_property
     def subject_jobs(self) -> dict[str, SubjectJob]:
         """The jobs that judge, by their folder."""
-        cells: dict[str, list[Cell]] = {}
+        cells: dict[SubjectJob, list[Cell]] = {}
+        learnt: dict[SubjectJob, list[Subject]] = {}
         for evaluation in self.config.evaluation:
             for cell in self.cells(evaluation):
-                cells.setdefault(cell.job, []).append(cell)
+                subject = cell.subject
+                job = SubjectJob(cell.dataset, cell.split, subject.kind, subject.name, ())
+                cells.setdefault(job, []).append(cell)
+                if cell.protocol in LEARNING_PROTOCOLS:
+                    learnt.setdefault(replace(job, split="train"), []).append(subject)
         return {
-            folder: SubjectJob(
-                found[0].dataset,
-                found[0].split,
-                found[0].subject.kind,
-                found[0].subject.name,
-                tuple(found),
+            job.folder: replace(
+                job, cells=tuple(cells.get(job, ())), learnt=tuple(learnt.get(job, ()))
             )
-            for folder, found in cells.items()
+            for job in [*cells, *learnt]
         }
 
     def subject_job(self, dataset: str, split: str, kind: Kind, name: str) -> SubjectJob:
@@ -299,6 +306,11 @@ class Plan(InputFiles):
             datasets += config.datasets_of(run)
         others = [one for one in unique(datasets) if one != job.dataset]
         return [f"results/acquire/{one}/catalog.parquet" for one in others]
+
+    def learnt_from(self, job: SubjectJob) -> list[str]:
+        """The features of the train split, where a protocol of a job learns from them."""
+        learns = set(job.protocols) & set(LEARNING_PROTOCOLS)
+        return [self.subject_job(job.dataset, "train", job.kind, job.name).features] * bool(learns)
 
     def folds(self, job: SubjectJob) -> list[str]:
         """The support sets of a job's few-shot evaluations."""

@@ -15,6 +15,8 @@ class SubjectJob:
     kind: Kind
     name: str
     cells: tuple[Cell, ...]
+    learnt: tuple[Subject, ...] = ()
+    """Variants whose features of this split others learn from."""
 
     @property
     def folder(self) -> str:
@@ -29,7 +31,7 @@ class SubjectJob:
     @property
     def subjects(self) -> list[Subject]:
         """The variants."""
-        return list(dict.fromkeys(cell.subject for cell in self.cells))
+        return list(dict.fromkeys([*(cell.subject for cell in self.cells), *self.learnt]))
 
     @property
     def variants(self) -> list[str]:

@@ -17,6 +17,8 @@ SHOWN = {
     "retrieval": ("recall_at_1",),
     "few_shot": ("top1",),
     "text_types": ("top1",),
+    "linear_probe": ("top1", "top5", "macro"),
+    "knn": ("top1", "top5", "macro"),
     "colour_histogram": ("top1", "top5", "macro"),
 }
 

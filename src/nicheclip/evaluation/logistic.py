@@ -1,0 +1,25 @@
+"""Answers of a logistic regression."""
+
+from typing import Any
+
+from sklearn.linear_model import LogisticRegression
+
+from nicheclip.evaluation.predictions import TOP, Predictions, make_predictions
+from nicheclip.evaluation.ranking import order_by_score
+
+
+def logistic_answers(
+    classifier: LogisticRegression, features: Any, image_ids: list[str], labels: list[str]
+) -> Predictions:
+    """The best classes of n images with the classifier's probabilities.
+
+    Args:
+        classifier: fitted to class ids.
+        features: [n, d].
+        image_ids: n ids.
+        labels: their n true classes.
+    """
+    probabilities = classifier.predict_proba(features)
+    columns = [str(class_id) for class_id in classifier.classes_]
+    order = order_by_score(probabilities, image_ids, TOP)
+    return make_predictions(image_ids, labels, columns, order, probabilities)
