@@ -4,8 +4,9 @@ import pytest
 import yaml
 
 from nicheclip.config.workflow import parse_config
-from nicheclip.cost.__main__ import main
+from nicheclip.cost.config import cost_of
 from nicheclip.cost.pretraining import CostOfPretraining
+from nicheclip.cost.rows import as_csv
 from nicheclip.cost.towers import towers_of
 from nicheclip.cost.training import CostOfTraining
 from nicheclip.models.operations import backbone_operations
@@ -77,9 +78,7 @@ def test_an_alignment_encodes_each_image_by_both(rows):
     assert "vision transformers" in rows["alignment.resnet"].note
 
 
-def test_the_papers_run_is_in_the_table(capsys):
-    file = str(ROOT / "workflow/config/agriclip.yaml")
-    assert main(["--configfile", file, "--registry", str(REGISTRY), "--csv"]) == 0
-    out = capsys.readouterr().out
+def test_the_papers_run_is_in_the_table():
+    out = as_csv(cost_of(ROOT / "workflow/config/agriclip.yaml", REGISTRY), None)
     assert "pretraining.dino-alive,dino,alive (resnet50),594000,100,1,12,10," in out
     assert 'alignment.agriclip-fused,ridge,"alive (resnet50, clip)",594000,1,1,2,0,' in out
