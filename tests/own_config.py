@@ -1,17 +1,25 @@
-"""The example config for own images, with its two marked lines changed."""
+"""The example configs for own images, with their two marked lines changed."""
 
 from workflow_run import ROOT
 
 OWN = (ROOT / "workflow/config/own.yaml").read_text()
+UNLABELLED = (ROOT / "workflow/config/unlabelled.yaml").read_text()
 
 
 def own_config(name, path):
-    """The file with its two marked lines changed, and nothing else."""
-    marked = [line for line in OWN.splitlines() if "# <<<" in line]
-    assert len(marked) == 2
-    changed = [marked[0].replace("pests", name), marked[1].replace("~/pests", str(path))]
-    text = OWN
-    for before, after in zip(marked, changed, strict=True):
-        assert before != after
-        text = text.replace(before, after)
+    """``own.yaml`` with its two marked lines changed, and nothing else."""
+    return _changed(OWN, [("pests", name), ("~/pests", path)])
+
+
+def unlabelled_config(path, classes):
+    """``unlabelled.yaml`` with its two marked lines changed, and nothing else."""
+    return _changed(UNLABELLED, [("~/photographs", path), ("~/classes.txt", classes)])
+
+
+def _changed(text, changes):
+    marked = [line for line in text.splitlines() if "# <<<" in line]
+    assert len(marked) == len(changes) == 2
+    for line, (before, after) in zip(marked, changes, strict=True):
+        assert before in line
+        text = text.replace(line, line.replace(before, str(after)))
     return text

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from nicheclip.evaluation.frame import read_cells
+from nicheclip.models.classifier import read_classifier
 from nicheclip.runtime.files import read_json
-from own_config import own_config
+from own_config import own_config, unlabelled_config
 from workflow_run import ROOT, snakemake
 
 REAL_DATA = os.environ.get("NICHECLIP_REAL_DATA")
@@ -53,19 +54,40 @@ def make_mushroom_tables(folder):
                 writer.writerow([path, name, *ranks, entry["common_name"], *rights])
 
 
-@pytest.mark.parametrize(
-    "folder",
-    [
-        "fish7/data",
-        "rice-insects/Rice-Crop-Insects-Dataset-Without-Annotation",
-        "mushroom-observer-cdn/species",
-    ],
+FOLDERS = (
+    "fish7/data",
+    "rice-insects/Rice-Crop-Insects-Dataset-Without-Annotation",
+    "mushroom-observer-cdn/species",
 )
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_class_folders_run_by_two_lines_of_the_example_config(tmp_path, folder):
     (tmp_path / "my.yaml").write_text(own_config("mine", Path(REAL_DATA, folder)))
     snakemake(tmp_path, "--cores", 2, config=tmp_path / "my.yaml")
     print((tmp_path / "results/tables/evaluation/mine.md").read_text())
     assert "What to do next" in (tmp_path / "results/report.html").read_text()
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_photographs_without_labels_are_answered_for(tmp_path, folder):
+    """Two lines of the example config changed, and FAIR's fifteen epochs cut to one."""
+    images = Path(REAL_DATA, folder)
+    names = sorted(one.name.replace("_", " ") for one in images.iterdir() if one.is_dir())
+    (tmp_path / "classes.txt").write_text("\n".join(names))
+    text = unlabelled_config(images, tmp_path / "classes.txt")
+    assert text.count("{kind: fair}") == 1
+    (tmp_path / "my.yaml").write_text(text.replace("{kind: fair}", "{kind: fair, epochs: 1}"))
+    snakemake(tmp_path, "--cores", 2, config=tmp_path / "my.yaml")
+    model = tmp_path / "results/models/adapted/fair/photos/seed0"
+    classifier = read_classifier(model / "classifier.safetensors")
+    assert sorted(classifier.class_names) == names
+    answers = pl.read_csv(tmp_path / "results/answers/photos/fair/seed0/predictions.csv")
+    assert answers["file"].is_unique().all() and set(answers["predicted"]) <= set(names)
+    assert all((images / file).is_file() for file in answers["file"])
+    page = (tmp_path / "results/answers/photos/fair.html").read_text()
+    assert f"{len(answers)} images without labels, {len(names)} classes" in page
+    assert "Look at these first" in page and page.count("<img") >= 24
 
 
 def test_fish_run_from_class_folders_to_metrics(tmp_path):

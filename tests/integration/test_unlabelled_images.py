@@ -11,9 +11,9 @@ from PIL import Image
 from nicheclip.models.classifier import read_classifier
 from nicheclip.models.pseudo_labels import read_pseudo_labels
 from nicheclip.models.signals import read_signals
-from workflow_run import ROOT, planned_jobs, snakemake
+from own_config import UNLABELLED, unlabelled_config
+from workflow_run import planned_jobs, snakemake
 
-TEXT = (ROOT / "workflow/config/unlabelled.yaml").read_text()
 pytestmark = pytest.mark.slow
 
 COLOURS = {"red ant": (200, 40, 40), "green_bee": (40, 200, 40), "blue cat": (40, 40, 200)}
@@ -34,9 +34,7 @@ def draw(folder: Path, images: int = 12) -> None:
 
 def config(folder: Path, *, images="photographs", classes="classes.txt", more="") -> Path:
     """The config with its two marked lines changed, and FAIR shortened."""
-    text, count = re.subn(r"path: ~/photographs +#.*", f"path: {folder / images}", TEXT)
-    changed, more_count = re.subn(r"classes: ~/classes.txt +#.*", f"classes: {classes}", text)
-    assert (count, more_count) == (1, 1)
+    changed = unlabelled_config(folder / images, classes)
     short = "{kind: fair, epochs: 2, batch_size: 4, crops: 2, top_crops: 1}"
     changed = changed.replace("{kind: fair}", short).replace("texts: {templates: photo}", more)
     path = folder / "my.yaml"
@@ -45,7 +43,7 @@ def config(folder: Path, *, images="photographs", classes="classes.txt", more=""
 
 
 def test_the_config_is_short():
-    assert len(TEXT.splitlines()) <= 25
+    assert len(UNLABELLED.splitlines()) <= 25
 
 
 @pytest.fixture(scope="module")
