@@ -1,9 +1,9 @@
 """A GPU at work: training, self-supervision, FAIR and encoding, each beside what it can be held to.
 
 ``PYTHONPATH=src python benchmarks/gpu.py [--toy] [--workers N]`` prints one table and where the
-time of a step goes, on a GPU in eight minutes at most: what is then left is named and not run. It needs
-PyTorch, open_clip and this repository alone. ``--toy`` takes a small model and few images: on a
-machine without a GPU it shows that the script works.
+time of a step goes. On a GPU it takes eight minutes at most: what is then left is named and not
+run. It needs PyTorch, open_clip and this repository alone. ``--toy`` takes a small model and few
+images: on a machine without a GPU it shows that the script works.
 
 Each row is a process of its own. Images are noise of 256 x 256 pixels, weights are random. A rate
 is that of the median step, from one step of the optimiser to the next, after the first two.
