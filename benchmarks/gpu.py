@@ -1,122 +1,105 @@
-"""A GPU at work: training beside a bare torch loop, encoding beside the CPU.
+"""A GPU at work: training, self-supervision, FAIR and encoding, each beside what it can be held to.
 
-``PYTHONPATH=src python benchmarks/gpu.py [WORKERS] [MODEL]`` prints one table in two minutes. On a
-machine without a GPU it runs on the CPU, which shows that the script works.
+``PYTHONPATH=src python benchmarks/gpu.py [--toy] [--workers N]`` prints one table and where the
+time of a step goes. On a GPU it takes eight minutes at most: what is then left is named and not
+run. It needs PyTorch, open_clip and this repository alone. ``--toy`` takes a small model and few
+images: on a machine without a GPU it shows that the script works.
 
-The bare loop has its batches decoded and on the GPU: forward, loss, backward, fused AdamW in
-bfloat16. NicheCLIP's loop reads tars, decodes, augments, tokenises, checks, logs. Each figure is
-the median over the steps but the first five.
+Each row is a process of its own. Images are noise of 256 x 256 pixels, weights are random. A rate
+is that of the median step, from one step of the optimiser to the next, after the first two.
+
+bare        batches on the device: forward, loss, backward, fused AdamW in bfloat16
+nicheclip   from tars: reading, decoding, cropping, tokenising, checks, log
+open_clip   ``open_clip_train`` with the same model, batch, precision and images
+loader      what the workers read while nothing trains
+MFU         operations that a step needs a second, by FlopCounterMode, as a share of the card's peak
 """
 
+import argparse
+import contextlib
 import json
-import os
-import statistics
+import math
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from train_step import REGISTRY, make_images, run_of
+from gpu_sections import DEVICE, PRECISION, TOY, Row, Sizes, prepare, section
 
-from nicheclip.config.training import ModelConfig, TrainingConfig
-from nicheclip.data.image_set import ImageSet
-from nicheclip.engine.loading import Batch, load_batches
-from nicheclip.engine.sampling import Sampling
-from nicheclip.models.encode import encode_images
-from nicheclip.models.openclip import create, load, save
-from nicheclip.training.data import TrainingData
-from nicheclip.training.losses import Pairs, contrastive_share
-from nicheclip.training.objectives.contrastive import Contrastive
-from nicheclip.training.run import train
-
-CORES = os.cpu_count() or 1
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-IMAGES_IN_ALL, EDGE, BATCH, EPOCHS, WARM_UP_STEPS = 4096, 256, 256, 3, 5
+LIMIT = 480.0
 
 
-def config(model: str, workers: int) -> TrainingConfig:
-    """Contrastive training with everything trainable."""
-    return TrainingConfig.model_validate(
-        {
-            "dataset": "noise",
-            "model": model,
-            "recipe": {"kind": "contrastive"},
-            "epochs": EPOCHS,
-            "batch_size": BATCH,
-            "precision": "bf16-mixed",
-            "compute": {"gpus": int(DEVICE == "cuda"), "workers": workers, "log_every_steps": 1},
-        }
-    )
+def take(words: list[str], given: list[str], folder: Path, end: float) -> list[Row]:
+    """The rows of a section, by a process of its own; one that says so if there were none."""
+    left = end - time.monotonic()
+    if left <= 0:
+        return [{"what": f"{' '.join(words)}: not run, the time is up"}]
+    command = [sys.executable, __file__, *given, "--section", *words, "--folder", str(folder)]
+    try:
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=min(left, 3600.0)
+        )
+    except subprocess.TimeoutExpired:
+        return [{"what": f"{' '.join(words)}: stopped, the time is up"}]
+    if done.returncode:
+        print(done.stderr[-2000:], file=sys.stderr)
+        return [{"what": f"{' '.join(words)}: failed"}]
+    found: list[Row] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-def bare_rates(folder: Path, batches: list[Batch], settings: TrainingConfig) -> list[float]:
-    """Images per second of each step of a plain torch loop."""
-    clip = load(folder / "start")
-    model = clip.model.to(DEVICE).train()
-    mean, std = (torch.tensor(v, device=DEVICE)[:, None, None] for v in (clip.mean, clip.std))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.optimizer.lr, fused=True)
-    ready = [(b.images.to(DEVICE), b.tokens.to(DEVICE), b.labels.to(DEVICE)) for b in batches]
-    rates = []
-    for images, tokens, labels in ready * EPOCHS:
-        start = time.perf_counter()
-        with torch.autocast(DEVICE, torch.bfloat16):
-            image, text, scale = model((images.float() / 255 - mean) / std, tokens)[:3]
-        pairs = Pairs(image.float(), text.float(), labels)
-        contrastive_share(pairs, pairs, scale, 0).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if DEVICE == "cuda":
-            torch.cuda.synchronize()
-        rates.append(len(labels) / (time.perf_counter() - start))
-    return rates[WARM_UP_STEPS:]
-
-
-def loop_rates(folder: Path, data: TrainingData, settings: TrainingConfig) -> list[float]:
-    """Images per second of each step of ``train``."""
-    train(run_of(folder, data, settings), images=data.images, run_folder=folder / "run")
-    lines = (folder / "run/log.jsonl").read_text().splitlines()
-    return [json.loads(line)["images_per_second"] for line in lines][WARM_UP_STEPS:]
+def show(rows: list[Row]) -> None:
+    """The table, and where the time goes."""
+    name = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
+    print(f"| {name}, {PRECISION} | batch | images/s | of open_clip | MFU | loader | GiB |")
+    print("|" + "---|" * 7)
+    rates = {one["what"]: one["rate"] for one in rows if "rate" in one}
+    for one in rows:
+        peer_rate = rates.get(f"{one['what'].split(':')[0]}: open_clip")
+        rate = one.get("rate")
+        cells = [one["what"], one.get("batch", ""), f"{rate:.0f}" if rate else ""]
+        cells += [f"{rate / peer_rate:.2f}" if rate and peer_rate else ""]
+        cells += [f"{one['mfu']:.2f}" if one.get("mfu") else ""]
+        cells += [f"{one['loader']:.0f}" if one.get("loader") else ""]
+        cells += [f"{one['memory']:.1f}" if "memory" in one else ""]
+        print(f"| {' | '.join(map(str, cells))} |")
+    for one in rows:
+        if "profile" in one:
+            parts = ", ".join(f"{name} {share:.0%}" for name, share in one["profile"])
+            print(f"\n{one['what']}, share of the time by operator: {parts}")
 
 
 def main() -> None:
     """Measure and print."""
-    workers = int(sys.argv[1]) if len(sys.argv) > 1 else 12
-    model = sys.argv[2] if len(sys.argv) > 2 else "ViT-B-32"
-    name = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        data = make_images(folder / "images", IMAGES_IN_ALL, EDGE)
-        save(create(ModelConfig(architecture=model), seed=0, registry=REGISTRY), folder / "start")
-        settings, images = config(model, workers), ImageSet(data.images / "train")
-        reader = Contrastive(settings, start=folder / "start", data=data, seed=0).reader
-        sampling = Sampling(tuple(images.tar_sizes), BATCH, 0)
-        plans = sampling.plans(0, sampling.batches)
-        prepared = [batch for _, batch in load_batches(reader, plans, workers=workers)]
-        bare = statistics.median(bare_rates(folder, prepared, settings))
-        loop = statistics.median(loop_rates(folder, data, settings))
-        report = json.loads((folder / "out/train.json").read_text())
-        clip = load(folder / "out")
-        few = ImageSet(make_images(folder / "few", BATCH, EDGE).images / "train")
-        torch.set_num_threads(CORES)  # training has set its own number
-        rates, features = {}, {}
-        for device, encoded in {"cpu": few, DEVICE: images}.items():
-            encode_images(clip, few, batch_size=BATCH, device=device, threads=CORES)  # warm up
-            start = time.perf_counter()
-            found = encode_images(clip, encoded, batch_size=BATCH, device=device, threads=CORES)
-            rates[device] = len(encoded) / (time.perf_counter() - start)
-            features[device] = found.rows(list(few.image_ids))
-    apart = float(np.abs(features[DEVICE] - features["cpu"]).max())
-    peak = report["peak_memory_bytes"] / 2**30
-    print(f"| {model}, batch {BATCH}, bf16, {workers} workers, {name} | images/s | ratio |")
-    print("|---|---|---|")
-    print(f"| bare torch, batches on the device | {bare:.0f} | 1.00 |")
-    print(f"| nicheclip.training, from tars ({peak:.1f} GiB at most) | {loop:.0f} "
-          f"| {loop / bare:.2f} |")  # fmt: skip
-    print(f"| encoding on the CPU, {CORES} cores | {rates['cpu']:.0f} | 1.00 |")
-    print(f"| encoding on the device (features differ by {apart:.1e} at most) "
-          f"| {rates[DEVICE]:.0f} | {rates[DEVICE] / rates['cpu']:.1f} |")  # fmt: skip
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--toy", action="store_true")
+    parser.add_argument("--workers", type=int, default=12)
+    parser.add_argument("--section", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    sizes = TOY if options.toy else Sizes()
+    if options.section:
+        with contextlib.redirect_stdout(sys.stderr):
+            found = section(options.section, sizes, options.workers, options.folder)
+        print(json.dumps(found))
+        return
+    end = time.monotonic() + (LIMIT if DEVICE == "cuda" else math.inf)
+    given = ["--toy"] * options.toy + ["--workers", str(options.workers)]
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(sizes, options.workers, folder)
+        for model in sizes.models:
+            found = take(["clip", model], given, folder, end)
+            batch = found[-1].get("batch", 64)
+            rows += found + take(["open_clip", model, str(batch)], given, folder, end)
+        rows += take(["dino"], given, folder, end)
+        for crops in sizes.crops:
+            rows += take(["fair", str(crops)], given, folder, end)
+        rows += take(["encode"], given, folder, end)
+    show(rows)
 
 
 if __name__ == "__main__":

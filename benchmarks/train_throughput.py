@@ -22,6 +22,8 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from io import BytesIO
 from itertools import pairwise
@@ -63,16 +65,17 @@ def loss(image: Tensor, text: Tensor, scale: Tensor, labels: Tensor) -> Tensor:
     return contrastive_share(pairs, pairs, scale, 0)
 
 
-def write_pairs(data: TrainingData, file: Path) -> None:
-    """The images with their captions, as open_clip's loader wants them."""
+def write_pairs(data: TrainingData, files: Sequence[Path]) -> None:
+    """The images with their captions, as open_clip's loader wants them, spread over tars."""
     split = data.pairs("train")
-    with tarfile.open(file, "w") as tar:
+    with ExitStack() as stack:
+        tars = [stack.enter_context(tarfile.open(file, "w")) for file in files]
         for row, encoded in enumerate(split.images.read_many(range(len(split)))):
             text = split.texts.text(row, "caption") or ""
             for suffix, content in (("jpg", encoded.encoded), ("txt", text.encode())):
                 member = tarfile.TarInfo(f"{encoded.image_id}.{suffix}")
                 member.size = len(content)
-                tar.addfile(member, BytesIO(content))
+                tars[row % len(tars)].addfile(member, BytesIO(content))
 
 
 class Steps:
@@ -85,32 +88,29 @@ class Steps:
     def _mark(self) -> None:
         self._marks.append((time.perf_counter(), time.process_time()))
 
-    def rates(self) -> tuple[float, float]:
-        """Images per second of the clock and of the processor."""
-        kept = self._marks[WARM_UP_STEPS:]
-        spent = [
-            statistics.median(after[i] - before[i] for before, after in pairwise(kept))
-            for i in (0, 1)
-        ]
-        return BATCH / spent[0], BATCH / spent[1]
+    def seconds(self) -> tuple[float, float]:
+        """The median step by the clock and by the processor."""
+        steps = list(pairwise(self._marks[WARM_UP_STEPS:]))
+        clock, processor = (
+            statistics.median(after[i] - before[i] for before, after in steps) for i in (0, 1)
+        )
+        return clock, processor
 
 
-def open_clip_loop(folder: Path, threads: int) -> None:
-    """An epoch of ``open_clip_train``."""
+def open_clip_loop(start: Path, tars: str, options: Sequence[str], *, device: str = "cpu") -> None:
+    """An epoch of ``open_clip_train`` from the model ``start``, with options of its own."""
     import open_clip_train.data
     import webdataset
     from open_clip_train.params import parse_args
     from open_clip_train.train import train_one_epoch
 
-    torch.set_num_threads(threads)
-    tar, samples = folder / TAR, str(IMAGES_IN_ALL)
     args = parse_args(
-        ["--train-data", str(tar), "--dataset-type", "webdataset", "--train-num-samples", samples,
-         "--batch-size", str(BATCH), "--workers", "0", "--precision", "fp32", "--skip-scheduler"]
-    )  # fmt: skip
-    args.device, args.rank, args.world_size, args.distributed = "cpu", 0, 1, False
+        ["--train-data", tars, "--dataset-type", "webdataset", "--skip-scheduler", *options]
+    )
+    args.device, args.rank, args.world_size, args.distributed = device, 0, 1, False
     args.distill, args.wandb, args.tensorboard = False, False, False
-    clip = load(folder / "start")
+    clip = load(start)
+    clip.model.to(device)
     views = open_clip.image_transform(clip.image_size, is_train=True, mean=clip.mean, std=clip.std)
     open_clip_train.data.tarfile_to_samples_nothrow = webdataset.tarfile_to_samples()
     found = open_clip_train.data.get_wds_dataset(
@@ -134,11 +134,13 @@ def measure(loop: str, folder: Path, threads: int) -> dict[str, float]:
     if loop == "bare":
         bare_rates(folder, prepared, settings, loss)
     elif loop == "open_clip":
-        open_clip_loop(folder, threads)
+        options = f"--batch-size {BATCH} --train-num-samples {IMAGES_IN_ALL} --workers 0 "
+        options += "--precision fp32"
+        open_clip_loop(folder / "start", str(folder / TAR), options.split())
     else:
         loop_rates(folder, data, settings)
-    rate, by_processor = steps.rates()
-    return {"rate": rate, "by_processor": by_processor, "peak": peak_resident()}
+    clock, processor = steps.seconds()
+    return {"rate": BATCH / clock, "by_processor": BATCH / processor, "peak": peak_resident()}
 
 
 def turn(loop: str, folder: Path, threads: int) -> dict[str, float]:
@@ -157,7 +159,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_pairs(make_images(folder / "images"), folder / TAR)
+        write_pairs(make_images(folder / "images"), [folder / TAR])
         model = create(ModelConfig(architecture="nicheclip-small"), seed=0, registry=REGISTRY)
         save(model, folder / "start")
         take = partial(turn, folder=folder, threads=threads)

@@ -156,8 +156,8 @@ def test_the_largest_batch_by_two_that_were_measured(room, size, fitting):
         asked.append(samples)
         return 100 + 10 * samples
 
-    assert largest(measure, room, size) == fitting
-    assert asked == [max(size // 8, 1), 2 * max(size // 8, 1)]
+    assert largest(measure, room, size, few=2) == fitting
+    assert asked == [2, 4]
 
 
 class FakeMemory:

@@ -65,22 +65,21 @@ def _fitting(batch: Batch, size: int, updates: Updates, processes: Processes) ->
     memory.free()
     room = USABLE * memory.room() - updates.bytes_to_come()
     try:
-        return largest(measure, room, size)
+        return largest(measure, room, size, few=max(size // 8, 1))
     except torch.OutOfMemoryError:
         return None
 
 
-def largest(measure: Callable[[int], int], room: float, size: int) -> int:
+def largest(measure: Callable[[int], int], room: float, size: int, *, few: int) -> int:
     """How many samples fit into ``room`` bytes, fewer than the ``size`` that did not; 0: none.
 
     Args:
         measure: bytes that so many samples take at most; in between they grow evenly.
         room: bytes.
-        size: samples that did not fit.
+        size: samples that did not fit, or are not wanted.
+        few: samples of the first measurement; the second has twice as many.
     """
-    few = max(size // 8, 1)
-    more = 2 * few
-    first, second = measure(few), measure(more)
+    first, second = measure(few), measure(2 * few)
     each = max((second - first) / few, 1.0)
     fitting = int((room - (first - each * few)) // each)
     return max(min(fitting, size - 1), 0)
