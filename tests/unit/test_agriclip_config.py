@@ -114,6 +114,12 @@ def test_each_set_stands_beside_its_published_value_or_an_empty_field(plan, tabl
     assert (row["crops"], rows["general CLIP"]["crops"]) == ("4.04", "70.24")
 
 
+def test_what_trains_is_kept_apart_from_every_set(plan):
+    leakage = plan.config.datasets["alive"].leakage
+    assert leakage.apart_from == plan.config.papers.agriclip.tasks
+    assert leakage.action == "remove"
+
+
 def test_tables_of_maps_and_of_prompts(tables):
     fits = tables["agriclip_fits"].request
     with (REGISTRY / "published/agriclip_fits.csv").open(encoding="utf-8") as stream:

@@ -166,6 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_file(options.configfile)
         config = parse_config(read_yaml(options.configfile), [options.configfile])
+        runs: dict[str, TrainingConfig | PretrainingConfig]
         runs = {**config.training, **config.pretraining}
         if options.run not in runs:
             known = ", ".join(runs)
