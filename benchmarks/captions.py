@@ -42,7 +42,7 @@ BODIES = ("caps", "discs", "threads", "gills", "rings", "tufts", "cups", "dots",
 HUES = ("golden", "brown", "white", "orange", "pale", "olive", "grey", "violet", "cream", "black")
 GROUNDS = ("moss", "sand", "bark", "soil", "glass", "snow", "leaf litter", "stone", "peat", "wood")
 CLASSES_OF_SET = 1000
-SECONDS, PARALLEL = 0.05, 8
+SECONDS, PARALLEL = 0.5, 8
 
 
 def caption(number: int) -> str:
@@ -241,7 +241,7 @@ def main() -> None:
     """Print one line for each measurement."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--captions", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--replies", type=int, default=2000)
+    parser.add_argument("--replies", type=int, default=400)
     parser.add_argument("--only", choices=MEASURED, nargs="+", default=[*MEASURED])
     parser.add_argument("--one", nargs=2, metavar=("NAME", "NUMBER"))
     arguments = parser.parse_args()

@@ -49,3 +49,11 @@ def test_what_is_not_given_is_bounded_or_left_out(tmp_path):
         "most 1,200 of replies"
     ]
     assert "cannot be counted before the data set" in estimates(plan(), tmp_path)[0]
+
+
+def test_the_paper_s_images_before_any_of_them_is_there(tmp_path):
+    """AgriCLIP's own config: about 600,000 images, four variants each."""
+    values = yaml.safe_load((ROOT / "workflow/config/agriclip.yaml").read_text())
+    (line,) = estimates(Plan(parse_config(values), REGISTRY), tmp_path)
+    print(line)
+    assert line.startswith("captions.published: ")

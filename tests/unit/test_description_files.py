@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nicheclip.evaluation.description_files import Flaws, cleaned, read_descriptions
+from nicheclip.data.description_files import Flaws, cleaned, read_descriptions
 from nicheclip.runtime.errors import InputError
 
 NAMES = {"ardea": "Grey heron", "fulica": "Eurasian coot"}

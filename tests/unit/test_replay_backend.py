@@ -169,3 +169,39 @@ def test_a_missing_file_or_column(tmp_path):
     (tmp_path / "d.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(InputError, match=r"d\.parquet: not a readable Parquet file"):
         ReplayBackend(str(tmp_path / "d.parquet"), "class", {"cow"})
+
+
+MAPPING = {"Grey_Heron": ["A tall bird.", "A tall bird."], "coots": [""], "Grey heronn": ["x"]}
+
+
+def test_a_mapping_of_names_is_read_as_it_is(tmp_path, caplog):
+    path = tmp_path / "cupl.json"
+    path.write_text(json.dumps(MAPPING))
+    names = {"ardea": "grey heron", "fulica": "Eurasian coot"}
+    backend = ReplayBackend(str(path), "class", set(names), names, {"fulica": "coots"})
+    assert texts(backend, "ardea") == ["A tall bird."] * 2  # the gates count what is wrong
+    assert texts(backend, "fulica") == [""]
+    assert [(d.key, d.reason) for d in backend.dropped] == [
+        ("Grey heronn", "replay: key of no class")
+    ]
+    assert "'Grey heronn' is no class; nearest: 'grey heron'" in caplog.text
+    with pytest.raises(InputError, match=r"1 of 1 classes .* Nearest: 'coot': 'coots'\."):
+        ReplayBackend(str(path), "class", {"f"}, {"f": "coot"})
+
+
+def test_a_mapping_that_torch_has_saved(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save(MAPPING, tmp_path / "gpt4.pt")
+    backend = ReplayBackend(str(tmp_path / "gpt4.pt"), "class", {"a"}, {"a": "coots"})
+    assert texts(backend, "a") == [""]
+    (tmp_path / "bad.pt").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"bad\.pt: not a file of torch"):
+        ReplayBackend(str(tmp_path / "bad.pt"), "class", {"a"}, {"a": "coots"})
+
+
+def test_a_mapping_describes_no_images_and_a_table_has_no_keys(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(MAPPING))
+    with pytest.raises(InputError, match="set `per: class`"):
+        ReplayBackend(str(tmp_path / "a.json"), "image", {"i"})
+    with pytest.raises(InputError, match=r"backend\.keys: .* has ids"):
+        ReplayBackend(json_lines(tmp_path / "a.jsonl", ROWS), "class", {"cow"}, {}, {"cow": "x"})

@@ -59,3 +59,18 @@ def test_marks_leave_functions_as_they_are():
         "    assert torch.compiler.disable(abs) is abs",
         "    assert torch.compiler.disable(reason='')(abs) is abs",
     )
+
+
+def test_a_model_that_is_compiled_later_gives_the_same():
+    run(
+        WITHOUT,
+        "import timm, torch",
+        "torch.manual_seed(0)",
+        "settings = dict(num_classes=0, img_size=32, dynamic_img_size=True, depth=2)",
+        "model = timm.create_model('vit_tiny_patch16_224', **settings).eval()",
+        "compiled = torch.compile(model, backend='eager')",
+        "for edge in (32, 48):  # the second resamples positions, in a function that timm marks",
+        "    images = torch.rand(2, 3, edge, edge)",
+        "    with torch.no_grad():",
+        "        assert torch.equal(compiled(images), model(images))",
+    )

@@ -37,8 +37,9 @@ class ClassNames:
 
     def mentioned(self, text: str) -> list[tuple[str, frozenset[str]]]:
         """The names in ``text`` and whose they are; of overlapping names the longest counts."""
-        found = []
-        spoken = words(text)
+        found: list[tuple[str, frozenset[str]]] = []
+        if not self._owners or self._lengths.keys().isdisjoint(spoken := words(text)):
+            return found
         end = 0
         for place, word in enumerate(spoken):
             if word not in self._lengths or place < end:

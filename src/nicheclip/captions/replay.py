@@ -1,8 +1,9 @@
-"""Captions that were made before, read from a Parquet or JSON Lines file."""
+"""Captions that were made before: a table of them, or somebody's mapping of names to texts."""
 
 import json
+import logging
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,11 +18,25 @@ from nicheclip.captions.backend import (
     storable,
 )
 from nicheclip.config.captions import ReplayBackend as ReplayConfig
+from nicheclip.data.description_files import (
+    key_of_each,
+    nearest,
+    read_mapping,
+    unused_keys,
+)
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.paths import expand_path, read_text
 from nicheclip.schemas import reading_parquet
+
+log = logging.getLogger(__name__)
+
+MAPPINGS = (".json", ".pt")
+"""Suffixes of files that map names of classes to lists of texts."""
+
+Texts = dict[str, list[tuple[str, str]]]
+"""Text and done_reason, by class or image."""
 
 
 class ReplayBackend:
@@ -30,20 +45,39 @@ class ReplayBackend:
     A `done_reason` column is passed on to the gates; without one the texts count as finished.
     """
 
-    def __init__(self, path: str, per: Literal["class", "image"], known: Collection[str]) -> None:
+    def __init__(
+        self,
+        path: str,
+        per: Literal["class", "image"],
+        known: Collection[str],
+        class_names: Mapping[str, str] | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
         """Read the file.
 
         Args:
-            path: `.parquet`, or JSON Lines under any other suffix; `~` and variables expand.
+            path: `.parquet`, one of ``MAPPINGS``, or JSON Lines under any other suffix; `~` and
+                variables expand.
             per: whether the texts are found by class_id or by image_id.
             known: the ids of the data set; rows of others are dropped and counted.
+            class_names: of a mapping's classes, by id.
+            keys: what a mapping calls some of them, by id.
 
         Raises:
-            InputError: the file or a column is missing or damaged, or no row is of this data set.
+            InputError: the file or a column is missing or damaged, or no row is of this data set; a
+                mapping lacks a class.
         """
         file = expand_path(path)
+        if file.suffix in MAPPINGS:
+            if per == "image":
+                raise InputError(f"{file}: a mapping has texts of classes; set `per: class`.")
+            self._texts, self.dropped = _mapping(file, class_names or {}, keys or {})
+            self._identity = _identity(file)
+            return
+        if keys:
+            raise InputError(f"backend.keys: {file} has ids; keys are those of a mapping (.json).")
         column = f"{per}_id"
-        self._texts: dict[str, list[tuple[str, str]]] = {}
+        self._texts = {}
         unknown: Counter[str] = Counter()
         for place, values in _rows(file, column):
             identifier, text, done_reason = _checked(values, column, f"{file}, {place}")
@@ -61,7 +95,7 @@ class ReplayBackend:
             Dropped(key=identifier, reason=f"replay: unknown {column}")
             for identifier in sorted(unknown.elements())
         ]
-        self._identity = Identity(f"replay:{file.name}", sha256_file(file), "")
+        self._identity = _identity(file)
 
     @property
     def identity(self) -> Identity:
@@ -83,6 +117,27 @@ class ReplayBackend:
             server="",
             options="{}",
         )
+
+
+def _identity(file: Path) -> Identity:
+    return Identity(f"replay:{file.name}", sha256_file(file), "")
+
+
+def _mapping(
+    file: Path, class_names: Mapping[str, str], keys: Mapping[str, str]
+) -> tuple[Texts, list[Dropped]]:
+    """The texts as they are, which the gates judge, and the keys that are no class."""
+    content = read_mapping(file)
+    used = key_of_each(file, content, class_names, keys)
+    texts = {
+        class_id: [(storable(text), "stop") for text in content[key]]
+        for class_id, key in used.items()
+    }
+    unused = unused_keys(content, used)
+    for key in unused:
+        near = nearest(key, list(class_names.values()))
+        log.warning("%s: %r is no class%s.", file, key, f"; nearest: {near!r}" if near else "")
+    return texts, [Dropped(key=key, reason="replay: key of no class") for key in unused]
 
 
 def _rows(file: Path, column: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -131,5 +186,6 @@ def _checked(row: dict[str, Any], column: str, place: str) -> tuple[str, str, st
 
 def open_backend(config: ReplayConfig, setting: BackendSetting) -> OpenedBackend:
     """The backend, and the rows of its file that are of no class or image here."""
-    backend = ReplayBackend(config.path, setting.per, setting.ids)
+    names = {class_id: called["class"] for class_id, called in setting.class_names.items()}
+    backend = ReplayBackend(config.path, setting.per, setting.ids, names, config.keys)
     return OpenedBackend(backend, dropped=backend.dropped)

@@ -29,11 +29,16 @@ class TemplateBackend(Backend):
 
 
 class ReplayBackend(Backend):
-    """Captions that somebody made before, from a Parquet or JSON Lines file."""
+    """Captions that somebody made before, from a Parquet or JSON Lines file; or descriptions of
+    classes as CuPL, WCA and others publish them, a mapping of names to lists of texts."""
 
     kind: Literal["replay"]
     path: str
-    """The file, with the columns class_id (or image_id) and text; `~` and variables expand."""
+    """The file, with the columns class_id (or image_id) and text; or a mapping (`.json`, or `.pt`
+    of torch). `~` and variables expand."""
+    keys: dict[str, str] = Field(default={})
+    """What a mapping calls some classes, by class_id; others are found by their name or id, upper
+    case, underscores and hyphens aside."""
 
     def source(self, prompts: Path) -> Path:
         """The file of captions."""

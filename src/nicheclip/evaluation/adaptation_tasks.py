@@ -19,6 +19,7 @@ from nicheclip.config.tasks import (
     PublishedDescriptions,
     TaskConfig,
 )
+from nicheclip.data.description_files import read_descriptions
 from nicheclip.data.descriptions import FetchedDescriptions
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
@@ -33,7 +34,6 @@ from nicheclip.data.task_files import (
     write_subset,
 )
 from nicheclip.evaluation.class_texts import caption_texts, read_templates, template_texts
-from nicheclip.evaluation.description_files import read_descriptions
 from nicheclip.evaluation.seen_classes import ClassGroup, choose_classes
 from nicheclip.evaluation.task_batches import draw_batches
 from nicheclip.runtime.errors import InputError

@@ -1,8 +1,9 @@
 """Import open_clip without torch's compiler, which takes a third of the seconds of the import.
 
-Two packages below open_clip import the compiler for what ``torch.compile`` alone asks for, and
-nothing here is compiled: torchvision takes one function for an operator on boxes, timm marks
-functions that are to be left out. A process that does compile should import its models before.
+Two packages below open_clip import the compiler for what ``torch.compile`` alone asks for:
+torchvision takes one function for an operator on boxes, timm marks functions that are to be left
+out. Only a run with ``compile: true`` compiles; it then traces those few functions like all others,
+with the same results.
 """
 
 import sys

@@ -1,14 +1,16 @@
 """Class descriptions from a file that somebody else has written, with its flaws counted.
 
-A file is a mapping of keys to lists of texts. Which class a key means is settled in one way: by
-``keys`` of the config, else by the class's name or id, if these differ from the key by nothing but
-upper case, punctuation and white space.
+A file is a mapping of keys to lists of texts, as JSON or as ``torch.save`` writes it. Which class a
+key means is settled in one way: by ``keys`` of the config, else by the class's name or id, if these
+differ from the key by nothing but upper case, punctuation and white space.
 """
 
 import logging
+import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +66,9 @@ def read_descriptions(
         InputError: not a JSON file of lists of texts, a class that it does not have, or one key for
             two classes.
     """
-    content = _read(path)
+    content = read_mapping(path)
     found: dict[str, list[str]] = {}
-    flaws, used = Flaws(), _key_of_each(path, content, class_names, keys)
+    flaws, used = Flaws(), key_of_each(path, content, class_names, keys)
     for class_id, key in used.items():
         found[class_id], more = cleaned(content[key])
         flaws += more
@@ -99,13 +101,18 @@ def cleaned(texts: Sequence[str]) -> tuple[list[str], Flaws]:
     return list(kept), flaws
 
 
-def _read(path: Path) -> dict[str, list[str]]:
+def read_mapping(path: Path) -> dict[str, list[str]]:
+    """The texts of each key.
+
+    Raises:
+        InputError: not a mapping of keys to lists of texts, as JSON or (`.pt`) as torch saves it.
+    """
     try:
-        content: Any = read_json(path)
-    except (OSError, ValueError) as error:
+        content: Any = _torch_file(path) if path.suffix == ".pt" else read_json(path)
+    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        kind = "file of torch" if path.suffix == ".pt" else "JSON file"
         raise InputError(
-            f"{path}: not a JSON file ({error}). Expected a mapping of class names to lists of "
-            "texts."
+            f"{path}: not a {kind} ({error}). Expected a mapping of class names to lists of texts."
         ) from error
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path}: expected a mapping of class names to lists of texts.")
@@ -115,13 +122,23 @@ def _read(path: Path) -> dict[str, list[str]]:
     return content
 
 
-def _key_of_each(
+def _torch_file(path: Path) -> Any:
+    import torch  # takes seconds to import, and few files are of this kind
+
+    return torch.load(path, weights_only=True)
+
+
+def key_of_each(
     path: Path,
     content: Mapping[str, Any],
     class_names: Mapping[str, str],
     keys: Mapping[str, str],
 ) -> dict[str, str]:
-    """The file's key of each class, by id."""
+    """The file's key of each class, by id.
+
+    Raises:
+        InputError: a class that the file does not have, or one key for two classes.
+    """
     known: dict[str, str] = {}
     for key in content:
         other = known.setdefault(_folded(key), key)
@@ -136,11 +153,12 @@ def _key_of_each(
             found[class_id] = str(meant)
     missing = [name for class_id, name in class_names.items() if class_id not in found]
     if missing:
-        free = [key for key in content if key not in found.values()]
+        free = unused_keys(content, found)
         raise InputError(
             f"{path}: {len(missing)} of {len(class_names)} classes are not in it: "
-            f"{_listed(missing)}. Keys of no class: {_listed(free) or 'none'}. Add the classes, or "
-            "say under `keys` what the file calls them."
+            f"{_listed(missing)}. Keys of no class: {_listed(free) or 'none'}. "
+            f"{_nearest(missing, free)}Add the classes, or say under `keys` what the file calls "
+            "them."
         )
     twice = {key for key in found.values() if list(found.values()).count(key) > 1}
     if twice:
@@ -149,6 +167,26 @@ def _key_of_each(
             "own."
         )
     return found
+
+
+def unused_keys(content: Mapping[str, Any], used: Mapping[str, str]) -> list[str]:
+    """The keys of a file that are no class (``used``: of ``key_of_each``)."""
+    taken = set(used.values())
+    return [key for key in content if key not in taken]
+
+
+def nearest(name: str, others: Sequence[str]) -> str | None:
+    """What of ``others`` is written most like ``name``; None where nothing is."""
+    folded = {_folded(other): other for other in others}
+    found = get_close_matches(_folded(name), folded, n=1)
+    return folded[found[0]] if found else None
+
+
+def _nearest(missing: Sequence[str], free: Sequence[str]) -> str:
+    """The nearest keys of the first classes that a file does not have."""
+    pairs = {name: nearest(name, free) for name in missing[:MOST_NAMED]}
+    near = [f"{name!r}: {key!r}" for name, key in pairs.items() if key]
+    return f"Nearest: {', '.join(near)}. " if near else ""
 
 
 def _listed(names: Sequence[str]) -> str:
