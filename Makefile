@@ -7,18 +7,26 @@ TORCH_INDEX ?=
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint types unit integration slurm
+INTEGRATION = $(sort $(wildcard tests/integration/test_*.py))
+
+.PHONY: demo test lint types unit integration slurm $(INTEGRATION)
 
 demo: $(VENV)/.ready
 	$(BIN)/snakemake --cores $(CORES)
 
-# unit and integration tests side by side, each printed when it is done; SLURM's have waits of their own
+# Unit tests and, file by file, integration tests: two at a time, each printed when it is done, so
+# that neither core waits for the other. SLURM's have waits of their own.
 test: lint types
-	$(MAKE) --no-print-directory -j2 --output-sync=target unit integration
+	$(MAKE) --no-print-directory --keep-going -j2 --output-sync=target unit integration
 	$(MAKE) --no-print-directory slurm
 
-unit integration slurm: $(VENV)/.ready
+integration: $(INTEGRATION)
+
+unit slurm: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/$@
+
+$(INTEGRATION): $(VENV)/.ready
+	$(BIN)/python -m pytest $@
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check

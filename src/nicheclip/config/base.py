@@ -1,8 +1,19 @@
 """The base of all config models."""
 
+import ast
+import inspect
+import textwrap
+from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic_core import CoreSchema, core_schema
 
 #: names become folder names, and parts of file names, which may have 255 characters
@@ -43,12 +54,25 @@ def _with_strict_numbers(schema: Any) -> Any:
     return {key: _with_strict_numbers(part) for key, part in schema.items()}
 
 
+def _attribute_texts(model: type) -> dict[str, str]:
+    """The text below each attribute of a class."""
+    (found,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    assert isinstance(found, ast.ClassDef)
+    return {
+        attribute.target.id: inspect.cleandoc(text.value.value)
+        for attribute, text in pairwise(found.body)
+        if isinstance(attribute, ast.AnnAssign)
+        and isinstance(attribute.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
 class ConfigModel(BaseModel):
     """Immutable. An unknown key is an error, and so is true, .inf or .nan for a number."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -58,6 +82,25 @@ class ConfigModel(BaseModel):
             model = model["schema"]  # within the validators of the whole model
         if model["type"] == "model":
             model["schema"] = _with_strict_numbers(model["schema"])
+        return schema
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """With the texts below the attributes, read here: pydantic's own way reads them at every
+        import, which each job would wait for.
+        """
+        schema = handler(core)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        texts: dict[str, str] = {}
+        for model in reversed(cls.__mro__):
+            if issubclass(model, ConfigModel):
+                declared = vars(model).get("__annotations__", {})
+                texts = {name: text for name, text in texts.items() if name not in declared}
+                texts |= _attribute_texts(model)
+        for name in properties.keys() & texts.keys():
+            properties[name].setdefault("description", texts[name])
         return schema
 
 
