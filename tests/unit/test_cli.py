@@ -40,7 +40,7 @@ def run(monkeypatch, capsys, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("part", ["init", "predict", "embed", "cost"])
+@pytest.mark.parametrize("part", ["init", "predict", "embed", "explain", "export", "cost"])
 def test_help_imports_nothing_heavy(part):
     code = (
         "import sys; sys.argv = ['nicheclip', sys.argv[1], '--help']\n"
@@ -98,6 +98,8 @@ def test_unreadable_images_are_listed_and_the_status_says_so(folder, run, tmp_pa
         (["predict", "nothing", __file__, "--classes", "a", "--taxonomy", "b"], "give one of them"),
         (["predict", "nothing", __file__, "--output", "a.doc"], "expected .csv, .json or .txt"),
         (["cost", "none.yaml"], "none.yaml"),
+        (["explain", "none.csv", "--row", "a", "--column", "b"], "none.csv: no such table"),
+        (["export", "nothing"], "say --onnx FOLDER or --hub OWNER/NAME"),
     ],
 )
 def test_bad_input_ends_with_one_message(run, arguments, message):

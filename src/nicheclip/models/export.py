@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nicheclip.models.deltas import is_delta, write_weights
+from nicheclip.models.fusion import FusedModel
 from nicheclip.models.openclip import load, save_tokenizer
 from nicheclip.models.visual_prompts import PROMPTS
 from nicheclip.runtime.errors import InputError
@@ -23,13 +24,18 @@ def export(folder: Path, output: Path) -> list[Path]:
     The bytes are those that ``models.openclip.save`` would write. Class anchors go along.
 
     Raises:
-        InputError: as ``models.openclip.load``, or ``output`` holds a delta, or the image tower has
-            prompts.
+        InputError: as ``models.openclip.load``, or ``output`` holds a delta, the image tower has
+            prompts, or the model sees with two towers.
     """
     if is_delta(output):
         raise InputError(f"{output}: holds a delta; export to another folder.")
     clip = load(folder)
     tensors = clip.tensors()
+    if isinstance(clip.model, FusedModel):
+        raise InputError(
+            f"{folder}: sees with two towers (fusion), which open_clip does not know. Export the "
+            "aligned model and the CLIP each by itself."
+        )
     if PROMPTS in tensors:
         raise InputError(
             f"{folder}: its image tower has prompts beside the patches (LaFTer), which open_clip "

@@ -1,6 +1,6 @@
 """The classes that an image may show, with their ranks and their texts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -168,7 +168,7 @@ def _checked(found: pl.DataFrame, path: Path) -> pl.DataFrame:
     return _table(found.to_dicts())
 
 
-def _table(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
+def _table(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
     empty = dict.fromkeys((*RANKS, "common"), "") | {"images": 0}
     wanted = [{name: ({**empty, **row})[name] for name in CLASSES.names} for row in rows]
     for row in wanted:

@@ -203,7 +203,7 @@ class Predictor:
             cosines = features[rows] @ self._anchors.T
             probabilities = _softmax(cosines, self._scale)
             guesses = self._guesses(cosines, probabilities, files[rows], top, level)
-            answers = [None] * len(guesses)
+            answers: list[Guess | None] = [None] * len(guesses)
             if confidence is not None:
                 lowest = self.levels.index(level) if level else 0
                 sure = deepest(probabilities, self.levels[lowest:], confidence)
