@@ -63,9 +63,10 @@ def judge_subjects(
         whole = read_evaluation_split(
             image_file(features, subject.variant), catalog, classes, split
         )
-        learnt = learnt_from and read_evaluation_split(
-            image_file(learnt_from, subject.variant), catalog, classes, "train"
-        )
+        learnt = None
+        if learnt_from is not None:
+            learnt_file = image_file(learnt_from, subject.variant)
+            learnt = read_evaluation_split(learnt_file, catalog, classes, "train")
         for request in requests:
             if subject.variant not in request.variants:
                 continue

@@ -72,4 +72,5 @@ def _shares(
     votes = np.exp((near - near[:, :1]) / TEMPERATURE)  # the nearest one's is 1
     total = np.zeros((len(cosines), classes))
     np.add.at(total, (np.arange(len(cosines))[:, None], codes[nearest]), votes)
-    return total / total.sum(axis=1, keepdims=True)
+    shares: npt.NDArray[np.float64] = total / total.sum(axis=1, keepdims=True)
+    return shares
