@@ -73,7 +73,8 @@ def square_crops(
     """[count, 3, h, w]: those of one image; see ``SquareCrops``."""
     crops = SquareCrops(settings, count=count, side=side)
     crops.add(image, random)
-    return crops.take()[0]
+    found: Pixels = crops.take()[0]
+    return found
 
 
 def square_boxes(
