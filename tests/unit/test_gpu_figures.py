@@ -217,6 +217,6 @@ def test_not_even_two_samples_fit(full, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Updates, "try_out", try_out)
     with pytest.raises(
-        InputError, match="do not fit into the memory of this GPU. Lower batch_size"
+        InputError, match=r"do not fit into the memory of this GPU\. Lower batch_size"
     ):
         run(settings(), full, run_folder=tmp_path / "run", output=tmp_path / "out")
