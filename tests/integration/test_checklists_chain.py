@@ -48,6 +48,11 @@ ORCHID = dict(zip(RANKS, LINEAGES.splitlines()[2].split(","), strict=True)) | {"
 NOBODY = {"genus": "Nemo", "species": "nullus"}
 
 
+#: what models are judged by: a species of the zoo under a synonym
+JUDGED = "path,label,split,genus,species\nbone.jpg,ape-man,test,Pithecanthropus,erectus Dubois\n"
+JUDGED += "rose.jpg,rose,test,Rosa,gallica\n"
+
+
 def write_inputs(folder):
     with (folder / "images.csv").open("w", newline="") as stream:
         columns = ["path", "label", "split", *RANKS]
@@ -58,6 +63,10 @@ def write_inputs(folder):
                 path = f"{label}-{split}.jpg"
                 (folder / path).write_bytes(jpeg((200, 40 * number, 90), len(split) + 9 * number))
                 table.writerow({"path": path, "label": label, "split": split} | ranks)
+    (folder / "museum").mkdir()
+    (folder / "museum/images.csv").write_text(JUDGED)
+    for number, name in enumerate(("bone", "rose")):
+        (folder / f"museum/{name}.jpg").write_bytes(jpeg((30, 90 * number, 220), 33 + number))
     (folder / "lineages.csv").write_text(LINEAGES)
     (folder / "col").mkdir()
     (folder / "col/NameUsage.tsv").write_text(USAGES)
@@ -146,3 +155,24 @@ def test_a_changed_checklist_resolves_again_but_acquires_nothing(finished, path)
         changed = plan(finished)
     assert changed["read_checklists"] == changed["flatten_taxonomy"] == changed["write_shard"] == 1
     assert "acquire_part" not in changed
+
+
+def test_species_of_a_judged_data_set_are_left_out_under_any_of_their_names(finished):
+    config = yaml.safe_load((finished / "zoo.yaml").read_text())
+    given = {"split": {"method": "given"}}
+    config["datasets"] = {
+        "museum": {"source": {"kind": "table", "path": "museum/images.csv"}, **given},
+        "trains": {
+            "source": {"kind": "table", "path": "images.csv"},
+            "leakage": {"apart_from": ["museum"], "by": ["species"], "action": "remove"},
+            **given,
+        },
+    }
+    changed = finished / "apart.yaml"
+    changed.write_text(yaml.safe_dump(config))
+    target = "results/acquire/trains/manifest.json"
+    snakemake(finished, "--cores", 2, "--", target, config=changed)
+    manifest = json.loads((finished / target).read_text())
+    assert manifest["dropped_counts"] == {"a species of museum": 4}
+    classes = pl.read_parquet(finished / "results/acquire/trains/classes.parquet")["class_id"]
+    assert sorted(classes) == ["nobody", "orchid", "spores"]

@@ -5,7 +5,8 @@ Outputs: results/acquire/<dataset>/parts/<part>/images/<tar>.tar, {rows,dropped}
          manifest.json: the images, each once; of all parts {catalog,classes}.parquet,
          <split>/images.arrow (where each image lies), <split>/labels.arrow, manifest.json
          results/findings/<dataset>.json: what of the config cannot be trained or judged on it
-Parts are acquired side by side. A changed split or a rule about duplicates reads no image again; a
+Parts are acquired side by side. What a data set must stay apart from (`leakage`) is curated before it
+and compared while it is curated. A changed split or a rule about duplicates reads no image again; a
 folder whose files have changed is read again.
 """
 
@@ -55,6 +56,9 @@ rule curate_dataset:
             dataset=w.dataset,
             part=PLAN.parts(w.dataset),
         ),
+        judged=lambda w: PLAN.judged_files(w.dataset, "catalog.parquet"),
+        judged_classes=lambda w: PLAN.judged_files(w.dataset, "classes.parquet"),
+        names=lambda w: PLAN.compared_names(w.dataset),
     output:
         catalog="results/acquire/{dataset}/catalog.parquet",
         classes="results/acquire/{dataset}/classes.parquet",
@@ -73,6 +77,7 @@ rule curate_dataset:
         tars=lambda w: CONFIG.datasets[w.dataset].shards_of_part,
         expected=lambda w: PLAN.expected_images(w.dataset),
         unlabelled=lambda w: CONFIG.datasets[w.dataset].class_names(),
+        leakage=lambda w: PLAN.leakage(w.dataset),
         seed=CONFIG.seed,
         code=code("curate_dataset.py"),
     message:

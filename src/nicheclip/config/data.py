@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.class_list import class_names
+from nicheclip.config.leakage import LeakageConfig
 from nicheclip.config.sources import Source, UnlabelledSource
 from nicheclip.config.worlds import ArborWorld, Fraction
 
@@ -101,6 +102,8 @@ class DatasetConfig(ConfigModel):
     source: Source
     image: ImageConfig = ImageConfig()
     split: SplitConfig = SplitConfig()
+    leakage: LeakageConfig | None = None
+    """What it may not share with data sets that models are judged by; null asks nothing."""
     names: dict[str, str] = Field(default={})
     """How people write a class, by its id (the folder's name, or the label): `{rock_dove: rock
     pigeon}`. Other classes are called like their id with spaces for underscores, or as the source

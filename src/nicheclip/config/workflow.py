@@ -13,6 +13,7 @@ from nicheclip.config.data import DatasetConfig
 from nicheclip.config.evaluation import TEXT_PROTOCOLS, CaptionTexts, EvaluationConfig
 from nicheclip.config.explain import explain, suggestion
 from nicheclip.config.grids import expand_grids
+from nicheclip.config.leakage import circle
 from nicheclip.config.papers import PapersConfig
 from nicheclip.config.pretraining import PretrainingConfig
 from nicheclip.config.tasks import AdaptationConfig, TaskConfig
@@ -69,6 +70,8 @@ class Config(ConfigModel):
         for name, dataset in self.datasets.items():
             if dataset.captions:
                 yield f"datasets.{name}.captions", dataset.captions, "captions"
+            for other in dataset.leakage.apart_from if dataset.leakage else ():
+                yield f"datasets.{name}.leakage.apart_from", other, "datasets"
         for name, captions in self.captions.items():
             yield f"captions.{name}.dataset", captions.dataset, "datasets"
             for other in captions.gates.forbidden_classes:
@@ -215,6 +218,19 @@ class Config(ConfigModel):
                     f"{firsts[entry.job]!r}, which has the same job; make them equal, or leave out "
                     "job"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _no_data_set_waits_for_itself(self) -> "Config":
+        checked = {
+            name: one.leakage.apart_from for name, one in self.datasets.items() if one.leakage
+        }
+        if found := circle(checked):
+            raise ValueError(
+                f"datasets.{found[0]}.leakage.apart_from: {' -> '.join(found)} is a circle, so "
+                "none can be curated first. Keep the data that trains apart from the judged, not "
+                "both ways"
+            )
         return self
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from nicheclip.data.catalog_writer import CatalogWriter
 from nicheclip.data.class_tally import ClassTally
 from nicheclip.data.draw import TEST, TRAIN
 from nicheclip.data.image_groups import kept_together, near_duplicates
+from nicheclip.data.leakage import Apart, find_shared, settle
 from nicheclip.data.left_out import LeftOut
 from nicheclip.data.near_duplicates import Groups
 from nicheclip.data.repeated_images import describe, find_repeats
@@ -63,6 +64,7 @@ def curate(
     folder: Path,
     expected: Mapping[str, int] = MappingProxyType({}),
     unlabelled: Sequence[str] = (),
+    apart: Apart | None = None,
 ) -> CurateReport:
     """Join what was acquired into a catalog, classes and splits.
 
@@ -78,10 +80,11 @@ def curate(
             (schema ``CLASSES``, by class id) and a folder for each split (``split_files``).
         expected: images that the source should have in each split (`all`: in all), if any.
         unlabelled: the names of the classes, where no image says which it belongs to.
+        apart: what it must stay apart from, if anything.
 
     Raises:
-        InputError: the source names a key twice, lacks a split that must be given, or leaves no
-            image or fewer than two classes.
+        InputError: the source names a key twice, lacks a split that must be given, leaves no image
+            or fewer than two classes, or shares images with what it must stay apart from.
     """
     rows = AcquiredRows(parts)
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,6 +96,10 @@ def curate(
             left_out.add(dropped)
         describe(repeats, rows, left_out)
         kept = repeats.kept
+        if apart is not None:
+            shared = find_shared(rows, kept, apart, spool)
+            settle(name, shared, rows, apart.config, left_out)
+            kept &= shared.number == 0
         photographs = near_duplicates(rows, kept, split.near_duplicate_bits, spool)
         groups = kept_together(rows, kept, photographs, split)
         splits = choose_splits(rows, kept, split, groups=groups, seed=seed, spool=spool)

@@ -62,6 +62,29 @@ def near_pairs(
     return found
 
 
+def near_between(
+    mine: NDArray[np.uint64], theirs: NDArray[np.uint64], bits: int, spool: Path
+) -> NDArray[np.uint64]:
+    """The pairs of a hash of ``mine`` and one of ``theirs`` that differ in at most ``bits`` bits.
+
+    Args:
+        mine: each once.
+        theirs: likewise; a hash may be in both.
+        bits: from 0.
+        spool: a folder for the buckets.
+
+    Returns:
+        [m, 2], each pair once: of ``mine``, of ``theirs``.
+    """
+    hashes = np.union1d(mine, theirs)
+    pairs = near_pairs(lambda: [hashes], len(hashes), bits, spool)
+    equal = np.intersect1d(mine, theirs)
+    candidates = [pairs, pairs[:, ::-1], np.stack([equal, equal], axis=1)]
+    return np.concatenate(
+        [some[np.isin(some[:, 0], mine) & np.isin(some[:, 1], theirs)] for some in candidates]
+    )
+
+
 def _reordered(hashes: NDArray[np.uint64], order: Sequence[Piece]) -> NDArray[np.uint64]:
     """Hashes with their pieces in another order, the first in the highest bits."""
     found, place = np.zeros_like(hashes), BITS

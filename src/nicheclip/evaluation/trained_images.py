@@ -4,11 +4,10 @@ import logging
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow.compute as pc
 
-from nicheclip.data.near_pairs import near_pairs
+from nicheclip.data.near_pairs import near_between
 from nicheclip.evaluation.measures import Measure
 from nicheclip.schemas import CATALOG, read_table
 
@@ -57,9 +56,6 @@ def _images(catalog: Path, split: str) -> pl.DataFrame:
 def _near(mine: pl.Series, theirs: pl.Series) -> pl.Series:
     """The hashes of ``mine`` that are near one of ``theirs``, or equal to it."""
     ours, others = mine.unique().to_numpy(), theirs.unique().to_numpy()
-    hashes = np.unique(np.concatenate([ours, others]))
     with tempfile.TemporaryDirectory() as spool:
-        pairs = near_pairs(lambda: [hashes], len(hashes), BITS, Path(spool))
-    other = np.isin(pairs, others)
-    linked = [pairs[other[:, b], a] for a, b in ((0, 1), (1, 0))]
-    return pl.Series(np.concatenate([others, *linked]), dtype=pl.UInt64)
+        pairs = near_between(ours, others, BITS, Path(spool))
+    return pl.Series(pairs[:, 0], dtype=pl.UInt64)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nicheclip.config.workflow import Config
 from nicheclip.runtime.paths import expand_path
@@ -42,6 +43,27 @@ class InputFiles:
     def expected_images(self, dataset: str) -> dict[str, int]:
         """How many images of each split a data set should have, where the registry knows."""
         return self.config.datasets[dataset].source.expected_images(self.registry / "datasets")
+
+    def judged_files(self, dataset: str, kind: str) -> list[str]:
+        """The acquire output ``kind`` of the data sets that a data set must stay apart from."""
+        leakage = self.config.datasets[dataset].leakage
+        return [f"results/acquire/{one}/{kind}" for one in (leakage.apart_from if leakage else ())]
+
+    def compared_names(self, dataset: str) -> list[str]:
+        """The checklists' names where a data set's species are compared with others'."""
+        leakage = self.config.datasets[dataset].leakage
+        return self.checklists("names") if leakage and leakage.asks_species else []
+
+    def leakage(self, dataset: str) -> dict[str, Any] | None:
+        """What is compared, as plain values: of the config, and the providers of names."""
+        leakage = self.config.datasets[dataset].leakage
+        if leakage is None:
+            return None
+        providers = self.config.taxonomy.providers if leakage.asks_species else ()
+        return {
+            "config": leakage.model_dump(mode="json"),
+            "providers": [provider.name for provider in providers],
+        }
 
     def split_files(self, dataset: str, splits: Sequence[str] = SPLITS) -> list[str]:
         """What tells where the images of some splits lie, and their classes."""
