@@ -60,7 +60,7 @@ class Sizes:
 
 
 TOY = Sizes(
-    models=("nicheclip-small",), images=32, edge=48, batch=8, steps=5, backbone="resnet18",
+    models=("nicheclip-small",), images=32, edge=48, batch=8, steps=5, backbone="test_resnet",
     views=32, dino_batch=4, outputs=64, fair_images=20, fair_batch=4, crops=(2,),
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ def test_every_section_gives_a_row():
         "nicheclip-small: bare",
         "nicheclip-small: nicheclip",
         "nicheclip-small: open_clip",
-        "DINO resnet18, 2 + 8 crops",
+        "DINO test_resnet, 2 + 8 crops",
         "FAIR nicheclip-small, N = 2",
         rows[-1][1].strip(),
     ]

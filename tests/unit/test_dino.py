@@ -246,6 +246,32 @@ def test_a_run_gives_a_backbone_and_its_figures(unbroken):
     assert facts == {"images": 14, "features": 96}
 
 
+def test_channels_last_trains_to_the_same_and_saves_plainly(squares, tmp_path, monkeypatch):
+    """Student and teacher. With this eps, rounding of a gradient near 0 makes no step."""
+    places, found, original = [], [], Dino.after_step
+
+    def look(objective, step):
+        for module in (objective.module, *objective.held.values()):
+            kernels = [w for w in module.parameters() if w.ndim == 4 and min(w.shape[1:]) > 1]
+            places.append(all(w.is_contiguous(memory_format=torch.channels_last) for w in kernels))
+        original(objective, step)
+
+    monkeypatch.setattr(Dino, "after_step", look)
+    optimizer = {"lr": 1e-3, "weight_decay": 0.04, "eps": 1e-3, "gradient_clip": 3.0}
+    for name, last in (("plain", False), ("last", True)):
+        places.clear()
+        run(squares, tmp_path / name, epochs=1, optimizer=optimizer, channels_last=last)
+        found.append(all(places))
+    assert found == [False, True]
+    plain, last = (
+        load_backbone(tmp_path / name / "out").model.state_dict() for name in ("plain", "last")
+    )
+    for name, values in plain.items():
+        torch.testing.assert_close(last[name], values, rtol=1e-3, atol=1e-4)
+    sizes = [(tmp_path / n / "out/backbone.safetensors").stat().st_size for n in ("plain", "last")]
+    assert sizes[0] == sizes[1]
+
+
 def process(squares, folder, environment=None, **options):
     """A run in a process of its own."""
     paths = {"PYTHONPATH": os.pathsep.join([*sys.path, str(TESTS)])}

@@ -44,12 +44,13 @@ def _too_large(
     fitting = None if processes.sharded else _fitting(batch, size, updates, processes)
     if not fitting:
         return InputError(
-            f"{told}Lower batch_size, raise accumulation, or set gradient_checkpointing: true."
+            f"{told}Lower batch_size or, where the run has these keys, raise accumulation or set "
+            "gradient_checkpointing: true."
         )
     return InputError(
         f"{told}By steps with fewer, measured now, about {fitting} do: set batch_size to "
-        f"{fitting * pieces * processes.world} or less, or accumulation to "
-        f"{-(-samples // fitting)} or more. gradient_checkpointing: true needs less as well."
+        f"{fitting * pieces * processes.world} or less or, where the run has these keys, "
+        f"accumulation to {-(-samples // fitting)} or more, or gradient_checkpointing: true."
     )
 
 

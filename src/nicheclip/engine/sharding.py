@@ -106,7 +106,7 @@ def whole(value: Any, *, keep: bool) -> Any:
     All processes must ask; those that do not ``keep`` get None in their place.
     """
     if isinstance(value, DTensor):
-        full = value.detach().full_tensor()
+        full = value.full_tensor().detach()
         return full.cpu() if keep else None
     if isinstance(value, dict):
         return {name: whole(one, keep=keep) for name, one in value.items()}

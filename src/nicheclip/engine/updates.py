@@ -42,7 +42,8 @@ class Updates:
         if not (new := self._let_require(0)):
             raise InputError("training: nothing trains in the first epoch.")
         if settings.channels_last:
-            objective.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            for module in (objective.module, *objective.held.values()):
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if settings.compiled:
             objective.module.compile(backend=BACKEND)
         self._module: Any = self._fabric.setup_module(objective.module)

@@ -69,6 +69,7 @@ def pretrain(
         compute=config.compute,
         determines=config.determines(),
         precision=config.precision,
+        channels_last=config.channels_last,
     )
     return engine.run(
         settings, make, run_folder=run_folder, output=one.output, code=code, stop_at=stop_at
