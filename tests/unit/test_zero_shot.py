@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
-from nicheclip.config.evaluation import CaptionTexts
+from nicheclip.config.evaluation import CaptionTexts, EvaluationConfig
 from nicheclip.config.text_sets import CaptionSet, TemplateSet
 from nicheclip.evaluation.predictions import (
     read_group_predictions,
@@ -77,6 +77,22 @@ def test_two_classes_by_hand():
     softmax_of.add(10.0 * np.array([[0.5, 0.4]]))
     probabilities = softmax_of.probabilities(10.0 * np.array([[0.5]]))
     np.testing.assert_allclose(probabilities[0, 0], np.e / (np.e + 1))
+
+
+def test_measures_of_texts_by_hand(monkeypatch):
+    images = unit_features(np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]))
+    labels = dict(zip(images.image_ids, ["a", "a", "b"], strict=True))
+    classes = embeddings_of(["a", "b"], np.array([[1.0, 0.0], [0.8, 0.6]]))
+    options = EvaluationConfig.model_validate({"dataset": "d"})
+    for size in (4096, 2):  # images in one piece, or in several
+        monkeypatch.setattr(module, "IMAGES", size)
+        score, separation = module.text_measures(images, labels, classes, options, 0)
+        # cosines with the own class: 1, 0.6 and 0.6
+        assert (score.name, score.value, score.n) == ("text_score", pytest.approx(2.2 / 3), 3)
+        assert score.low <= score.value <= score.high
+        # the two classes' cosine is 0.8
+        assert separation.name == "text_separation"
+        assert separation.value == pytest.approx(0.2)
 
 
 def test_order_of_images_chunks_and_scale_do_not_matter(monkeypatch):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from nicheclip.captions.asking import COUNTED, MILLION, Asking
 from nicheclip.captions.cache import ReplyCache
 from nicheclip.captions.replies import write_replies
-from nicheclip.captions.targets import Questions, class_names, requests, share, targets
+from nicheclip.captions.targets import Questions, class_names, requests, targets
 from nicheclip.captions.transport import Transport
 from nicheclip.captions.variables import read_values
 from nicheclip.config.captions import CaptionConfig
@@ -35,7 +35,8 @@ def ask(
 ) -> dict[str, int]:
     """Write the replies of one part to ``target`` (schema ``REPLIES``, in the order of requests).
 
-    A killed run resumes from ``cache``. Memory does not grow with the number of replies.
+    A killed run resumes from ``cache``. Memory grows with the classes or images
+    of the part, not with the number of replies.
 
     Args:
         config: a caption set whose backend is an LLM.
@@ -59,7 +60,7 @@ def ask(
     assert isinstance(backend, LlmBackend)
     names = class_names(classes)
     prompt, values = read_values(backend, prompts)
-    chosen = share(list(targets(config, names, catalog)), part, config.parts)
+    chosen = list(targets(config, names, catalog, part, config.parts))
     wanted = requests(
         chosen,
         Questions(prompt, values, names),

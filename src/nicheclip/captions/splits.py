@@ -107,7 +107,7 @@ def partition(
     for class_id, own in _by_class(pairs, class_ids):
         rest = own[chosen[own] == OPEN]
         if len(rest):
-            need = needs.pop(class_id, None) or _Need(images[class_id], len(rest))
+            need = needs.get(class_id) or _Need(images[class_id], len(rest))
             chosen[rest] = [need.take_most_urgent() for _ in range(len(rest))]
         _check(class_id, chosen[own], images)
     return chosen[groups]

@@ -43,21 +43,30 @@ def class_names(classes: pa.Table) -> dict[str, dict[str, str]]:
 
 
 def targets(
-    config: CaptionConfig, names: Mapping[str, object], catalog: pa.Table
+    config: CaptionConfig,
+    names: Mapping[str, object],
+    catalog: pa.Table,
+    part: int = 0,
+    parts: int = 1,
 ) -> Iterator[Target]:
-    """All targets in the order of their table (``catalog``: schema CATALOG)."""
+    """The targets of a part, a run of neighbours in the order of their table.
+
+    Args:
+        config: says whether classes or images are described.
+        names: by class_id.
+        catalog: schema CATALOG.
+        part: from 0.
+        parts: how many there are.
+    """
+    everything = len(names) if config.per == "class" else len(catalog)
+    start, end = (everything * number // parts for number in (part, part + 1))
     if config.per == "class":
-        yield from (Target(class_id, None) for class_id in names)
+        yield from (Target(class_id, None) for class_id in list(names)[start:end])
         return
-    for batch in catalog.select(["class_id", "image_id"]).to_batches():
+    own = catalog.select(["class_id", "image_id"]).slice(start, end - start)
+    for batch in own.to_batches():
         for class_id, image_id in zip(*(column.to_pylist() for column in batch), strict=True):
             yield Target(class_id, image_id)
-
-
-def share(everything: Sequence[Target], part: int, parts: int) -> Sequence[Target]:
-    """The targets of part number ``part`` (from 0): a run of neighbours."""
-    start, end = (len(everything) * number // parts for number in (part, part + 1))
-    return everything[start:end]
 
 
 class Questions:

@@ -61,4 +61,5 @@ def _vectors(texts: Sequence[str]) -> NDArray[np.float64]:
         for word in own:
             vectors[row, place[word]] = math.log(1 + len(texts) / having[word])
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+    vectors /= np.where(lengths > 0, lengths, 1)
+    return vectors
