@@ -57,8 +57,8 @@ rule plot_models:
         [f"results/figures/{one.path}.png" for one in [*CONFUSIONS, *EMBEDDINGS]],
     log:
         "results/logs/figures/models.log",
-    localrule: True
     priority: 2
+    localrule: True
     conda:
         "../../envs/evaluate.yaml"
     params:
