@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from nicheclip.config.data import ImageConfig
-from nicheclip.data.images import normalise
+from nicheclip.data.images import is_kept_as_it_is, normalise
 from nicheclip.models.classifier import Classifier, write_classifier
 from nicheclip.models.encode import encode_texts
 from nicheclip.models.openclip import load
@@ -42,6 +42,12 @@ def settings(folder, tmp_path):
     return Settings(
         templates=str(folder / "photo.yaml"), batch_size=4, threads=1, device="cpu", cache=tmp_path
     )
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
 
 
 def model_of(folder):
@@ -199,12 +205,25 @@ def test_images_by_file_folder_and_pattern_once_each(tmp_path):
         find_images([str(tmp_path / "empty")])
 
 
-@pytest.mark.parametrize(("mode", "suffix"), [("RGB", "JPEG"), ("L", "JPEG"), ("RGBA", "PNG")])
-def test_pixels_are_those_that_the_workflow_stores(mode, suffix):
+@pytest.mark.parametrize(
+    ("mode", "suffix", "options", "kept"),
+    [
+        ("RGB", "JPEG", {}, True),
+        ("RGB", "JPEG", {"exif": turned(6)}, False),
+        ("L", "JPEG", {}, False),
+        ("RGB", "PNG", {}, True),
+        ("RGB", "PNG", {"transparency": (1, 2, 3)}, False),
+        ("RGBA", "PNG", {}, False),
+        ("RGB", "TIFF", {}, False),
+    ],
+)
+def test_pixels_are_those_that_the_workflow_stores(mode, suffix, options, kept):
     pixels = np.random.default_rng(0).integers(0, 255, (70, 90, 3)).astype(np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(stream, suffix)
-    for config in (ImageConfig(), ImageConfig(max_side=32)):
+    Image.fromarray(pixels).convert(mode).save(stream, suffix, **options)
+    assert is_kept_as_it_is(stream.getvalue(), ImageConfig()) == kept
+    assert (normalise(stream.getvalue(), ImageConfig()).encoded == stream.getvalue()) == kept
+    for config in (ImageConfig(), ImageConfig(max_side=32), ImageConfig(lossless_pixels=0)):
         stored = decode(normalise(stream.getvalue(), config).encoded, name="", where="")
         assert np.array_equal(pixels_of(stream.getvalue(), config), stored)
 

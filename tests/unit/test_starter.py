@@ -94,7 +94,7 @@ def test_a_table_whose_columns_have_other_names(tmp_path):
 def test_names_that_look_latin(tmp_path):
     seen = look(folder(tmp_path / "p", names=("Turdus_merula", "Apis mellifera", "ant")))
     assert seen.latin and "look Latin" in "\n".join(report(seen))
-    assert not look(folder(tmp_path / "q")).latin
+    assert not look(folder(tmp_path / "q", names=("Gall_midge", "Leaf_folder", "Mealy_bug"))).latin
 
 
 def test_photographs_without_folders(tmp_path):

@@ -97,16 +97,16 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
 
 
 def is_kept_as_it_is(data: bytes, config: ImageConfig) -> bool:
-    """Whether ``normalise`` keeps the bytes of ``data``, a JPEG; by its header alone, so what
-    follows may be damaged.
+    """Whether ``normalise`` keeps the bytes of ``data``, by its header alone: what follows may be
+    damaged.
 
     Raises:
         BadImageError: no bytes, no known format, or too many pixels.
     """
     image, reasons = _open(data, config)
     fits = config.max_side is None or max(image.size) <= config.max_side
-    turned = _orientation(image) in range(2, 9)
-    return image.format == "JPEG" and image.mode == "RGB" and fits and not reasons and not turned
+    plain = image.mode == "RGB" and "transparency" not in image.info
+    return fits and plain and not reasons and _orientation(image) not in range(2, 9)
 
 
 def _normalised(

@@ -26,7 +26,8 @@ from nicheclip.starter.table import Columns, read_table_images
 LOOKED_AT = 2_000
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", *WORKBOOKS)
-_LATIN = re.compile(r"^[A-Z][a-z]{2,}[ _][a-z]{3,}([ _][a-z]{3,})?$")
+#: Genus epithet, as in Turdus_merula and not in Gall_midge
+_LATIN = re.compile(r"^[A-Z][a-z]{2,}[ _][a-z]*(a|ae|ale|ans|are|ens|ense|i|is|ix|or|um|us)$")
 
 
 @dataclass(frozen=True)
