@@ -60,7 +60,8 @@ def test_prompts_are_judged_by_the_same_models(finished):
 @pytest.mark.slow
 def test_maps_in_closed_form_and_by_steps_stand_side_by_side(finished):
     table = rows(finished, "fits")
-    assert list(table) == ["closed form", "gradient steps"]
+    # what is published stands below where the config has no such alignment
+    assert list(table) == ["closed form", "gradient steps", "gradient steps, as published"]
     assert float(table["gradient steps"]["published_r2"]) == 0.805
     assert float(table["closed form"]["r2"]) > float(table["gradient steps"]["r2"])
 
