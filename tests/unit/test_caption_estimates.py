@@ -56,6 +56,6 @@ def test_the_paper_s_images_before_any_of_them_is_there(tmp_path):
     values = yaml.safe_load((ROOT / "workflow/config/agriclip.yaml").read_text())
     (line,) = estimates(Plan(parse_config(values), REGISTRY), tmp_path)
     assert line == (
-        "captions.published: 600,000 requests for 600,000 images; about 109,800,000 tokens of "
+        "captions.published: 600,000 requests for 600,000 images; about 54,000,000 tokens of "
         "prompts, at most 180,000,000 of replies"
     )
