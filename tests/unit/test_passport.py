@@ -57,6 +57,17 @@ def test_all_that_a_cell_follows_from(table):
     }  # fmt: skip
 
 
+def test_rows_of_one_name_are_told_apart_by_their_other_texts(table):
+    other = table.with_name("u.csv")
+    write_text(other, "measure,model,value\ntop1,run,33\ntop1,start,20\n")
+    write_text(other.with_suffix(".sources.csv"), f"row,column,metrics\ntop1,value,{METRICS}\n")
+    assert len(passport(other, "top1", "value").rows) == 2
+    found = passport(other, "top1 / run", "value")
+    assert [one["model"] for one in found.rows] == ["run"] and len(found.sources) == 1
+    with pytest.raises(InputError, match="the column measure has top1"):
+        passport(other, "top1 / nobody", "value")
+
+
 def test_a_cell_that_was_not_measured(table):
     assert passport(table, "Chance", "acc").sources == []
     assert passport(table, "Ours", "published").sources == []

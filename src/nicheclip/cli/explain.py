@@ -8,7 +8,9 @@ import typer
 
 def explain(
     table: Annotated[Path, typer.Argument(help="results/tables/NAME.csv", show_default=False)],
-    row: Annotated[str, typer.Option(help="The text in the table's first column.")],
+    row: Annotated[
+        str, typer.Option(help="The text in its first column; more of its texts after ' / '.")
+    ],
     column: Annotated[str, typer.Option(help="The name of the column in the CSV file.")],
     json: Annotated[bool, typer.Option("--json", help="JSON instead of YAML.")] = False,
 ) -> None:

@@ -73,7 +73,7 @@ def read_class_list(path: Path, *, text_type: TextType, templates: Path) -> Clas
     Raises:
         InputError: no such file, no class, or a class stands twice.
     """
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise InputError(f"{path}: no such file. Give a list of classes, one on each line.")
     if path.suffix.lower() not in TABLES:
         names = class_names(str(path))

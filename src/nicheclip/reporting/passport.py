@@ -48,7 +48,8 @@ def passport(table: Path, row: str, column: str) -> Passport:
 
     Args:
         table: ``results/tables/<name>.csv``.
-        row: the text in its first column; upper case and spaces around it do not count.
+        row: the text in its first column; where several rows have it, other texts of the row
+            after " / " tell them apart: ``top-1 accuracy / trained``. Upper case does not count.
         column: its name.
 
     Raises:
@@ -62,7 +63,13 @@ def passport(table: Path, row: str, column: str) -> Passport:
     ):
         rows = list(csv.DictReader(stream))
         first = next(iter(rows[0]))
-    found = [one for one in rows if _same(one[first], row)]
+    name, *others = row.split(" / ")
+    found = [
+        one
+        for one in rows
+        if _same(one[first], name)
+        and all(any(_same(text, other) for text in one.values()) for other in others)
+    ]
     if not found:
         names = list(dict.fromkeys(one[first] for one in rows))
         raise InputError(
@@ -75,14 +82,17 @@ def passport(table: Path, row: str, column: str) -> Passport:
     near = [column, *(column + part for part in PARTS)]
     shown = [{k: one[k] for k in one if k in near or (k in texts and one[k])} for one in found]
     root = _root(table)
-    metrics = _metrics(table, found[0][first], column)
+    sources = [_source(root, path) for path in _metrics(table, found[0][first], column)]
+    # a table of one evaluation has rows of several subjects under one name
+    cells = {text for one in found for text in one.values()}
+    mine = [one for one in sources if one["subject"]["name"].split("/")[1] in cells]
     return Passport(
         table=str(table),
         row=found[0][first],
         column=column,
         rows=shown,
         published=_published(table),
-        sources=[_source(root, path) for path in metrics],
+        sources=mine or sources,
     )
 
 
