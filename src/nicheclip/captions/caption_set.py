@@ -179,7 +179,7 @@ def _class_names(data_sets: Iterable[Mapping[str, Mapping[str, str]]]) -> ClassN
     )
 
 
-def _images_by_class(catalog: pa.Table) -> dict[str, Images]:
+def _images_by_class(catalog: pa.Table) -> dict[str, list[int]]:
     """The number of images in each of ``SPLITS``, by class (``catalog``: schema CATALOG)."""
     images: dict[str, list[int]] = {}
     counted = pl.DataFrame(catalog.select(["class_id", "split"])).group_by("class_id", "split")

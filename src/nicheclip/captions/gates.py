@@ -79,7 +79,7 @@ _MARKUP = re.compile(
     re.IGNORECASE,
 )
 
-OBJECTIONABLE = [
+OBJECTIONABLE: list[tuple[str, Pattern | re.Pattern[str]]] = [
     ("refusal", _REFUSAL),
     ("instruction", _INSTRUCTION),
     ("junk", _JUNK),
@@ -182,7 +182,7 @@ def _form(cleaned: Cleaned, done_reason: str, config: GateConfig) -> list[str]:
 
 def _content(cleaned: Cleaned, config: GateConfig) -> list[str]:
     """A description, or talk about the task?"""
-    patterns: list[tuple[str, Pattern | re.Pattern[str]]] = [*OBJECTIONABLE]
+    patterns = [*OBJECTIONABLE]
     patterns += [("forbidden", re.compile(p, re.IGNORECASE)) for p in config.forbidden]
     reasons = [
         f"{name}: {match[0]}"
