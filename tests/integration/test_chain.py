@@ -184,7 +184,8 @@ def test_the_readmes_commands_resolve(tmp_path, line):
     own = (
         (ROOT / "workflow/config/own.yaml").read_text().replace("~/pests", str(tmp_path / "pests"))
     )
-    (repository / "my.yaml").write_text(own)  # as a person who follows the README has it
+    for name in ("my", "pests"):  # as a person who follows the README has them
+        (repository / f"{name}.yaml").write_text(own)
     arguments = [command()[0], *line.split()[1:], "--dry-run"]
     done = subprocess.run(
         arguments, cwd=repository, env=environment(), capture_output=True, text=True, check=False
