@@ -54,8 +54,8 @@ def test_what_is_not_given_is_bounded_or_left_out(tmp_path):
 def test_the_paper_s_images_before_any_of_them_is_there(tmp_path):
     """AgriCLIP's own config: about 600,000 images, four variants each."""
     values = yaml.safe_load((ROOT / "workflow/config/agriclip.yaml").read_text())
-    (line,) = estimates(Plan(parse_config(values), REGISTRY), tmp_path)
-    assert line == (
+    lines = estimates(Plan(parse_config(values), REGISTRY), tmp_path)
+    assert [line for line in lines if line.startswith("captions.published")] == [
         "captions.published: 600,000 requests for 600,000 images; about 54,000,000 tokens of "
         "prompts, at most 180,000,000 of replies"
-    )
+    ]
