@@ -434,6 +434,9 @@ def test_the_page_holds_its_pictures(tmp_path):
     assert "http" not in page and "truncated" in page
     assert f"<b>{UNSURE} 50%</b><br>or bee 50%" in page
     assert "<b>Formicidae 90%</b><br>or ant 75%" in page
+    (tmp_path / "b.jpg").unlink()
+    assert "data:," in predictions_page("m", said, answers=True)
+    (tmp_path / "b.jpg").write_bytes(jpeg((200, 9, 9), 1))
     assert "Decided: none" in predictions_page("m", said[2:], answers=True)
     plain = predictions_page("m", said, answers=False)
     assert "<b>ant 75%</b><br>or bee 25%" in plain
