@@ -57,9 +57,9 @@ def embed_images(
                 files.append(str(file))
         parts.append(features)
     if not files:
-        file, reason = next(iter(problems.items()))
+        name, reason = next(iter(problems.items()))
         raise InputError(
-            f"{output}: not written, since no image could be read, for example {file}: {reason}."
+            f"{output}: not written, since no image could be read, for example {name}: {reason}."
         )
     _write(output, files, [part for part in parts if len(part)])
     return problems

@@ -153,10 +153,10 @@ def _with_contents(seen: Seen, files: Sequence[Path]) -> Seen:
         except BadImageError as error:
             unreadable[printable(str(file))] = str(error)
     if len(unreadable) == len(chosen):
-        file, reason = next(iter(unreadable.items()))
+        name, reason = next(iter(unreadable.items()))
         raise InputError(
             f"{seen.path}: none of the {len(chosen)} images that were looked into can be read, "
-            f"for example {file}: {reason}. Give the folder or table that has your images."
+            f"for example {name}: {reason}. Give the folder or table that has your images."
         )
     return Seen(
         **{
