@@ -100,12 +100,28 @@ def test_unreadable_images_are_listed_and_the_status_says_so(folder, run, tmp_pa
         (["cost", "none.yaml"], "none.yaml"),
         (["explain", "none.csv", "--row", "a", "--column", "b"], "none.csv: no such table"),
         (["export", "nothing"], "say --onnx FOLDER or --hub OWNER/NAME"),
+        (["predict", "x" * 300, __file__], "not a usable path"),
+        (["predict", "m", __file__, "--format", "csv", "--output", __file__], "would be replaced"),
+        (["predict", "m", __file__, "--html", "a.csv", "--output", "a.csv"], "would be replaced"),
+        (["predict", "m", __file__, "--html", __file__ + "/x"], "cannot be written"),
+        (["predict", "m", __file__, "--output", "n" * 300 + ".csv"], "cannot be written"),
+        (["predict", "m", __file__, "--format", "csv", "--output", ""], "is a folder"),
+        (["cost", "n" * 300], "Correct the path or its permissions"),
     ],
 )
 def test_bad_input_ends_with_one_message(run, arguments, message):
     code, out, err = run(*arguments)
     assert (code, out) == (BAD_INPUT, "")
     assert message in err and "Traceback" not in err
+
+
+def test_a_folder_where_a_file_stands(folder, run, tmp_path):
+    (tmp_path / "there").write_text("")
+    model = folder / "results/models/trained/run/seed0"
+    for arguments in (["--hub", "a/b", "--dry-run", "--folder", tmp_path / "there"],
+                      ["--hub", "../b", "--dry-run"]):  # fmt: skip
+        code, _, err = run("export", model, *arguments)
+        assert code == BAD_INPUT and ("there: File exists" in err or "OWNER/NAME" in err)
 
 
 def test_cost_prints_a_row_for_each_entry(run):

@@ -190,6 +190,16 @@ def test_nothing_shared_is_nothing_said(tmp_path, judged):
     assert not report.dropped.counts and catalog.height == 4
 
 
+def test_a_judged_data_set_without_test_images_is_an_error(tmp_path):
+    table = [("merle", "Turdus merula", "train"), ("grive", "Turdus pilaris", "train")] * 2
+    config = data_set(tmp_path / "j", table, [jpeg(photograph(seed)) for seed in range(4)])
+    curated(tmp_path / "judged", config)
+    only = JudgedData(tmp_path / "judged/catalog.parquet", tmp_path / "judged/classes.parquet")
+    with pytest.raises(InputError, match=r"birds has no image for validation or test"):
+        left_out(tmp_path, apart(only, action="remove"))
+    assert not (tmp_path / "trains/catalog.parquet").exists()
+
+
 def test_the_hash_of_a_mirror_image_is_known_from_that_of_the_image():
     differ = []
     for seed in range(40):

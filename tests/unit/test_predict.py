@@ -5,6 +5,8 @@ import json
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -18,6 +20,7 @@ from nicheclip.predict import embeddings
 from nicheclip.predict.class_list import read_class_list
 from nicheclip.predict.embed import embed_images
 from nicheclip.predict.open_model import open_model
+from nicheclip.predict.origin import find_origin
 from nicheclip.predict.page import UNSURE, predictions_page
 from nicheclip.predict.pictures import find_images, pixels_of
 from nicheclip.predict.predictor import Guess, Prediction, Predictor
@@ -250,12 +253,29 @@ def test_classes_of_a_table_with_ranks(folder, settings, tmp_path):
         ("twice.csv", "name,family\nheron,x\nheron,y\nswan,z\n", "1 classes stand in several rows"),
         ("columns.csv", "x,y\n1,2\n", "expected one of the columns class_id"),
         ("broken.parquet", "no parquet", "expected a table"),
+        ("case.csv", "Genus,genus,species\nA,B,c\n", "several columns are called genus"),
+        ("latin.txt", "M\udce4use\nswan\n", "Save it with this encoding"),
     ],
 )
 def test_bad_class_files(folder, tmp_path, name, content, message):
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_text(content, errors="surrogateescape")
     with pytest.raises(InputError, match=message):
         read_class_list(tmp_path / name, text_type="com", templates=folder / "photo.yaml")
+
+
+@pytest.mark.parametrize("label", [[["a"], ["b"]], [b"\xff", b"b"]])
+def test_columns_that_hold_no_texts(folder, tmp_path, label):
+    pq.write_table(pa.table({"label": label}), tmp_path / "c.parquet")
+    with pytest.raises(InputError, match=r"c\.parquet: (the columns label hold|expected columns)"):
+        read_class_list(tmp_path / "c.parquet", text_type="com", templates=folder / "photo.yaml")
+
+
+def test_a_row_without_species_is_the_finest_rank_that_it_has(folder, tmp_path):
+    rows = "family,genus,species\nTurdidae,Turdus,merula\nCorvidae,,\n,,\n,Rosa,\n,,\n"
+    (tmp_path / "c.csv").write_text(rows)
+    found = read_class_list(tmp_path / "c.csv", text_type="com", templates=folder / "photo.yaml")
+    assert found.ids == ["Corvidae", "Rosa", "Turdus merula"]
+    assert found.table["name"].to_list() == found.ids
 
 
 def test_classes_with_one_text_are_said(folder, settings, tmp_path):
@@ -279,8 +299,32 @@ def test_bad_models(folder, settings, tmp_path):
         open_model("ViT-B-32:nobody", registry)
     with pytest.raises(InputError, match="no such folder, nor such an architecture"):
         open_model("nothing", registry)
+    moved = _moved(folder, tmp_path)
     with pytest.raises(InputError, match="nothing says which classes"):
-        Predictor.open(_moved(folder, tmp_path), settings=settings)
+        Predictor.open(moved, settings=settings)
+    (moved / "open_clip_model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"half a model, without open_clip_model\.saf"):
+        open_model(str(moved), registry)
+
+
+@pytest.mark.parametrize(
+    ("record", "config"),
+    [
+        ({"config": "theirs"}, []),
+        ({"config": {"dataset": {"a": 1}}}, {"tasks": []}),
+        ({"config": {"dataset": "d", "texts": {"types": ["com"]}}}, {"datasets": []}),
+        ({"config": {"dataset": "d", "texts": {"types": {"com": "x", "sci": 1}}}},
+         {"datasets": {"d": {"image": {"max_side": "large"}}}}),
+    ],
+)  # fmt: skip
+def test_records_of_other_programs_say_nothing(tmp_path, record, config):
+    model = tmp_path / "models/theirs/seed0"
+    model.mkdir(parents=True)
+    (tmp_path / "acquire/d").mkdir(parents=True)
+    (model / "manifest.json").write_text(json.dumps(record))
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    origin = find_origin(model)
+    assert origin is None or origin.image == ImageConfig()
 
 
 def _moved(folder, tmp_path):
@@ -318,6 +362,19 @@ def test_embeddings_of_classes_are_kept_by_their_content(folder, tmp_path, monke
     assert encoded == [2, 2, 2, 2]
 
 
+def test_a_cache_that_cannot_be_written_is_none(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    found = embeddings.class_embeddings(
+        load(model_of(folder)),
+        {"a": ["one"], "b": ["two"]},
+        batch_size=4,
+        device="cpu",
+        cache=tmp_path / "file",
+        worth_keeping=1,
+    )
+    assert len(found.embeddings) == 2
+
+
 def test_features_as_files(folder, settings, tmp_path):
     (tmp_path / "in").mkdir()
     for file in (folder / "photos").iterdir():
@@ -333,6 +390,10 @@ def test_features_as_files(folder, settings, tmp_path):
     assert features.shape == (9, 16) and np.allclose(np.linalg.norm(features, axis=1), 1)
     assert np.array_equal(table["feature"].to_numpy(), features)
     assert pl.read_csv(tmp_path / "f.csv")["file"].to_list() == table["file"].to_list()
+    with pytest.raises(InputError, match=r"no image could be read, for example .*bad\.jpg: not"):
+        embed_images(
+            str(model_of(folder)), [str(tmp_path / "in/bad.jpg")], tmp_path / "n.npy", settings
+        )
     with pytest.raises(InputError, match=r"expected a file \.parquet or \.npy"):
         embed_images(str(model_of(folder)), ["x"], tmp_path / "f.txt", settings)
 
@@ -373,6 +434,10 @@ def test_the_page_holds_its_pictures(tmp_path):
     assert "http" not in page and "truncated" in page
     assert f"<b>{UNSURE} 50%</b><br>or bee 50%" in page
     assert "<b>Formicidae 90%</b><br>or ant 75%" in page
+    (tmp_path / "b.jpg").unlink()
+    assert "data:," in predictions_page("m", said, answers=True)
+    (tmp_path / "b.jpg").write_bytes(jpeg((200, 9, 9), 1))
+    assert "Decided: none" in predictions_page("m", said[2:], answers=True)
     plain = predictions_page("m", said, answers=False)
     assert "<b>ant 75%</b><br>or bee 25%" in plain
 
@@ -382,5 +447,6 @@ def test_numbers_that_cannot_be(folder, settings):
     for wrong in ({"top": 0}, {"confidence": 0.0}, {"confidence": 1.5}):
         with pytest.raises(InputError, match="--top"):
             predictor.predict([], **wrong)
-    with pytest.raises(InputError, match="--device nowhere"):
-        Settings(device="nowhere").check()
+    for device in ("nowhere", "meta"):
+        with pytest.raises(InputError, match=f"--device {device}"):
+            Settings(device=device).check()

@@ -123,6 +123,30 @@ def test_what_is_no_source_of_images(tmp_path, name, message):
         look(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["2024", "on", "null", "0x1f", "2024-01-02", "a" * 200])
+def test_a_name_is_a_text_for_yaml(tmp_path, name):
+    called = config_name(tmp_path / name)
+    seen = look(folder(tmp_path / "pictures"))
+    text = config_text(seen, called, choose(seen, 0), file="things.yaml", cores=2)
+    assert list(parse_config(yaml.safe_load(text)).datasets) == [called]
+    assert config_name(tmp_path / called) == called
+
+
+def test_images_of_which_none_can_be_read(tmp_path):
+    for name in ("ant/1.jpg", "ant/2.jpg", "bee/1.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"text")
+    with pytest.raises(InputError, match=r"none of the 3 images .*ant/1.jpg: not"):
+        look(tmp_path)
+
+
+def test_paths_of_a_table_that_cannot_be(tmp_path):
+    folder(tmp_path)
+    rows = ["path,label", "ant/1.png,ant", "bee/1.png,bee", f"{'x' * 5000},bee"]
+    (tmp_path / "all.csv").write_text("\n".join(rows))
+    assert (look(tmp_path / "all.csv").images, look(tmp_path / "all.csv").others) == (2, 1)
+
+
 def test_names_from_paths(tmp_path):
     assert config_name(tmp_path / "My fish (2024)") == "my-fish-2024"
     assert config_name(tmp_path / "Moths.csv") == "moths"

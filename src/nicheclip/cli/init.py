@@ -38,7 +38,7 @@ def init(
 
     called = name or config_name(images.resolve())
     if called != config_name(Path(called)):
-        raise InputError(f"--name {called}: expected small letters, digits, - and _.")
+        raise InputError(f"--name {called}: expected small letters, digits, - and _; no number.")
     file = output or Path(f"{called}.yaml")
     if file.exists() and not force:
         raise InputError(f"{file}: is there. Give another --output, or --force to replace it.")

@@ -40,3 +40,9 @@ def main() -> None:
     except InputError as error:
         print(f"nicheclip: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)
+    except OSError as error:  # a place that may not be looked into, or that cannot be
+        if error.filename is None:
+            raise
+        remedy = "Correct the path or its permissions."
+        print(f"nicheclip: {error.filename}: {error.strerror}. {remedy}", file=sys.stderr)
+        sys.exit(BAD_INPUT)

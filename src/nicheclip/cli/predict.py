@@ -91,6 +91,7 @@ def predict(
         raise InputError("--classes and --taxonomy: give one of them.")
     kind = _format(format, output)
     found = find_images(images)
+    _check_outputs([file for file in (output, html) if file], found.files)
     chosen = settings(batch_size, device, threads, max_side)
     chosen = replace(chosen, text_type=text_type, templates=templates)
     chosen = replace(chosen, cache=None) if no_cache else chosen
@@ -110,6 +111,20 @@ def predict(
         write_text(html, predictions_page(model, predictions, answers=confidence is not None))
     if _report_problems(predictions):
         raise typer.Exit(SOME_UNREADABLE)
+
+
+def _check_outputs(outputs: list[Path], images: list[Path]) -> None:
+    """Raise InputError, before anything is computed, if a file cannot be written or would replace
+    an image or the other one.
+    """
+    from nicheclip.runtime.files import check_writable
+
+    given = {file.resolve() for file in images}
+    for file in outputs:
+        if file.resolve() in given:
+            raise InputError(f"{file}: is one of the images; it would be replaced. Name another.")
+        given.add(file.resolve())
+        check_writable(file)
 
 
 def _format(wanted: Format | None, output: Path | None) -> Format:

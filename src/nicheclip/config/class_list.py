@@ -29,7 +29,9 @@ def class_names(classes: str | Sequence[str]) -> list[str]:
             "line, or to a list of names."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable text in UTF-8 ({error}).") from error
+        raise InputError(
+            f"{path}: not a readable text in UTF-8 ({error}). Save it with this encoding."
+        ) from error
     return check_class_names([line for line in lines if not line.lstrip().startswith("#")], path)
 
 

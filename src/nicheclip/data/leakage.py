@@ -62,10 +62,19 @@ def find_shared(rows: AcquiredRows, kept: NDArray[np.bool_], apart: Apart, spool
         kept: which rows are looked at.
         apart: from what, by what, and how near.
         spool: a folder for hashes.
+
+    Raises:
+        InputError: images are compared, and a judged data set has none for validation and test.
     """
     config, judged = apart.config, apart.judged
     reasons = _Reasons(config.apart_from)
     theirs = _compared(judged)
+    for place, name in enumerate(config.apart_from if set(config.by) != {"species"} else ()):
+        if not (theirs["judged"] == place).any():
+            raise InputError(
+                f"leakage.apart_from: {name} has no image for validation or test, so there is "
+                "nothing to compare. Correct its split, or take it out of apart_from."
+            )
     tests: list[tuple[list[str], Callable[[pl.DataFrame], pl.Series]]] = []
     if "bytes" in config.by:
         known = reasons.table(theirs, "sha256", "the same bytes as an image of {}")

@@ -126,7 +126,14 @@ def _from_table(path: Path) -> pl.DataFrame:
         else:
             tab = "\t" if path.suffix.lower() == ".tsv" else ","
             found = pl.read_csv(path, separator=tab, infer_schema=False)
-    found = found.rename({name: name.strip().lower() for name in found.columns})
+    lower = [name.strip().lower() for name in found.columns]
+    if repeated := sorted({name for name in lower if lower.count(name) > 1 and name}):
+        raise InputError(
+            f"{path}: several columns are called {', '.join(repeated)}, upper case aside. Keep one."
+        )
+    found.columns = [name or f"_{place}" for place, name in enumerate(lower)]
+    if nested := [name for name, kind in found.schema.items() if kind.is_nested()]:
+        raise InputError(f"{path}: the columns {', '.join(nested)} hold lists, expected texts.")
     ids = [name for name in ID_COLUMNS if name in found.columns]
     if not ids and not {"genus", "species"} <= set(found.columns):
         raise InputError(
@@ -134,9 +141,14 @@ def _from_table(path: Path) -> pl.DataFrame:
             f"found {', '.join(found.columns[:10])}."
         )
     cells = [pl.col(name).cast(pl.String).fill_null("").str.strip_chars() for name in found.columns]
-    found = found.with_columns(cells)
+    with reading(path, "columns of texts in UTF-8", "Correct the file."):
+        found = found.with_columns(cells)
     if not ids:
-        found = found.with_columns(class_id=pl.concat_str("genus", "species", separator=" "))
+        # where neither is known, the finest rank above them
+        both = pl.concat_str("genus", "species", separator=" ").str.strip_chars()
+        above = [pl.col(rank) for rank in reversed(RANKS[:-2]) if rank in found.columns]
+        known = [pl.when(name != "").then(name) for name in (both, *above)]
+        found = found.with_columns(class_id=pl.coalesce(*known, pl.lit("")))
     elif ids[0] != "class_id":
         found = found.with_columns(class_id=pl.col(ids[0]))
     found = found.filter(pl.col("class_id") != "")

@@ -14,7 +14,7 @@ from nicheclip.predict.pictures import find_images
 from nicheclip.predict.settings import Settings
 from nicheclip.runtime.csv_file import write_csv
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import atomic_path, write_parquet
+from nicheclip.runtime.files import atomic_path, check_writable, write_parquet
 from nicheclip.runtime.progress import progress
 
 #: what can be written
@@ -42,6 +42,7 @@ def embed_images(
     if output.suffix.lower() not in SUFFIXES:
         raise InputError(f"--output {output}: expected a file .parquet or .npy.")
     found = find_images(names)
+    check_writable(output)
     opened = open_model(model, settings.registry)
     encoder = ImageEncoder(opened.clip, image_config(opened, settings), settings)
     problems, files, parts = dict(found.problems), [], []
@@ -55,13 +56,16 @@ def embed_images(
             else:
                 files.append(str(file))
         parts.append(features)
+    if not files:
+        name, reason = next(iter(problems.items()))
+        raise InputError(
+            f"{output}: not written, since no image could be read, for example {name}: {reason}."
+        )
     _write(output, files, [part for part in parts if len(part)])
     return problems
 
 
 def _write(output: Path, files: list[str], parts: list[Array]) -> None:
-    if not parts:
-        raise InputError(f"{output}: not written, since no image could be read.")
     features = np.concatenate(parts)
     if output.suffix.lower() == ".npy":
         with atomic_path(output) as temporary, temporary.open("wb") as file:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from nicheclip.evaluation.text_sets import (
 from nicheclip.models.encode import encode_texts
 from nicheclip.models.features import read_key
 from nicheclip.models.openclip import Clip
+from nicheclip.runtime.errors import InputError
 
 #: fewer texts are encoded faster than a model is told from another
 WORTH_KEEPING = 256
@@ -57,11 +59,15 @@ def class_embeddings(
         return encoded()
     key = _key(clip, texts, device)
     path = cache / "classes" / f"{key[:32]}.safetensors"
-    if read_key(path) == key:
-        return read_class_embeddings(path)
+    try:
+        if read_key(path) == key:
+            return read_class_embeddings(path)
+    except OSError:  # a folder without permission: nothing is kept
+        return encoded()
     found = encoded()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_class_embeddings(path, found, key)
+    with suppress(OSError, InputError):  # nor where it cannot be written
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_class_embeddings(path, found, key)
     return found
 
 

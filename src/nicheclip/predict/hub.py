@@ -1,5 +1,6 @@
 """A model as a repository of the hub: a whole folder with its card."""
 
+import re
 from pathlib import Path
 
 from huggingface_hub import HfApi, ModelCard, ModelCardData, get_token
@@ -12,6 +13,8 @@ from nicheclip.runtime.files import write_text
 from nicheclip.subjects import CLASSIFIER_FILE
 
 CARD = "README.md"
+#: what the hub takes
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def hub_folder(model: OpenedModel, repository: str, folder: Path) -> list[Path]:
@@ -28,8 +31,10 @@ def hub_folder(model: OpenedModel, repository: str, folder: Path) -> list[Path]:
     Raises:
         InputError: ``repository`` is no such name, or open_clip has no layout for the model.
     """
-    if repository.count("/") != 1 or not all(repository.split("/")):
-        raise InputError(f"--hub {repository}: expected OWNER/NAME.")
+    if not _NAME.fullmatch(repository) or ".." in repository:
+        raise InputError(
+            f"--hub {repository}: expected OWNER/NAME, of letters, digits, '-', '_' and '.'."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     files = export(model.folder, folder) if model.folder else save(model.clip, folder)
     own = model.folder / CARD if model.folder else None

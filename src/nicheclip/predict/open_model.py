@@ -78,8 +78,13 @@ def _created(config: ModelConfig, registry: Path) -> Clip:
 
 def _check_folder(folder: Path) -> None:
     """Raise InputError, with what to give instead, if ``folder`` is no model folder."""
-    if (folder / CONFIG_FILE).is_file() and all(file.is_file() for file in model_files(folder)):
-        return
+    if (folder / CONFIG_FILE).is_file():
+        absent = [file.name for file in model_files(folder) if not file.is_file()]
+        if not absent:
+            return
+        raise InputError(
+            f"{folder}: half a model, without {', '.join(absent)}. Copy it again, or make it again."
+        )
     below = sorted(file.parent for file in folder.glob(f"*/{CONFIG_FILE}"))
     below += sorted(file.parent for file in folder.glob(f"*/*/{CONFIG_FILE}"))
     if below:

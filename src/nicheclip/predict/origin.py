@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from pydantic import ValidationError
+
 from nicheclip.config.data import ImageConfig
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json
@@ -48,7 +50,7 @@ def find_origin(folder: Path | None) -> Origin | None:
     config = _json(results / "config.json")
     record: dict[str, Any] = {}
     for name in RECORDS:
-        record = record or _json(folder / name).get("config", {})
+        record = record or _part(_json(folder / name), "config")
     dataset = record.get("dataset") or _of_task(config, folder)
     if not isinstance(dataset, str) or not (results / "acquire" / dataset).is_dir():
         return None
@@ -57,22 +59,35 @@ def find_origin(folder: Path | None) -> Origin | None:
 
 def _of_task(config: dict[str, Any], folder: Path) -> Any:
     """The data set of an adapted model's task."""
-    task = config.get("tasks", {}).get(folder.resolve().parent.name, {})
-    return task.get("dataset") if isinstance(task, dict) else None
+    return _part(config, "tasks", folder.resolve().parent.name).get("dataset")
 
 
 def _image(config: dict[str, Any], dataset: str) -> ImageConfig:
-    found = config.get("datasets", {}).get(dataset, {}).get("image") or {}
-    return ImageConfig.model_validate(found)
+    found = _part(config, "datasets", dataset, "image")
+    try:
+        return ImageConfig.model_validate(found)
+    except ValidationError:  # of another version
+        return ImageConfig()
 
 
 def _text_type(record: dict[str, Any]) -> TextType:
-    texts = record.get("texts")
-    types = texts.get("types", {}) if isinstance(texts, dict) else {}
-    known = {name: share for name, share in types.items() if name in CLASS_TEXT_TYPES}
+    types = _part(record, "texts", "types").items()
+    known = {
+        name: share
+        for name, share in types
+        if name in CLASS_TEXT_TYPES and isinstance(share, int | float)
+    }
     best = max(known, key=lambda name: known[name]) if known else "com"
     assert best in get_args(TextType)
     return cast(TextType, best)
+
+
+def _part(record: dict[str, Any], *names: str) -> dict[str, Any]:
+    """What is under ``names``; empty where it is no mapping, as in files of other programs."""
+    for name in names:
+        inner = record.get(name)
+        record = inner if isinstance(inner, dict) else {}
+    return record
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 
 from nicheclip.config.data import ImageConfig
+from nicheclip.data.images import BadImageError
 from nicheclip.evaluation.answers import Answer
 from nicheclip.predict.pictures import picture_bytes
 from nicheclip.predict.predictor import Guess, Prediction
@@ -12,6 +13,8 @@ from nicheclip.reporting.thumbnails import thumbnail
 
 #: what stands for an answer that is not sure at any rank
 UNSURE = "not sure of any taxon"
+#: the data URL of a picture that cannot be shown
+NO_PICTURE = "data:,"
 
 
 def predictions_page(model: str, predictions: Sequence[Prediction], *, answers: bool) -> str:
@@ -35,9 +38,17 @@ def predictions_page(model: str, predictions: Sequence[Prediction], *, answers: 
         f"What {len(shown)} images show",
         shown,
         names,
-        lambda one: thumbnail(picture_bytes(one.file, ImageConfig())),
+        _picture,
         "".join(facts),
     )
+
+
+def _picture(one: Answer) -> str:
+    """Empty where the image is no longer there: it came through a pipe, or was moved."""
+    try:
+        return thumbnail(picture_bytes(one.file, ImageConfig()))
+    except BadImageError:
+        return NO_PICTURE
 
 
 def _answer(one: Prediction, answers: bool) -> Answer:

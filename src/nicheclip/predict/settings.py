@@ -49,7 +49,7 @@ class Settings:
                 "image and 16 pixels."
             )
         try:
-            torch.zeros(1, device=self.chosen_device)
+            torch.zeros(1, device=self.chosen_device).item()
         except (RuntimeError, AssertionError) as error:
             raise InputError(
                 f"--device {self.device}: not to be had here ({str(error).splitlines()[0]}). Leave "

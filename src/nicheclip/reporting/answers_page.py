@@ -131,8 +131,8 @@ def _classes(decided: Sequence[tuple[str, Sequence[Answer]]], names: Mapping[str
     )
     found = {class_id for class_id, _ in decided}
     without = sorted(html.escape(name) for key, name in names.items() if key not in found)
-    parts = [f"<p>Decided: {links}.</p>"]
-    if len(decided[0][1]) > sum(len(mine) for _, mine in decided) / 2:
+    parts = [f"<p>Decided: {links or 'none'}.</p>"]
+    if decided and len(decided[0][1]) > sum(len(mine) for _, mine in decided) / 2:
         parts.append(
             "<p>More than half of the images have one class. If they do not show it, the start "
             "model knows too little of such images: choose a pretrained one.</p>"

@@ -52,6 +52,21 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Raise InputError if ``path`` could not be written, before the work for it is done."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; expected the name of a file.")
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                dir=path.parent, prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}"
+            ):
+                pass
+    except OSError as error:  # a name that is too long, a folder where none can be made
+        raise InputError(f"{path}: cannot be written ({cause(error)}). Name another.") from error
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn what the system says against writing ``path`` into an error that a user can act on.

@@ -5,12 +5,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from nicheclip.starter.look import Seen
 
 #: from here on a tenth of the images is enough to judge by
 MANY = 5_000
 #: images of the smallest class from which on few-shot has test images enough
 FEW_SHOT = 50
+#: letters of a name that is made from a folder's
+LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ def choose(seen: Seen, gpus: int) -> Choices:
 def config_name(path: Path) -> str:
     """A name for results from that of a folder or table."""
     cleaned = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem if path.suffix else path.name)
-    return cleaned.strip("-_.").lower() or "images"
+    name = cleaned.lower()[:LONGEST_NAME].strip("-_.") or "images"
+    return name if yaml.safe_load(name) == name else f"images-{name}"  # 2024, on, null
 
 
 def config_text(seen: Seen, name: str, choices: Choices, *, file: str, cores: int) -> str:

@@ -152,6 +152,12 @@ def _with_contents(seen: Seen, files: Sequence[Path]) -> Seen:
             sides.append(_side(file))
         except BadImageError as error:
             unreadable[printable(str(file))] = str(error)
+    if len(unreadable) == len(chosen):
+        name, reason = next(iter(unreadable.items()))
+        raise InputError(
+            f"{seen.path}: none of the {len(chosen)} images that were looked into can be read, "
+            f"for example {name}: {reason}. Give the folder or table that has your images."
+        )
     return Seen(
         **{
             **vars(seen),
@@ -184,7 +190,12 @@ def _duplicates(files: Iterable[Path]) -> int:
             continue
     found = 0
     for same in by_size.values():
-        if len(same) > 1:
-            digests = {hashlib.sha256(file.read_bytes()).digest() for file in same}
-            found += len(same) - len(digests)
+        digests: set[bytes] = set()
+        for file in same if len(same) > 1 else []:
+            try:
+                digest = hashlib.sha256(file.read_bytes()).digest()
+            except OSError:
+                continue
+            found += digest in digests
+            digests.add(digest)
     return found

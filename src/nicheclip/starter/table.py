@@ -73,7 +73,8 @@ def read_table_images(path: Path) -> TableImages:
     files, labels, missing, ranks = [], [], 0, False
     splits: set[str] = set()
     for _, row in table_rows(source):
-        if isinstance(row, str) or not (file := path.parent / row["path"].strip()).is_file():
+        file = None if isinstance(row, str) else _file(path.parent / row["path"].strip())
+        if isinstance(row, str) or file is None:
             missing += 1
             continue
         files.append(file)
@@ -88,6 +89,14 @@ def read_table_images(path: Path) -> TableImages:
     given = bool(splits - {""})
     val = "val" in {SPLIT_NAMES.get(name) for name in splits}
     return TableImages(Columns(mapping, delimiter, given, val, ranks), files, labels, missing)
+
+
+def _file(path: Path) -> Path | None:
+    """``path``, or None where no file is there that may be looked at."""
+    try:
+        return path if path.is_file() else None
+    except OSError:  # too long, or in a folder without permission
+        return None
 
 
 def _header(path: Path) -> tuple[Sequence[str], str]:
