@@ -1,6 +1,10 @@
 """The end of the console: which message of which job."""
 
 import logging
+import signal
+import time
+
+import pytest
 
 from nicheclip.runtime.last_words import SILENT, Interrupts, last_message, why_jobs_failed
 
@@ -45,3 +49,31 @@ def test_only_errors_after_ctrl_c_are_hidden():
     note = logging.LogRecord("snakemake", logging.INFO, "", 0, "Finished", None, None)
     assert not Interrupts().hides(record)
     assert Interrupts(noted=True).hides(record) and not Interrupts(noted=True).hides(note)
+
+
+def test_ctrl_c_while_a_message_is_written_is_handed_on_when_it_is():
+    """A handler of the log may swallow what is raised within it, as Snakemake's does."""
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            signal.raise_signal(signal.SIGINT)
+            written.append(record)
+
+    def stop(number, frame):
+        raise KeyboardInterrupt
+
+    written, interrupts = [], Interrupts()
+    logger, handler = logging.getLogger("interrupted"), Handler()
+    logger.addHandler(handler)
+    old = signal.signal(signal.SIGINT, stop)
+    try:
+        interrupts.watch()
+        logger.error("Acquiring")
+        assert len(written) == 1 and interrupts.noted
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(30)
+        with pytest.raises(KeyboardInterrupt):  # at any other time it is handed on at once
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, old)
+        logger.removeHandler(handler)

@@ -2,9 +2,11 @@
 
 import atexit
 import logging
+import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,9 @@ ERROR = "error: "
 STOPPED = """\
 Stopped by Ctrl-C: this is no error. Finished results are kept, and a training goes on from its last
 checkpoint. To go on, give the same command again."""
+
+#: seconds after which an interrupt that came while a message was written is handed on
+LATER = 0.05
 
 SILENT = "it has written no message: perhaps it was killed, for example for want of memory"
 
@@ -38,6 +43,9 @@ class Interrupts:
 
         def note(number: int, frame: FrameType | None) -> None:
             self.noted = True
+            if _writes_a_message(frame):  # Snakemake's handler swallows what is raised there
+                threading.Timer(LATER, os.kill, (os.getpid(), number)).start()
+                return
             before(number, frame)
 
         signal.signal(signal.SIGINT, note)
@@ -45,6 +53,15 @@ class Interrupts:
     def hides(self, record: logging.LogRecord) -> bool:
         """Whether a message of the log is about jobs that only failed because of Ctrl-C."""
         return self.noted and record.levelno >= logging.ERROR
+
+
+def _writes_a_message(frame: FrameType | None) -> bool:
+    """Whether a handler of the log is at work."""
+    while frame is not None:
+        if frame.f_code.co_name == "emit":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def say_at_the_end(text: str) -> None:
