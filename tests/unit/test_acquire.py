@@ -22,6 +22,7 @@ from nicheclip.data import (
     near_duplicates,
     near_pairs,
     repeated_images,
+    row_stream,
     split_files,
 )
 from nicheclip.data.acquired_rows import AcquiredPart
@@ -330,6 +331,7 @@ def test_another_split_reads_no_image_again(tmp_path, photographs):
 def test_rows_leave_memory_in_groups(tmp_path, photographs, monkeypatch):
     _, expected = run(tmp_path / "plain", folder(photographs), shards=3)
     monkeypatch.setattr(acquired, "ROWS_AT_ONCE", 32)
+    monkeypatch.setattr(row_stream, "ROWS_AT_ONCE", 32)
     monkeypatch.setattr(acquired_rows, "ROWS_AT_ONCE", 16)
     monkeypatch.setattr(repeated_images, "ROWS_OF_A_BUCKET", 10)
     monkeypatch.setattr(catalog_writer, "ROWS_OF_A_BUCKET", 10)

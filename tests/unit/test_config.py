@@ -148,7 +148,7 @@ def test_a_thousand_unknown_keys_are_named_and_counted_at_once(tmp_path, section
     start = time.process_time()
     with pytest.raises(InputError, match=r"(?s)unknown key 'epoch0'.*and 980 more") as caught:
         parse_config(config, [file])
-    assert time.process_time() - start < 10  # one by one they took 180
+    assert time.process_time() - start < 2
     assert str(caught.value).count("unknown key") == 20
 
 

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from cost_data import COST_DATA
 from nicheclip.config.workflow import parse_config
 from nicheclip.cost.config import cost_of
 from nicheclip.cost.pretraining import CostOfPretraining
@@ -13,13 +14,7 @@ from nicheclip.models.operations import backbone_operations
 from nicheclip.plan.plan import Plan
 from small_tables import REGISTRY, ROOT
 
-CONFIG = yaml.safe_load("""
-datasets:
-  satellite: {source: {kind: registry, name: eurosat}, split: {method: hash, val: 0.1, test: 0.2}}
-  mine: {source: {kind: folder, path: mine}}
-models:
-  clip: {architecture: ViT-B-32, pretrained: openai}
-  resnet: {architecture: RN50, pretrained: openai}
+CONFIG = COST_DATA | yaml.safe_load("""
 pretraining:
   dino: &dino
     dataset: satellite

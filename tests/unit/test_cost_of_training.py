@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cost_data import COST_DATA
 from image_sets import write_images
 from nicheclip.config.workflow import parse_config
 from nicheclip.cost.config import cost_of
@@ -18,13 +19,7 @@ REGISTRY = ROOT / "workflow/registry"
 #: of ViT-B/32 and its text tower, forward
 IMAGE, TEXT = (getattr(towers_of("ViT-B-32", REGISTRY / "models"), k) for k in ("image", "text"))
 
-CONFIG = yaml.safe_load("""
-datasets:
-  satellite: {source: {kind: registry, name: eurosat}, split: {method: hash, val: 0.1, test: 0.2}}
-  mine: {source: {kind: folder, path: mine}}
-models:
-  clip: {architecture: ViT-B-32, pretrained: openai}
-  resnet: {architecture: RN50, pretrained: openai}
+CONFIG = COST_DATA | yaml.safe_load("""
 training:
   plain: &run
     dataset: satellite

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from nicheclip.captions.candidates import Candidate, Described, Pair, by_target, described
 from nicheclip.captions.gates import Judgement, Subject, identifier, judge
-from nicheclip.captions.judged import Accepted, RowWriter, splits_of_images, write_with_splits
+from nicheclip.captions.judged import Accepted, caption_row, splits_of_images, write_with_splits
 from nicheclip.captions.local import local_replies
 from nicheclip.captions.mentions import ClassNames
 from nicheclip.captions.repeats import Repeats, TextKeys, text_keys
@@ -24,8 +24,10 @@ from nicheclip.captions.shortfall import Shortfall, warn_of_thoughts
 from nicheclip.captions.splits import Images, first_takes, partition, text_groups
 from nicheclip.captions.targets import Target, class_names, targets
 from nicheclip.config.captions import CaptionConfig
+from nicheclip.data.row_stream import RowStream
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.progress import progress
+from nicheclip.schemas import CAPTIONS
 from nicheclip.terms import SPLITS
 
 COUNTED = ("asked", "generated", "accepted")
@@ -90,13 +92,13 @@ def make_caption_set(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
         judged = Path(folder) / "judged.parquet"
-        with RowWriter(judged) as rows:
+        with RowStream(judged, CAPTIONS) as rows:
             for one in progress(described(replied, config.samples), label="gates", total=total):
                 counts["asked"] += config.samples
                 dropped += _short(one, config.samples)
                 for candidate in one.candidates:
                     judgement, keys = gates.judge(candidate)
-                    rows.add(candidate, judgement)
+                    rows.add(caption_row(candidate, judgement))
                     shortfall.add(one.target.class_id, judgement.reasons)
                     counts["generated"] += 1
                     counts.update({f"rejected_{identifier(r)}" for r in judgement.reasons})

@@ -2,8 +2,7 @@
 
 from array import array
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,56 +53,26 @@ class Accepted:
         return np.frombuffer(self._read, np.uint64)
 
 
-class RowWriter:
-    """Writes judged texts (schema ``CAPTIONS``, without splits); few are in memory at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._writer = pq.ParquetWriter(path, CAPTIONS, compression="zstd")
-        self._rows: list[tuple[Any, ...]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
-
-    def add(self, candidate: Candidate, judgement: Judgement) -> None:
-        """One row; without a split."""
-        request, reply = candidate.request, candidate.reply
-        row = {
-            "class_id": request.class_id,
-            "image_id": request.image_id,
-            "sample": candidate.sample,
-            "text": judgement.text,
-            "model": reply.model,
-            "digest": reply.digest,
-            "server": reply.server,
-            "prompt": request.prompt,
-            "options": reply.options,
-            "raw": reply.text,
-            "done_reason": reply.done_reason,
-            "verdict": "accepted" if judgement.accepted else "rejected",
-            "reasons": judgement.reasons,
-            "notes": judgement.notes,
-            "split": None,
-        }
-        self._rows.append(tuple(row.values()))
-        if len(self._rows) == ROWS_AT_ONCE:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._rows:
-            columns = zip(zip(*self._rows, strict=True), CAPTIONS.types, strict=True)
-            arrays = [pa.array(values, kind) for values, kind in columns]
-            self._writer.write_table(pa.Table.from_arrays(arrays, schema=CAPTIONS))
-            self._rows.clear()
+def caption_row(candidate: Candidate, judgement: Judgement) -> dict[str, Any]:
+    """A row of schema ``CAPTIONS``, without a split."""
+    request, reply = candidate.request, candidate.reply
+    return {
+        "class_id": request.class_id,
+        "image_id": request.image_id,
+        "sample": candidate.sample,
+        "text": judgement.text,
+        "model": reply.model,
+        "digest": reply.digest,
+        "server": reply.server,
+        "prompt": request.prompt,
+        "options": reply.options,
+        "raw": reply.text,
+        "done_reason": reply.done_reason,
+        "verdict": "accepted" if judgement.accepted else "rejected",
+        "reasons": judgement.reasons,
+        "notes": judgement.notes,
+        "split": None,
+    }
 
 
 def splits_of_images(judged: Path, catalog: pa.Table) -> Numbers:
@@ -119,7 +88,7 @@ def splits_of_images(judged: Path, catalog: pa.Table) -> Numbers:
 
 
 def write_with_splits(judged: Path, splits: Numbers, taken: Numbers, target: Path) -> None:
-    """Write what ``RowWriter`` wrote once more, with the split of each accepted text.
+    """Write rows of ``caption_row`` once more, with the split of each accepted text.
 
     Args:
         judged: the file of judged texts.

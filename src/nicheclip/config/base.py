@@ -2,7 +2,8 @@
 
 import ast
 import inspect
-import textwrap
+import sys
+from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -27,6 +28,15 @@ def in_order(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: in_order(value[key]) for key in sorted(value)}
     return [in_order(item) for item in value] if isinstance(value, list) else value
+
+
+def without_defaults(values: dict[str, Any], model: BaseModel, *names: str) -> dict[str, Any]:
+    """``values`` without those of ``names`` that ``model`` has at their defaults: what was made
+    before these keys came stays what it was.
+    """
+    fields = type(model).model_fields
+    unset = {name for name in names if getattr(model, name) == fields[name].default}
+    return {key: value for key, value in values.items() if key not in unset}
 
 
 def _number(value: Any) -> Any:
@@ -54,10 +64,16 @@ def _with_strict_numbers(schema: Any) -> Any:
     return {key: _with_strict_numbers(part) for key, part in schema.items()}
 
 
+@cache
+def _class_bodies(module: str) -> dict[str, ast.ClassDef]:
+    """The classes of a module by name; each module is parsed once."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {one.name: one for one in ast.walk(tree) if isinstance(one, ast.ClassDef)}
+
+
 def _attribute_texts(model: type) -> dict[str, str]:
     """The text below each attribute of a class."""
-    (found,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    assert isinstance(found, ast.ClassDef)
+    found = _class_bodies(model.__module__)[model.__name__]
     return {
         attribute.target.id: inspect.cleandoc(text.value.value)
         for attribute, text in pairwise(found.body)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nicheclip.config.backbones import Weights
-from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order
+from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order, without_defaults
 from nicheclip.config.training import ComputeConfig, OptimizerConfig, Precision, ScheduleConfig
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -122,8 +122,4 @@ class PretrainingConfig(GridModel):
     def determines(self) -> dict[str, Any]:
         """What of this config can change the result of one seed, as plain values."""
         found = self.model_dump(mode="json", exclude={"seeds", "compute"})
-        if self.weights is None:
-            found.pop("weights")
-        if not self.channels_last:
-            found.pop("channels_last")
-        return dict(in_order(found))
+        return dict(in_order(without_defaults(found, self, "weights", "channels_last")))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order
+from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order, without_defaults
 from nicheclip.config.recipes import Recipe
 from nicheclip.runtime.paths import expand_path
 from nicheclip.terms import TextType
@@ -307,8 +307,4 @@ class TrainingConfig(GridModel):
     def determines(self) -> dict[str, Any]:
         """What of this config can change the result of one seed, as plain values."""
         found = self.model_dump(mode="json", exclude={"seeds", "compute"})
-        if self.start_from is None:
-            found.pop("start_from")
-        if not self.compile:
-            found.pop("compile")
-        return dict(in_order(found))
+        return dict(in_order(without_defaults(found, self, "start_from", "compile")))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nicheclip.config.data import ImageConfig
-from nicheclip.data.acquired import RowStream, acquired_row, write_with_places
+from nicheclip.data.acquired import acquired_row, write_with_places
 from nicheclip.data.image_tars import ImageTars
 from nicheclip.data.images import BadImageError, NormalisedImage, normalise
+from nicheclip.data.row_stream import RowStream
 from nicheclip.data.sources.base import Item, SourceImage
 from nicheclip.runtime.files import atomic_path
 from nicheclip.runtime.manifest import Dropped

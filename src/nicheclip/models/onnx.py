@@ -5,9 +5,6 @@
 extra ``onnx``.
 """
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from nicheclip.models.openclip import Clip
 from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path, write_json
+from nicheclip.runtime.library_warnings import without_warnings
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 #: the largest difference of a number of a feature from torch's
@@ -90,7 +88,7 @@ def export_onnx(clip: Clip, folder: Path) -> list[Path]:
 
 def _write(tower: nn.Module, example: Tensor, name: str, path: Path) -> None:
     try:
-        with _quiet():
+        with without_warnings():
             program = torch.onnx.export(
                 tower,
                 (example,),
@@ -124,14 +122,3 @@ def _compare(tower: nn.Module, example: Tensor, name: str, path: Path, shown: Pa
                 f"{shown}: its features differ from the model's by {off:.2g}; expected at most "
                 f"{TOLERANCE}. Another version of onnxscript or torch may do better."
             )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter tells each of its steps."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -7,10 +7,7 @@ only what differs from another model folder (see ``models.deltas``).
 """
 
 import copy
-import logging
 import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +30,7 @@ from nicheclip.models.fusion import FusedModel, read_fusion
 from nicheclip.models.visual_prompts import PROMPTS, add_prompts
 from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import read_json, write_json
+from nicheclip.runtime.library_warnings import without_warnings
 from nicheclip.runtime.paths import expand_path
 from nicheclip.runtime.torchvision_ops import declare_missing_operators
 from nicheclip.runtime.without_compiler import without_compiler
@@ -217,7 +215,8 @@ def load(folder: Path | str) -> Clip:
     check_extra(model_config, folder)
     check_finite(folder, tensors)
     expected = "a model that open_clip can build"
-    with reading(folder / CONFIG_FILE, expected, AGAIN), _no_warning_of_random_weights():
+    # open_clip warns of a model without weights; here they come next
+    with reading(folder / CONFIG_FILE, expected, AGAIN), without_warnings():
         model = open_clip.create_model(
             f"{LOCAL}{folder}", load_weights=False, pretrained_text=False
         )
@@ -246,17 +245,6 @@ def _tokenizer(folder: Path, model_config: dict[str, Any]) -> Any:
             tokenizer_mode=text.get("tokenizer_mode"),
             **text.get("tokenizer_kwargs", {}),
         )
-
-
-@contextmanager
-def _no_warning_of_random_weights() -> Iterator[None]:
-    """open_clip warns of a model without weights; here they come next."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def save(clip: Clip, folder: Path | str) -> list[Path]:

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -56,6 +57,23 @@ class _Probe(Objective):
         raise NotImplementedError
 
 
+def _settings(config: TrainingConfig | PretrainingConfig, batch: int) -> RunSettings:
+    """Of one process, on one GPU at most, and without a warm-up."""
+    compute = ComputeConfig(
+        gpus=min(config.compute.gpus, 1), cpu_threads=config.compute.cpu_threads
+    )
+    return RunSettings(
+        epochs=1,
+        batch_size=batch,
+        seed=0,
+        optimizer=config.optimizer,
+        schedule=config.schedule.model_copy(update={"warmup_steps": 0}),
+        compute=compute,
+        determines={},
+        precision=config.precision,
+    )
+
+
 def measure(config: TrainingConfig, clip: Clip, *, batch: int) -> int:
     """Bytes that a process takes at most in one step, that of its start included.
 
@@ -67,18 +85,8 @@ def measure(config: TrainingConfig, clip: Clip, *, batch: int) -> int:
     Raises:
         InputError: the machine has no GPU, and the run asks for some; or its memory is too small.
     """
-    compute = ComputeConfig(
-        gpus=min(config.compute.gpus, 1), cpu_threads=config.compute.cpu_threads
-    )
-    settings = RunSettings(
-        epochs=1,
-        batch_size=batch,
-        seed=0,
-        optimizer=config.optimizer,
-        schedule=config.schedule.model_copy(update={"warmup_steps": 0}),
-        compute=compute,
-        determines={},
-        precision=config.precision,
+    settings = replace(
+        _settings(config, batch),
         pieces=config.accumulation,
         ema=config.ema,
         channels_last=config.channels_last,
@@ -131,26 +139,13 @@ class _DinoProbe(Dino):
 def measure_pretraining(config: PretrainingConfig, *, batch: int) -> int:
     """The same for a self-supervised run; see ``measure``."""
     config = config.model_copy(update={"weights": None})
-    compute = ComputeConfig(
-        gpus=min(config.compute.gpus, 1), cpu_threads=config.compute.cpu_threads
-    )
-    settings = RunSettings(
-        epochs=1,
-        batch_size=batch,
-        seed=0,
-        optimizer=config.optimizer,
-        schedule=config.schedule.model_copy(update={"warmup_steps": 0}),
-        compute=compute,
-        determines={},
-        precision=config.precision,
-    )
     crops, shape = config.recipe.crops, (batch, 2, 3, config.size, config.size)
     small = (batch, crops.local_crops, 3, crops.local_size, crops.local_size)
     made_up = {
         "globals": torch.randint(0, 256, shape, dtype=torch.uint8),
         "locals": torch.randint(0, 256, small, dtype=torch.uint8),
     }
-    return one_step(settings, _DinoProbe(config), made_up, batch)
+    return one_step(_settings(config, batch), _DinoProbe(config), made_up, batch)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
