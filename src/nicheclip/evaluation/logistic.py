@@ -1,15 +1,16 @@
 """Answers of a logistic regression."""
 
-from typing import Any
-
-from sklearn.linear_model import LogisticRegression
+from typing import TYPE_CHECKING, Any
 
 from nicheclip.evaluation.predictions import TOP, Predictions, make_predictions
 from nicheclip.evaluation.ranking import order_by_score
 
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+
 
 def logistic_answers(
-    classifier: LogisticRegression, features: Any, image_ids: list[str], labels: list[str]
+    classifier: "LogisticRegression", features: Any, image_ids: list[str], labels: list[str]
 ) -> Predictions:
     """The best classes of n images with the classifier's probabilities.
 

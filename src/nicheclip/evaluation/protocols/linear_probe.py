@@ -7,21 +7,21 @@ arXiv 2103.00020, appendix A.3, with a grid in the place of their search).
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
 from nicheclip.evaluation.accuracy import accuracy_measures
 from nicheclip.evaluation.evaluation_split import EvaluationSplit
 from nicheclip.evaluation.logistic import logistic_answers
 from nicheclip.evaluation.predictions import Predictions
 from nicheclip.evaluation.task import Judged, Task
-from nicheclip.models.features import Array
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import generator
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def judge(task: Task) -> Judged:
 class Probe(NamedTuple):
     """A fitted classifier."""
 
-    classifier: LogisticRegression
+    classifier: "LogisticRegression"
     mean: npt.NDArray[np.float64]
     """[d], of the training features; as ``deviation``."""
     deviation: npt.NDArray[np.float64]
@@ -123,8 +123,8 @@ def _chosen_strength(
 
 
 def _fitted(
-    features: npt.NDArray[np.float64] | Array,
-    labels: Sequence[str] | npt.NDArray[np.str_],
-    c: float,
-) -> LogisticRegression:
+    features: npt.NDArray[np.float64], labels: npt.NDArray[np.str_], c: float
+) -> "LogisticRegression":
+    from sklearn.linear_model import LogisticRegression  # takes a second, and few jobs come here
+
     return LogisticRegression(C=c, max_iter=STEPS).fit(features, labels)
