@@ -5,7 +5,7 @@ import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -158,14 +158,12 @@ def _with_contents(seen: Seen, files: Sequence[Path]) -> Seen:
             f"{seen.path}: none of the {len(chosen)} images that were looked into can be read, "
             f"for example {name}: {reason}. Give the folder or table that has your images."
         )
-    return Seen(
-        **{
-            **vars(seen),
-            "looked_at": len(chosen),
-            "unreadable": unreadable,
-            "duplicates": _duplicates(files),
-            "sides": (min(sides), int(median(sides)), max(sides)) if sides else (0, 0, 0),
-        }
+    return replace(
+        seen,
+        looked_at=len(chosen),
+        unreadable=unreadable,
+        duplicates=_duplicates(files),
+        sides=(min(sides), int(median(sides)), max(sides)) if sides else (0, 0, 0),
     )
 
 
