@@ -15,7 +15,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.training import TrainingComputeConfig
 from nicheclip.engine.interruption import EXIT_STATUS, StopRequest
 from nicheclip.engine.launch import launch_environment
 from nicheclip.engine.processes import Processes
@@ -317,7 +317,7 @@ def test_two_nodes_train_the_same_weights_as_one_process(world, tmp_path):
         optimizer={"lr": 1e-3, "eps": 1e-3, "gradient_clip": 1.0},
     )  # a large eps: AdamW would otherwise blow rounding of zero gradients up to whole steps
     run(world, tmp_path / "one", **config.model_dump())
-    both = config.model_copy(update={"compute": ComputeConfig(nodes=2, log_every_steps=1)})
+    both = config.model_copy(update={"compute": TrainingComputeConfig(nodes=2, log_every_steps=1)})
     scratch = tmp_path / "scratch"
     stopped = task(world, tmp_path, both, scratch=str(scratch), stop_at=time.time())
     assert run_two_nodes(stopped) == [EXIT_STATUS, 0], (tmp_path / "log").read_text()
