@@ -50,6 +50,10 @@ def read_text(path: Path | str) -> str:
 
 
 def registry_folder() -> Path:
-    """The registry of the folder one works in, or of the repository that this code lies in."""
-    here = Path("workflow/registry")
-    return here if here.is_dir() else Path(__file__).resolve().parents[3] / "workflow/registry"
+    """The registry of the folder one works in, of the clone that this code lies in, or else the
+    copy that a wheel of this library carries.
+    """
+    package = Path(__file__).resolve().parents[1]
+    clone = package.parents[1]
+    places = [Path("workflow/registry"), clone / "workflow/registry"]
+    return next((one for one in places if one.is_dir()), package / "registry")
