@@ -255,6 +255,10 @@ class TrainingConfig(GridModel):
     keep: Literal["last", "best"] = "last"
     """The weights of the last epoch, or of the epoch with the highest accuracy on the validation
     images; of equal ones the first."""
+    keep_epochs: Annotated[int, Field(ge=0)] = 0
+    """Beside that model, the weights of each of the last so many epochs, as model folders
+    `epochs/<n>` (n from 1); 0 keeps none. Until the run ends its checkpoints hold them, and each
+    of its processes does in memory."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of a moving average of the weights, for example 0.9999; what is validated and saved is
     then the average. Null: there is none."""
@@ -307,4 +311,4 @@ class TrainingConfig(GridModel):
     def determines(self) -> dict[str, Any]:
         """What of this config can change the result of one seed, as plain values."""
         found = self.model_dump(mode="json", exclude={"seeds", "compute"})
-        return dict(in_order(without_defaults(found, self, "start_from", "compile")))
+        return dict(in_order(without_defaults(found, self, "start_from", "compile", "keep_epochs")))

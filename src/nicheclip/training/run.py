@@ -56,7 +56,8 @@ class TrainingRun(Payload):
     seed: int
     """Of the order of samples, augmentation and text choice."""
     output: Path
-    """Receives the model folder, ``train.json`` and ``history.csv``."""
+    """Receives the model folder, ``train.json`` and ``history.csv``, and ``epochs`` with a model
+    folder of each of the last epochs, where they are kept."""
     data: dict[str, Any] | None = None
     """What ``data.attribution.Attribution`` says of the training images, as plain values, for the
     model's card; without it none is written."""
@@ -125,6 +126,7 @@ def train(
         pieces=config.accumulation,
         ema=config.ema,
         keep=config.keep,
+        keep_epochs=config.keep_epochs,
         channels_last=config.channels_last,
         compiled=config.compile,
         sharded=config.compute.sharding,
