@@ -51,6 +51,16 @@ def test_the_last_epoch_is_kept_unless_asked_otherwise(tmp_path):
     assert read_json(tmp_path / "out/train.json")["kept_epoch"] == 3
 
 
+def test_zero_shot_says_which_is_the_best_where_it_is_measured(tmp_path):
+    class Other(Judged):
+        def end_epoch(self, epoch):
+            figures = super().end_epoch(epoch)
+            return figures | {"zero_shot_accuracy": (0.5, 0.25, 0.75)[epoch.epoch]}
+
+    objective = Other()
+    assert result(tmp_path, objective, keep="best").equal(objective.seen[2])
+
+
 def test_the_best_needs_a_figure(tmp_path):
     with pytest.raises(InputError, match=r"keep: best needs val_accuracy .*split\.val"):
         result(tmp_path, Toy(), keep="best")

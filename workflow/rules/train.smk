@@ -53,6 +53,7 @@ rule train_model:
         captions=lambda w: PLAN.training_captions(w.run),
         lineages=lambda w: training_inputs.lineages(PLAN, w.run),
         replay=lambda w: training_inputs.replayed(PLAN, w.run),
+        validation=lambda w: training_inputs.validated(PLAN, w.run),
     output:
         model=[f"results/models/trained/{{run}}/seed{{seed}}/{f}" for f in MODEL_FILES],
         report="results/models/trained/{run}/seed{seed}/train.json",

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from nicheclip.runtime.errors import InputError
 
-#: the figure of an epoch that says how good it is
-FIGURE = "val_accuracy"
+#: the figures of an epoch that say how good it is; the first that is measured counts
+FIGURES = ("zero_shot_accuracy", "val_accuracy")
 
 
 class KeptWeights:
@@ -36,7 +36,7 @@ class KeptWeights:
         Args:
             module: that trains.
             decay: of the moving average; None: there is none.
-            keep: the last weights, or those of the epoch with the highest ``FIGURE``.
+            keep: the last weights, or those of the epoch with the highest of ``FIGURES``.
             epochs: how many of the last epochs' weights are kept beside them.
         """
         self._module, self._decay, self._keep, self._epochs = module, decay, keep, epochs
@@ -84,10 +84,11 @@ class KeptWeights:
                 del self.last[old]
         if self._keep == "last":
             return
-        accuracy = found.get(FIGURE)
+        figures = (found.get(name) for name in FIGURES)
+        accuracy = next((figure for figure in figures if figure is not None), None)
         if accuracy is None:
             raise InputError(
-                f"training: keep: best needs {FIGURE} after every epoch, and there was none. "
+                f"training: keep: best needs {FIGURES[-1]} after every epoch, and there was none. "
                 "Give the data set validation images (datasets.<name>.split.val), or set keep: "
                 "last."
             )
