@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nicheclip.config.workflow import parse_config
 from nicheclip.engine.launch import launch, stop_time
 from nicheclip.runtime.job import job
-from nicheclip.training.run import ReplayFiles, TrainingRun
+from nicheclip.training.run import DataSetFiles, TrainingRun
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -26,7 +26,8 @@ with job(snakemake.log[0], alone=False):  # training asks an earlier process to 
         class_texts=Path(snakemake.input.class_texts),
         captions=Path(snakemake.input.captions[0]).parent if snakemake.input.captions else None,
         lineages=Path(snakemake.input.lineages[0]).parent if snakemake.input.lineages else None,
-        replay=ReplayFiles.of(snakemake.input.replay),
+        replay=DataSetFiles.of(snakemake.input.replay),
+        validation=DataSetFiles.of(snakemake.input.validation),
         seed=int(snakemake.wildcards.seed),
         output=Path(snakemake.output.report).parent,
         data=attribution.Attribution.read(

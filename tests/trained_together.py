@@ -1,4 +1,4 @@
-"""One of several processes that train a tiny CLIP together."""
+"""A process that trains a tiny CLIP, alone or as one of several, and may be stopped in a step."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from nicheclip.training.run import TrainingRun, train
 from small_training import texts_of, training_config
 
 
-def train_tiny(images, start, folder, *, stop_at_step=None, **config):
-    """Train into ``folder``; in ``stop_at_step`` (from 1) this process is asked to stop.
+def train_tiny(images, start, folder, *, stop_at_step=None, stop_by=int(signal.SIGTERM), **config):
+    """Train into ``folder``; in ``stop_at_step`` (from 1) this process gets the signal ``stop_by``.
 
     ``folder/parts-<rank>.json`` says how many numbers of each parameter this process keeps.
     """
@@ -23,7 +23,7 @@ def train_tiny(images, start, folder, *, stop_at_step=None, **config):
         parts = {n: own_part(p).numel() for n, p in objective.module.named_parameters()}
         (folder / f"parts-{rank}.json").write_text(json.dumps(parts))
         if step.step + 1 == stop_at_step:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), stop_by)
         original(objective, step)
 
     PairObjective.after_step = after_step

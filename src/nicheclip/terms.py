@@ -13,5 +13,7 @@ TextType = Literal[
     "caption", "sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com"
 ]
 
+ClassTextType = Literal["sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com"]
+
 #: the text types that all images of a class share
 CLASS_TEXT_TYPES = ("sci", "com", "taxon", "sci_com", "taxon_com", "taxontag", "taxontag_com")

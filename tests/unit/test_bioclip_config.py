@@ -8,6 +8,7 @@ from nicheclip.config.workflow import parse_config
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.tables import PaperTables
+from nicheclip.reporting.published import read_published
 from nicheclip.runtime.errors import InputError
 from small_tables import REGISTRY, ROOT, config, tables
 
@@ -62,6 +63,36 @@ def test_a_label_may_stand_for_a_start_model(benchmarks):
     assert not few_shot & benchmarks.rows[-1].entries.keys()  # Rare Species: a table of its own
 
 
+def test_objectives_have_a_mean_over_the_ten_benchmarks(plan):
+    """A row for each objective and number of shots, of runs that differ in the objective alone."""
+    request = PaperTables(plan).by_name["bioclip_objectives_mean"].request
+    objectives = ["contrastive", "classification", "hierarchical classification"]
+    shots = ["1-shot", "5-shot"]
+    rows = [tuple(row.texts.values()) for row in request.rows]
+    assert rows == [(objective, shot) for objective in objectives for shot in shots]
+    (average,) = (column for column in request.columns if column.mean_of)
+    judged = [request.rows[1].entries[key] for key in average.mean_of]
+    registry = {plan.config.datasets[one.dataset].source.name for one in judged}
+    with (REGISTRY / "published/bioclip_zero_shot.csv").open(encoding="utf-8") as stream:
+        assert registry == {row["dataset"] for row in csv.DictReader(stream)}
+    assert len(judged) == 10
+    assert {(one.protocol, one.facets["shots"]) for one in judged} == {("few_shot", 5)}
+    assert {(one.dataset, one.split) for one in judged if one.split != "test"} == {
+        ("birds", "train")
+    }
+    assert {row.entry.name for row in request.rows} == {"mixed", "classification", "hierarchical"}
+
+
+def test_the_papers_rows_of_objectives_stand_empty_with_the_reason(plan):
+    request = PaperTables(plan).by_name["bioclip_objectives_mean"].request
+    values = [request.published.value]
+    papers = read_published(request.published_file, request.published.row, values)
+    ours = {tuple(row.texts.values()) for row in request.rows}
+    assert {tuple(row.texts.values()) for row in papers} == ours
+    assert not any(row.values for row in papers)
+    assert all("not at hand" in row.source for row in papers)
+
+
 def test_a_benchmark_that_cannot_be_read_says_what_is_missing(plan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = {line.split(":")[0]: line for line in plan.missing_data()}
@@ -75,6 +106,8 @@ def test_a_benchmark_that_cannot_be_read_says_what_is_missing(plan, tmp_path, mo
     ("changes", "message"),
     [
         ({"papers__bioclip__benchmarks": ["arbor"]}, "benchmark_models: give both, or neither"),
+        ({"papers__bioclip__objectives": {}, "papers__bioclip__objectives_benchmarks": ["arbor"]},
+         "objectives_benchmarks: there are no objectives"),
         ({"papers__bioclip__benchmarks": ["arbor"],
           "papers__bioclip__benchmark_models": {"a": "nobody"}},
          "no training run or start model is called 'nobody'"),

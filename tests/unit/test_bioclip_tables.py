@@ -139,6 +139,40 @@ def test_a_difference_to_the_published_number_is_given_at_the_papers_scale_alone
         assert row["difference"].value == pytest.approx(0.7 - 0.657) and row["difference"].signed
 
 
+def test_objectives_are_compared_by_their_mean_over_benchmarks():
+    """(.5 + .7) / 2 and (.6 + .9) / 2 for the one that was measured, by 1 and 5 shots."""
+    for evaluation, values in (("one", (0.5, 0.6)), ("two", (0.7, 0.9))):
+        shots = zip((1, 5), values, strict=True)
+        measures = [measure("top1", value, n=5, reach=None, shots=count) for count, value in shots]
+        write_cell("trained/arbor-com/seed0", evaluation, "few_shot", *measures, dataset="arbor")
+    values = config(
+        "arbor",
+        papers__bioclip__objectives={"contrastive": "arbor-com"},
+        papers__bioclip__objectives_benchmarks=["one", "two"],
+        evaluation__unseen__shots=[1, 5],
+    )
+    task = {"dataset": "arbor", "protocols": ["few_shot"], "baseline": False}
+    values["evaluation"] |= {"one": task, "two": task}
+    rows = rows_by_key(made(tables(values), "bioclip_objectives_mean"))
+    assert [(row["objective"], row["shots"]) for row in rows[:2]] == [
+        ("contrastive", "1-shot"),
+        ("contrastive", "5-shot"),
+    ]
+    assert [row["average"].value for row in rows[:2]] == pytest.approx([60, 75])
+    assert [row["two"].value for row in rows[:2]] == pytest.approx([70, 90])
+    assert {row["published"] for row in rows} == {None}
+    assert {row["average"] for row in rows[2:]} == {None} and len(rows) == 6
+
+
+def test_without_benchmarks_there_is_no_table_of_their_mean():
+    values = config(
+        "arbor",
+        papers__bioclip__objectives={"contrastive": "arbor-com"},
+        evaluation__unseen__shots=[1, 5],
+    )
+    assert {"bioclip_objectives"} == {n for n in tables(values).by_name if "objectives" in n}
+
+
 LINEAGES = {
     "a": {"kingdom": "Animalia", "genus": "Apis"},
     "b": {"kingdom": "Animalia", "genus": "Bombus"},

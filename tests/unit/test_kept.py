@@ -51,6 +51,16 @@ def test_the_last_epoch_is_kept_unless_asked_otherwise(tmp_path):
     assert read_json(tmp_path / "out/train.json")["kept_epoch"] == 3
 
 
+def test_zero_shot_says_which_is_the_best_where_it_is_measured(tmp_path):
+    class Other(Judged):
+        def end_epoch(self, epoch):
+            figures = super().end_epoch(epoch)
+            return figures | {"zero_shot_accuracy": (0.5, 0.25, 0.75)[epoch.epoch]}
+
+    objective = Other()
+    assert result(tmp_path, objective, keep="best").equal(objective.seen[2])
+
+
 def test_the_best_needs_a_figure(tmp_path):
     with pytest.raises(InputError, match=r"keep: best needs val_accuracy .*split\.val"):
         result(tmp_path, Toy(), keep="best")
@@ -79,24 +89,72 @@ def test_training_does_not_see_the_average(tmp_path):
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
-def test_a_kill_changes_neither_the_average_nor_the_best(tmp_path, keep):
+def test_a_kill_changes_neither_the_average_nor_the_best_nor_the_last_epochs(tmp_path, keep):
     class Stops(Judged):
         def after_step(self, step):
             super().after_step(step)
             if step.step == 14 and self.stops:
                 signal.raise_signal(signal.SIGTERM)
 
+    options = {"ema": 0.8, "keep": keep, "keep_epochs": 2}
     Stops.stops = False
-    result(tmp_path / "one", Stops(), ema=0.8, keep=keep)
+    result(tmp_path / "one", Stops(), **options)
     Stops.stops = True
     with pytest.raises(SystemExit):
-        result(tmp_path / "two", Stops(), ema=0.8, keep=keep)
+        result(tmp_path / "two", Stops(), **options)
+    assert not (tmp_path / "two/out").exists()
     Stops.stops = False
-    result(tmp_path / "two", Stops(), ema=0.8, keep=keep)
+    result(tmp_path / "two", Stops(), **options)
     assert read_json(tmp_path / "two/out/train.json")["resumed_at_steps"] == [15]
     one, two = (torch.load(tmp_path / n / "out/toy.pt", weights_only=True) for n in ("one", "two"))
     for name, values in one["module"].items():
         assert values.equal(two["module"][name])
+    kept = [epoch_weights(tmp_path / name) for name in ("one", "two")]
+    assert list(kept[0]) == list(kept[1]) == [2, 3]
+    assert all(values.equal(kept[1][epoch]) for epoch, values in kept[0].items())
+
+
+def epoch_weights(folder):
+    """The body's weights of each epoch that is kept, by its number."""
+    files = sorted((folder / "out/epochs").glob("*/toy.pt"))
+    state = {int(f.parent.name): torch.load(f, weights_only=True)["module"] for f in files}
+    return {number: module["body.weight"] for number, module in state.items()}
+
+
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.8}, {"keep": "best"}])
+def test_the_last_epochs_are_kept_beside_the_result(tmp_path, changes):
+    """Of three the last two; with a moving average it is that which is kept."""
+    objective = Judged()
+    found = result(tmp_path, objective, keep_epochs=2, **changes)
+    kept = epoch_weights(tmp_path)
+    assert list(kept) == [2, 3]
+    assert kept[2].equal(objective.seen[1]) and kept[3].equal(objective.seen[2])
+    assert not kept[2].equal(kept[3])
+    assert found.equal(kept[2] if changes == {"keep": "best"} else kept[3])
+
+
+def test_no_more_epochs_are_kept_than_there_are_and_none_unless_asked(tmp_path):
+    """Those of an earlier run go with its result."""
+    result(tmp_path, Judged(), keep_epochs=9)
+    assert list(epoch_weights(tmp_path)) == [1, 2, 3]
+    result(tmp_path, Judged(), keep_epochs=1)
+    assert list(epoch_weights(tmp_path)) == [3]
+    result(tmp_path, Judged())
+    assert not (tmp_path / "out/epochs").exists()
+
+
+def test_keeping_epochs_leaves_the_result_as_it_is(tmp_path):
+    one, two = (
+        result(tmp_path / name, Judged(), keep_epochs=kept) for name, kept in (("a", 0), ("b", 3))
+    )
+    assert one.equal(two)
+    files = [sha256_file(tmp_path / name / "out/toy.pt") for name in "ab"]
+    assert files[0] == files[1]
+
+
+def test_the_key_is_no_part_of_a_run_that_does_not_use_it():
+    assert "keep_epochs" not in training_config().determines()
+    assert training_config(keep_epochs=3).determines()["keep_epochs"] == 3
 
 
 def test_counters_of_batch_norms_are_copied():

@@ -304,6 +304,7 @@ def test_the_memory_of_a_training(tmp_path):
     start = [str(tmp_path / name) for name in ("config", "weights", "not-made-yet")]
     assert training_memory(compute, start, 1) == 2 * 5524
     assert training_memory(compute, start, 2) == 4 * 5524
+    assert training_memory(compute, start, 1, kept=3) == 2 * (5524 + 3 * 3)
 
 
 def test_caches_lie_in_the_working_folder_unless_the_user_says_otherwise():

@@ -10,7 +10,7 @@ from nicheclip.runtime.files import sha256_file
 from nicheclip.training.data import TrainingData
 from nicheclip.training.objectives.multi_positive import MultiPositive
 from nicheclip.training.replay import Slots
-from nicheclip.training.run import ReplayFiles, TrainingRun, train
+from nicheclip.training.run import DataSetFiles, TrainingRun, train
 from small_training import data_of, start_model, texts_of, training_config, write_squares
 
 REPLAY = {"dataset": "general", "share": 0.25, "texts": {"types": {"com": 1}}}
@@ -84,7 +84,7 @@ def test_a_run_repeats_and_differs_from_one_without(world, tmp_path):
             start=world / "start",
             seed=0,
             output=tmp_path / name,
-            replay=ReplayFiles(images=world / "general", **general) if replay else None,
+            replay=DataSetFiles(images=world / "general", **general) if replay else None,
             **texts_of(squares),
         )
         report = train(run, images=squares, run_folder=tmp_path / f"run-{name}")
@@ -97,7 +97,7 @@ def test_a_run_repeats_and_differs_from_one_without(world, tmp_path):
 
 def test_a_rules_files_say_where_the_set_is():
     files = ["r/acquire/g/train/images.arrow", "r/acquire/g/train/labels.arrow", "r/t/g/c.arrow"]
-    assert ReplayFiles.of([]) is None
-    found = ReplayFiles.of([*files, "r/texts/g/train.arrow"])
+    assert DataSetFiles.of([]) is None
+    found = DataSetFiles.of([*files, "r/texts/g/train.arrow"])
     assert [str(found.images), str(found.captions)] == ["r/acquire/g", "r/texts/g"]
-    assert ReplayFiles.of(files).captions is None
+    assert DataSetFiles.of(files).captions is None

@@ -111,12 +111,15 @@ def test_a_stopped_run_goes_on_with_and_without_sharding(squares, whole, tmp_pat
 
 def test_pieces_and_the_best_epoch(squares, tmp_path):
     """A batch in pieces, and weights that were kept aside."""
-    options = {"accumulation": 2, "keep": "best", "gradient_checkpointing": True}
+    options = {"accumulation": 2, "keep": "best", "gradient_checkpointing": True, "keep_epochs": 2}
     for name, sharding in (("one", False), ("two", True)):
         assert together(squares, tmp_path / name, sharding=sharding, **options) == [0, 0]
     same(weights(tmp_path / "one"), weights(tmp_path / "two"))
     kept = [read_json(tmp_path / name / "out/train.json")["kept_epoch"] for name in ("one", "two")]
     assert kept[0] == kept[1]
+    for epoch in ("1", "2"):
+        one, two = (load(tmp_path / name / "out/epochs" / epoch) for name in ("one", "two"))
+        same(one.model.state_dict(), two.model.state_dict())
 
 
 def test_a_diverged_run_ends_in_all_processes(squares, tmp_path):

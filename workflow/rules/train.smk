@@ -4,7 +4,8 @@ Inputs:  results/acquire/<dataset>/<split>/, class texts and captions, the model
          the taxa of the classes for a training by ranks
 Outputs: results/models/start/<model>/<seed<n>|pretrained>/ and results/models/trained/<run>/seed<n>/,
          both model folders in open_clip's layout; the latter with train.json, history.csv and
-         README.md, a card for the hub;
+         README.md, a card for the hub, and with `keep_epochs` a model folder epochs/<n>/ of each of the
+         last epochs, which no rule declares: their numbers are known when the run is complete;
          results/models/backbones/<pretraining>/seed<n>/: an image model, which knows no text;
          results/models/aligned/<alignment>/seed<n>/: a model folder, the map's figures in its manifest
 Checkpoints (results/models/trained/<run>/seed<n>/run/) are no output: Snakemake would delete them
@@ -52,6 +53,7 @@ rule train_model:
         captions=lambda w: PLAN.training_captions(w.run),
         lineages=lambda w: training_inputs.lineages(PLAN, w.run),
         replay=lambda w: training_inputs.replayed(PLAN, w.run),
+        validation=lambda w: training_inputs.validated(PLAN, w.run),
     output:
         model=[f"results/models/trained/{{run}}/seed{{seed}}/{f}" for f in MODEL_FILES],
         report="results/models/trained/{run}/seed{seed}/train.json",
@@ -66,7 +68,10 @@ rule train_model:
     threads: lambda w: CONFIG.training[w.run].compute.node_cores
     resources:
         mem_mb=lambda w, input, attempt: training_memory(
-            CONFIG.training[w.run].compute, input.start, attempt
+            CONFIG.training[w.run].compute,
+            input.start,
+            attempt,
+            CONFIG.training[w.run].keep_epochs,
         ),
         runtime=lambda w: CONFIG.training[w.run].compute.minutes,
         gpu=lambda w: CONFIG.training[w.run].compute.gpus,

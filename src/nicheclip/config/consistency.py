@@ -27,6 +27,7 @@ def check(config: "Config") -> None:
     _evaluations_can_run(config)
     _texts_are_trained_where_they_are_needed(config)
     _captions_match_their_data(config)
+    _what_chooses_weights_is_not_judged(config)
 
 
 def _references_exist(config: "Config") -> None:
@@ -198,3 +199,26 @@ def _captions_match_their_data(config: "Config") -> None:
                     f"training.{name}.{key}: the data set {dataset_name!r} has no captions; "
                     f"set datasets.{dataset_name}.captions or choose other text types"
                 )
+
+
+def _what_chooses_weights_is_not_judged(config: "Config") -> None:
+    """Validation images are no test set: neither an evaluation nor a task judges them."""
+    judged = {
+        (one, task.split): f"evaluation.{name}.split"
+        for name, task in config.evaluation.items()
+        for one in task.datasets
+    }
+    judged |= {
+        (task.dataset, task.judge): f"tasks.{name}.judge" for name, task in config.tasks.items()
+    }
+    for name, run in config.training.items():
+        if run.validation is None and run.keep == "last":
+            continue
+        dataset = run.validation.dataset if run.validation else None
+        if where := judged.get((dataset or run.dataset, "val")):
+            key = "validation" if run.validation else "keep"
+            raise ValueError(
+                f"training.{name}.{key}: the validation images of {dataset or run.dataset!r} say "
+                f"how good each epoch is, and {where} would judge by them. Judge another split "
+                "(split: test), or validate on another data set (validation.dataset)"
+            )

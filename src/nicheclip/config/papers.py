@@ -65,6 +65,7 @@ class BioclipConfig(PaperConfig):
         "few_shot",
         "ablation_evaluation",
         "objectives_few_shot",
+        "objectives_benchmarks",
         "benchmarks",
     )
     runs = ("rows", "ablation", "objectives", "figures_from")
@@ -90,6 +91,9 @@ class BioclipConfig(PaperConfig):
     """Ablation of objectives: row label and training run."""
     objectives_few_shot: list[str] = Field(default=[])
     """The evaluations with `few_shot` that judge the objectives; empty: those of `few_shot`."""
+    objectives_benchmarks: list[str] = Field(default=[])
+    """The table of objectives on benchmarks, with their mean: evaluations of one data set each with
+    the `few_shot` protocol, with 1 and 5 `shots`; each judges all of `objectives`."""
     benchmarks: list[str] = Field(default=[])
     """The table of benchmarks: evaluations with the `zero_shot` protocol, of any number of data
     sets; each judges all of `benchmark_models`."""
@@ -99,8 +103,14 @@ class BioclipConfig(PaperConfig):
     """The training run, by name, whose first seed the figures of the tree show."""
 
     def settings(self) -> dict[str, Any]:
-        """With the evaluations that stand for those that are left out."""
+        """With the evaluations that stand for those that are left out, the objectives that have
+        benchmarks, and the first benchmark, from which their table takes what all have in common.
+        """
+        benchmarks = self.objectives_benchmarks
+        first = {"first_objectives_benchmark": benchmarks[0]} if benchmarks else {}
         return super().settings() | {
+            **first,
+            "benchmarked_objectives": self.objectives if benchmarks else {},
             "ablation_evaluation": self.ablation_evaluation or self.evaluation,
             "objectives_few_shot": self.objectives_few_shot or self.few_shot,
         }
@@ -109,6 +119,14 @@ class BioclipConfig(PaperConfig):
     def _benchmarks_have_models(self) -> "BioclipConfig":
         if bool(self.benchmarks) != bool(self.benchmark_models):
             raise ValueError("benchmarks and benchmark_models: give both, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _benchmarks_have_objectives(self) -> "BioclipConfig":
+        if self.objectives_benchmarks and not self.objectives:
+            raise ValueError(
+                "objectives_benchmarks: there are no objectives; give both, or neither"
+            )
         return self
 
     @model_validator(mode="after")

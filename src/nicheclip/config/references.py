@@ -30,6 +30,8 @@ def references(config: "Config") -> Iterator[Reference]:
             yield f"training.{name}.start_from", run.start_from, "training"
         if run.replay:
             yield f"training.{name}.replay.dataset", run.replay.dataset, "datasets"
+        if run.validation and run.validation.dataset:
+            yield f"training.{name}.validation.dataset", run.validation.dataset, "datasets"
     for name, pretraining in config.pretraining.items():
         yield f"pretraining.{name}.dataset", pretraining.dataset, "datasets"
     yield from _of_alignment(config)

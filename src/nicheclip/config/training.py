@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order, without_defaults
 from nicheclip.config.recipes import Recipe
 from nicheclip.runtime.paths import expand_path
-from nicheclip.terms import TextType
+from nicheclip.terms import ClassTextType, TextType
 
 #: of a job's time limit, at most, for the end of a training that is not complete
 SECONDS_TO_STOP = 600
@@ -55,6 +55,16 @@ class ReplayConfig(ConfigModel):
     share: Annotated[float, Field(gt=0, lt=1)]
     """Of all samples of an epoch; its images are drawn anew in each. BioCLIP 2: 0.1."""
     texts: TextConfig = TextConfig()
+
+
+class ValidationConfig(ConfigModel):
+    """Zero-shot accuracy after every epoch, on images that no evaluation may judge."""
+
+    dataset: str | None = None
+    """By its name under `datasets`; its validation images are judged among all of its classes.
+    Null: those of the run's own data set."""
+    text_type: ClassTextType = "com"
+    """The text that stands for each class."""
 
 
 class UnfreezingConfig(ConfigModel):
@@ -237,6 +247,9 @@ class TrainingConfig(GridModel):
     """A recipe without texts reads none."""
     replay: ReplayConfig | None = None
     """Only for recipes with texts. Null mixes nothing in."""
+    validation: ValidationConfig | None = None
+    """Only for recipes with texts. Null measures on the data set's own validation images alone: the
+    loss, and the accuracy of the nearest class mean of their own texts."""
     epochs: Annotated[int, Field(ge=1)]
     min_steps: Annotated[int, Field(ge=0)] = 0
     """Small data sets train for more epochs than `epochs`, until the run has so many steps."""
@@ -254,7 +267,11 @@ class TrainingConfig(GridModel):
     them, one more forward pass. The loss and its gradient are those of the whole batch."""
     keep: Literal["last", "best"] = "last"
     """The weights of the last epoch, or of the epoch with the highest accuracy on the validation
-    images; of equal ones the first."""
+    images, by `validation` where it is given; of equal ones the first."""
+    keep_epochs: Annotated[int, Field(ge=0)] = 0
+    """Beside that model, the weights of each of the last so many epochs, as model folders
+    `epochs/<n>` (n from 1); 0 keeps none. Until the run ends its checkpoints hold them, and each
+    of its processes does in memory."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of a moving average of the weights, for example 0.9999; what is validated and saved is
     then the average. Null: there is none."""
@@ -294,6 +311,15 @@ class TrainingConfig(GridModel):
         return self
 
     @model_validator(mode="after")
+    def _texts_are_validated(self) -> "TrainingConfig":
+        if self.validation and not self.recipe.trains_texts:
+            raise ValueError(
+                f"validation: the recipe {self.recipe.kind} trains no texts, so there is no "
+                "zero-shot; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _seeds_differ(self) -> "TrainingConfig":
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds repeat: {self.seeds}")
@@ -307,4 +333,5 @@ class TrainingConfig(GridModel):
     def determines(self) -> dict[str, Any]:
         """What of this config can change the result of one seed, as plain values."""
         found = self.model_dump(mode="json", exclude={"seeds", "compute"})
-        return dict(in_order(without_defaults(found, self, "start_from", "compile")))
+        found = without_defaults(found, self, "start_from", "compile", "keep_epochs", "validation")
+        return dict(in_order(found))

@@ -56,6 +56,11 @@ class SampleTexts:
         found: str | None = self._classes.cell(text_type, self._labels.number(row))
         return found
 
+    def class_texts(self, text_type: str) -> list[str | None]:
+        """Of every class, by its number; made anew at each call."""
+        found: list[str | None] = self._classes.column(text_type).to_pylist()
+        return found
+
     def texts(self, row: int) -> dict[str, str]:
         """All texts of image number ``row``, by type."""
         found = {one: self.text(row, one) for one in (*CLASS_TEXT_TYPES, CAPTION)}

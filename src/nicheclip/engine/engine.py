@@ -13,6 +13,7 @@ from nicheclip.engine.card import Card
 from nicheclip.engine.checkpoint import Checkpoint, CheckpointFolder
 from nicheclip.engine.chosen import plans_of
 from nicheclip.engine.divergence import diverged, figures_not_finite, weights_not_finite
+from nicheclip.engine.epoch_models import save_epoch_models
 from nicheclip.engine.finished import keep_result, put_back
 from nicheclip.engine.interruption import Interrupted, StopRequest
 from nicheclip.engine.loading import Batch, load_batches
@@ -61,7 +62,7 @@ def run(
         settings: of the run; ``compute.gpus`` 0 trains on the CPU.
         make_objective: called once, when all processes are there.
         run_folder: for checkpoints, ``log.jsonl``, TensorBoard files and links to the result.
-        output: receives what the objective saves, ``train.json`` and ``history.csv``.
+        output: receives what the objective saves, ``train.json``, ``history.csv`` and ``epochs``.
         code: a digest of this code; ``compute.on_code_change`` says what happens to checkpoints
             that other code has written.
         stop_at: seconds since 1970.
@@ -88,6 +89,7 @@ def run(
                 engine.close()
             if processes.is_first:
                 engine.objective.save(output)
+                save_epoch_models(engine.objective, engine.updates.kept.last, output)
                 write_history(output / HISTORY_FILE, engine.history)
                 write_json(output / REPORT, report.model_dump(mode="json"))
                 if describe:
@@ -120,7 +122,7 @@ class _Engine:
         self._epochs = max(settings.epochs, -(-settings.min_steps // self._sampling.batches))
         self._steps = self._epochs * self._sampling.batches
         check_warmup(settings.schedule, self._steps)
-        self._updates = Updates(processes, settings, objective)
+        self.updates = Updates(processes, settings, objective)
 
         self._step = 0
         self._begun = -1  # the last epoch that has begun
@@ -154,7 +156,7 @@ class _Engine:
         self._time.start(self._samples_seen())
         for plan, batch in batches:
             self._begin_epoch(plan.epoch)
-            with explained(batch, self._updates, self._processes, self._settings):
+            with explained(batch, self.updates, self._processes, self._settings):
                 terms, rate, stop = self._train_step(plan, batch)
             self._step += 1
             length = self._sampling.batch_length(plan.number)
@@ -175,7 +177,7 @@ class _Engine:
             if stop and not self._is_done:
                 self._leave()
             self._time.resume()
-        self._updates.give_result()
+        self.updates.give_result()
 
     @property
     def _is_done(self) -> bool:
@@ -202,26 +204,26 @@ class _Engine:
     def _begin_epoch(self, epoch: int) -> None:
         if epoch == self._begun:
             return
-        self._updates.let_train(epoch)
+        self.updates.let_train(epoch)
         self._begun = epoch
         self.objective.begin_epoch(self._at_epoch(epoch))
         set_training_mode(self.objective.module)
 
     def _at_epoch(self, epoch: int) -> Epoch:
         workers = self._settings.compute.workers
-        return Epoch(epoch, self._step, self._processes, self._updates.forward, workers)
+        return Epoch(epoch, self._step, self._processes, self.updates.forward, workers)
 
     def _end_epoch(self, plan: BatchPlan, rate: float) -> None:
         epoch = plan.epoch
-        with self._updates.kept.in_use():
+        with self.updates.kept.in_use():
             found = self.objective.end_epoch(self._at_epoch(epoch))
-            self._updates.kept.compare(found, epoch)
+            self.updates.kept.end_epoch(found, epoch)
         set_training_mode(self.objective.module)
         means = {name: total / self._sampling.samples for name, total in self._sums.items()}
         self._sums.clear()
         record: Figures = {"epoch": epoch + 1, "step": self._step, LOSS: means.pop(LOSS)}
         record |= {**means, **found, "lr": rate, **self.objective.figures()}
-        record["trainable"] = self._updates.trainable
+        record["trainable"] = self.updates.trainable
         self._check(figures_not_finite(record), plan)
         self.history.append(record)
         if self._log:
@@ -235,7 +237,7 @@ class _Engine:
         does not wait for the device in between.
         """
         processes, step = self._processes, self._at_step(plan)
-        forward = self._updates.seeded_pass(self._step)
+        forward = self.updates.seeded_pass(self._step)
         batch = processes.to_device(batch)
         with self._card.counting("forward"):
             terms = self.objective.losses(forward.forward(batch), batch, step)
@@ -248,9 +250,9 @@ class _Engine:
             processes.fabric.backward(terms[LOSS] * processes.world)
             forward.finish()
         self._card.step_done(step.sizes[processes.rank])
-        rate = self._updates.apply(self._step, self._steps)
+        rate = self.updates.apply(self._step, self._steps)
         self.objective.after_step(step)
-        self._updates.kept.after_step()
+        self.updates.kept.after_step()
         *values, stop = read()
         found = dict(zip(terms, values, strict=True))
         self._check(figures_not_finite({f"the {LOSS}": found[LOSS]}), plan)
@@ -271,7 +273,7 @@ class _Engine:
             raise diverged(wrong, step, checkpoint=self._last_checkpoint, samples=samples)
 
     def _write_checkpoint(self) -> None:
-        updates, card = self._updates.state_dict(), self._card.state_dict()  # all must ask
+        updates, card = self.updates.state_dict(), self._card.state_dict()  # all must ask
         if not self._processes.is_first:
             return
         state = {
@@ -293,8 +295,8 @@ class _Engine:
         self._last_checkpoint = checkpoint.file
         self._begun = (self._step - 1) // self._sampling.batches
         for epoch in range(1, self._begun + 1):
-            self._updates.let_train(epoch)  # as the last step had it
-        self._updates.load_state_dict(state["updates"])
+            self.updates.let_train(epoch)  # as the last step had it
+        self.updates.load_state_dict(state["updates"])
         self.history, self._sums = state["history"], Counter(state["sums"])
         self._time.load_state_dict(state["time"], resumed_at=self._step)
         self._card.load_state_dict(state.get("card", {}))
@@ -310,7 +312,7 @@ class _Engine:
         record: Figures = {"step": self._step, "epoch": epoch}
         record |= {**terms, "lr": rate, **self.objective.figures()}
         record["images_per_second"] = round(self._time.rate(self._samples_seen()), 3)
-        self._log.step(record | {"trainable": self._updates.trainable})
+        self._log.step(record | {"trainable": self.updates.trainable})
 
     def close(self) -> None:
         """Close the log files."""
@@ -331,8 +333,8 @@ class _Engine:
             samples_seen=self._samples_seen(),
             facts=dict(self.objective.facts()),
             final=self.history[-1],
-            kept_epoch=self._updates.kept.epoch or self._epochs,
-            trainable=self._updates.trainable,
+            kept_epoch=self.updates.kept.epoch or self._epochs,
+            trainable=self.updates.trainable,
             parameters=sum(p.numel() for p in self.objective.module.parameters()),
             resumed_at_steps=self._time.resumed_at,
             seconds=round(seconds, 3),

@@ -1,4 +1,7 @@
-"""Which weights are the result: the last, their moving average, or those of the best epoch."""
+"""Which weights are the result: the last, their moving average, or those of the best epoch.
+
+Those of the last epochs may be kept beside it.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,8 +12,8 @@ from torch import Tensor, nn
 
 from nicheclip.runtime.errors import InputError
 
-#: the figure of an epoch that says how good it is
-FIGURE = "val_accuracy"
+#: the figures of an epoch that say how good it is; the first that is measured counts
+FIGURES = ("zero_shot_accuracy", "val_accuracy")
 
 
 class KeptWeights:
@@ -21,20 +24,28 @@ class KeptWeights:
     """
 
     def __init__(
-        self, module: nn.Module, *, decay: float | None, keep: Literal["last", "best"]
+        self,
+        module: nn.Module,
+        *,
+        decay: float | None,
+        keep: Literal["last", "best"],
+        epochs: int = 0,
     ) -> None:
         """Of ``module`` as it is at the start, on its device.
 
         Args:
             module: that trains.
             decay: of the moving average; None: there is none.
-            keep: the last weights, or those of the epoch with the highest ``FIGURE``.
+            keep: the last weights, or those of the epoch with the highest of ``FIGURES``.
+            epochs: how many of the last epochs' weights are kept beside them.
         """
-        self._module, self._decay, self._keep = module, decay, keep
+        self._module, self._decay, self._keep, self._epochs = module, decay, keep, epochs
         self._average = _copied(module.state_dict()) if decay is not None else {}
         self._best: dict[str, Tensor] = {}
         self._accuracy, self.epoch = -1.0, 0
         """The epoch, from 1, whose weights are kept; 0 before the first that was compared."""
+        self.last: dict[int, dict[str, Tensor]] = {}
+        """Weights of the last epochs, on the CPU, by the epoch's number from 1."""
 
     @torch.no_grad()
     def after_step(self) -> None:
@@ -61,18 +72,23 @@ class KeptWeights:
         finally:
             self._module.load_state_dict(own)
 
-    def compare(self, found: Mapping[str, float | None], epoch: int) -> None:
-        """Keep the module's weights if ``epoch`` (from 0) is the best so far.
+    def end_epoch(self, found: Mapping[str, float | None], epoch: int) -> None:
+        """Keep the module's weights as those of ``epoch`` (from 0), and if it is the best so far.
 
         Raises:
             InputError: the best is to be kept, and nothing says which is.
         """
+        if self._epochs:
+            self.last[epoch + 1] = _copied(self._module.state_dict(), device="cpu")
+            for old in sorted(self.last)[: -self._epochs]:
+                del self.last[old]
         if self._keep == "last":
             return
-        accuracy = found.get(FIGURE)
+        figures = (found.get(name) for name in FIGURES)
+        accuracy = next((figure for figure in figures if figure is not None), None)
         if accuracy is None:
             raise InputError(
-                f"training: keep: best needs {FIGURE} after every epoch, and there was none. "
+                f"training: keep: best needs {FIGURES[-1]} after every epoch, and there was none. "
                 "Give the data set validation images (datasets.<name>.split.val), or set keep: "
                 "last."
             )
@@ -92,6 +108,7 @@ class KeptWeights:
             "best": self._best,
             "accuracy": self._accuracy,
             "epoch": self.epoch,
+            "last": self.last,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -99,6 +116,7 @@ class KeptWeights:
         for name, value in state["average"].items():
             self._average[name].copy_(value)
         self._best, self._accuracy, self.epoch = state["best"], state["accuracy"], state["epoch"]
+        self.last = state["last"]
 
 
 def _copied(tensors: Mapping[str, Tensor], device: str | None = None) -> dict[str, Tensor]:

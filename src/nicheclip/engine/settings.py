@@ -33,6 +33,8 @@ class RunSettings:
     """Decay of a moving average of the weights; None: there is none."""
     keep: Literal["last", "best"] = "last"
     """Which epoch's weights are the result; see ``kept.KeptWeights``."""
+    keep_epochs: int = 0
+    """How many of the last epochs' weights are saved beside it; see ``epoch_models``."""
     channels_last: bool = False
     """Whether images and kernels lie with the channels last in memory."""
     compiled: bool = False

@@ -47,7 +47,12 @@ class Updates:
         if settings.compiled:
             objective.module.compile(backend=BACKEND)
         self._module: Any = self._fabric.setup_module(objective.module)
-        self.kept = KeptWeights(objective.module, decay=settings.ema, keep=settings.keep)
+        self.kept = KeptWeights(
+            objective.module,
+            decay=settings.ema,
+            keep=settings.keep,
+            epochs=settings.keep_epochs,
+        )
         # The scaler of 16-mixed cannot unscale for clipping what a fused step unscales itself, and
         # a fused step takes parts of weights and whole ones only by turns.
         fused = settings.precision != "16-mixed" and not processes.sharded
@@ -160,10 +165,14 @@ class Updates:
         return whole(state, keep=processes.is_first) if processes.sharded else state
 
     def give_result(self) -> None:
-        """Give the module of the first process the weights that are the result, for good."""
+        """Give the module of the first process the weights that are the result, for good; those of
+        the last epochs are whole there as well.
+        """
         self.kept.take()
         if self._processes.sharded:
-            make_whole(self._objective.module, keep=self._processes.is_first)
+            first = self._processes.is_first
+            self.kept.last = whole(self.kept.last, keep=first)
+            make_whole(self._objective.module, keep=first)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state; what trained in its epoch must train here."""
@@ -191,6 +200,7 @@ class Updates:
             for number, values in state["optimizer"]["state"].items()
         }
         kept = {name: cut(state["kept"][name]) for name in ("average", "best")}
+        kept["last"] = {epoch: cut(weights) for epoch, weights in state["kept"]["last"].items()}
         return state | {
             "module": cut(state["module"]),
             "optimizer": state["optimizer"] | {"state": optimizer},

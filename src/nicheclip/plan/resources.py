@@ -71,7 +71,9 @@ def alignment_memory(
     return int(grown(4000 + 4 * inputs.size_mb + 2 * features, attempt))
 
 
-def training_memory(compute: ComputeConfig, start: Iterable[str], attempt: int) -> int:
+def training_memory(
+    compute: ComputeConfig, start: Iterable[str], attempt: int, kept: int = 0
+) -> int:
     """MB of a node: for each process room for the weights, their gradients and AdamW's two moments,
     a checkpoint, and the workers that decode images.
 
@@ -79,8 +81,9 @@ def training_memory(compute: ComputeConfig, start: Iterable[str], attempt: int) 
         compute: of the run.
         start: files of the start model; those that are not made yet count nothing.
         attempt: from 1.
+        kept: weights of so many epochs are kept beside.
     """
     files = [Path(file) for file in start]
     weights = sum(file.stat().st_size for file in files if file.exists()) / 2**20
-    process = 4000 + 8 * weights + 500 * compute.workers
+    process = 4000 + (8 + kept) * weights + 500 * compute.workers
     return int(grown(compute.node_processes * process, attempt))

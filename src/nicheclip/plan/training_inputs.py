@@ -19,3 +19,12 @@ def replayed(plan: Plan, run: str) -> list[str]:
     if "caption" in replay.texts.types:
         texts += plan.own_captions(replay.dataset, ("train",))
     return [*plan.split_files(replay.dataset, ("train",)), *texts]
+
+
+def validated(plan: Plan, run: str) -> list[str]:
+    """Of another data set that judges every epoch of a run: images, labels, class texts."""
+    validation = plan.config.training[run].validation
+    if validation is None or validation.dataset is None:
+        return []
+    texts = f"results/taxonomy/{validation.dataset}/class_texts.arrow"
+    return [*plan.split_files(validation.dataset, ("val",)), texts]

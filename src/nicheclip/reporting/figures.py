@@ -91,6 +91,7 @@ def _write_numbers(
 CURVES = (
     ("loss", "training loss"),
     ("val_accuracy", "validation accuracy"),
+    ("zero_shot_accuracy", "zero-shot validation accuracy"),
     ("knn_accuracy", "nearest neighbours' accuracy"),
     ("feature_rank", "effective rank of features"),
     ("teacher_entropy", "entropy of the mean answer"),
@@ -131,7 +132,7 @@ def training_figure(histories: Mapping[str, Path], title: str) -> Figure:
             axes.set_title(heading)
             grid(axes)
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-            if key in ("val_accuracy", "knn_accuracy"):
+            if key.endswith("_accuracy"):
                 axes.set_ylim(0, 1.02)
             if key == "trainable":
                 axes.yaxis.set_major_formatter(EngFormatter(sep=""))

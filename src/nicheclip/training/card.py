@@ -19,7 +19,7 @@ from nicheclip.runtime.files import write_text
 FILE = "README.md"
 
 #: figures of the last epoch that say what came out
-SHOWN = ("loss", "val_loss", "val_accuracy", "logit_scale")
+SHOWN = ("loss", "val_loss", "val_accuracy", "zero_shot_accuracy", "logit_scale")
 
 
 def write(folder: Path, config: TrainingConfig, data: Mapping[str, Any], report: RunReport) -> None:

@@ -52,6 +52,8 @@ class TrainingData:
     """Folder with the taxa of the classes; None: they are not asked for."""
     replay: "TrainingData | None" = None
     """The data set that is mixed in."""
+    validation: "TrainingData | None" = None
+    """The data set that is judged after every epoch; None: this one."""
 
     def labelled(self, split: str) -> LabelledSplit:
         """The images of ``split`` with their classes.

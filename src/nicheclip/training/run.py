@@ -16,8 +16,8 @@ from nicheclip.engine.task import Payload, Task
 from nicheclip.training.data import TrainingData
 
 
-class ReplayFiles(BaseModel):
-    """Where the data set that is mixed in is."""
+class DataSetFiles(BaseModel):
+    """Where another data set is that a run reads, from its place and not from a copy."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,7 +27,9 @@ class ReplayFiles(BaseModel):
 
     @classmethod
     def of(cls, files: Sequence[str]) -> Self | None:
-        """From the files of ``plan.training_inputs.replayed``; None where there are none."""
+        """From the files of ``replayed`` or ``validated`` in ``plan.training_inputs``; None where
+        there are none.
+        """
         if not files:
             return None
         index, _, class_texts, *captions = map(Path, files)
@@ -51,12 +53,15 @@ class TrainingRun(Payload):
     """Folder with the captions of each split; None: no image has one."""
     lineages: Path | None = None
     """Folder with the taxa of the classes, for training by ranks."""
-    replay: ReplayFiles | None = None
-    """Of the config's `replay`; read where it is, not from a copy."""
+    replay: DataSetFiles | None = None
+    """Of the config's `replay`."""
+    validation: DataSetFiles | None = None
+    """Of the config's `validation`, where it names another data set."""
     seed: int
     """Of the order of samples, augmentation and text choice."""
     output: Path
-    """Receives the model folder, ``train.json`` and ``history.csv``."""
+    """Receives the model folder, ``train.json`` and ``history.csv``, and ``epochs`` with a model
+    folder of each of the last epochs, where they are kept."""
     data: dict[str, Any] | None = None
     """What ``data.attribution.Attribution`` says of the training images, as plain values, for the
     model's card; without it none is written."""
@@ -107,6 +112,7 @@ def train(
                 one.captions,
                 one.lineages,
                 one.replay.data() if one.replay else None,
+                one.validation.data() if one.validation else None,
             ),
             seed=one.seed,
         )
@@ -125,6 +131,7 @@ def train(
         pieces=config.accumulation,
         ema=config.ema,
         keep=config.keep,
+        keep_epochs=config.keep_epochs,
         channels_last=config.channels_last,
         compiled=config.compile,
         sharded=config.compute.sharding,

@@ -31,6 +31,7 @@ from nicheclip.training.validation import (
     joined,
     validation_batches,
 )
+from nicheclip.training.zero_shot import ZeroShotSet
 
 #: the parameters of the CLIP, by the name that it has in the module
 CLIP = "clip."
@@ -70,6 +71,7 @@ class PairObjective(Objective):
         self._config, self._start, self._seed = config, start, seed
         self._train, self._val = data.pairs("train"), _validation_split(data)
         self._splits = [self._train] if self._val is None else [self._train, self._val]
+        self._zero_shot = ZeroShotSet.of(config.validation, data) if config.validation else None
         self._replay = data.replay.pairs("train") if data.replay and config.replay else None
         self._clip = load(start)
         if config.gradient_checkpointing:
@@ -115,7 +117,8 @@ class PairObjective(Objective):
     def inputs(self) -> Mapping[str, str]:
         """The start model; where every image lies, its class and its texts."""
         model = [sha256_file(file) for file in model_files(self._start)]
-        splits = [*self._splits, self._replay] if self._replay else self._splits
+        judged = self._zero_shot.split if self._zero_shot else None
+        splits = [*self._splits, *(one for one in (self._replay, judged) if one is not None)]
         data = [sha256_file(file) for split in splits for file in split.files]
         return {
             "start model": f"{stable_hash(*model):016x}",
@@ -152,12 +155,17 @@ class PairObjective(Objective):
         self._clip.model.get_parameter("logit_scale").clamp_(max=math.log(LARGEST_LOGIT_SCALE))
 
     def end_epoch(self, epoch: Epoch) -> Mapping[str, float | None]:
-        """Loss and accuracy on the validation images."""
+        """Loss and accuracy on the validation images, and zero-shot, where it is asked for."""
+        self.module.eval()
         found = self._validate(epoch)
-        return {
+        figures = {
             "val_loss": found.loss if found else None,
             "val_accuracy": found.accuracy if found else None,
         }
+        if self._zero_shot:
+            accuracy = self._zero_shot.accuracy(epoch, self._clip, self._config)
+            figures["zero_shot_accuracy"] = accuracy
+        return figures
 
     @torch.no_grad()
     def _validate(self, epoch: Epoch) -> Validation | None:
@@ -166,7 +174,6 @@ class PairObjective(Objective):
         processes = epoch.processes
         reader = self._reader_of(self._val, augment=False)
         tars = self._val.images.tar_sizes
-        self.module.eval()
         loss, parts = 0.0, []
         for batch, sizes in validation_batches(reader, tars, self._config, self._seed, epoch):
             share, pairs = self._share(epoch.forward(batch), batch, sizes, processes)
