@@ -15,10 +15,12 @@ from nicheclip.config.tasks import CaptionSource, PublishedDescriptions
 from nicheclip.config.workflow import parse_config
 from nicheclip.config.worlds import StandInWorld
 from nicheclip.config.yaml_file import read_yaml
+from nicheclip.models.openclip import create
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.tables import PaperTables
 from nicheclip.runtime.errors import InputError
 from nicheclip.synthetic.worlds import iterate
+from nicheclip.training.unfreezing import towers
 from small_tables import REGISTRY, ROOT
 
 PAPERS = ("fungalzsl", "bioclip", "agriclip", "fair")
@@ -239,6 +241,15 @@ def test_backbones_of_others_are_trained():
     assert config.alignment["dino-general-clip-alive"].pretraining == "rehearsal-resnet50"
     assert config.pretraining["rehearsal-resnet50"].dataset == "alive"
     assert config.alignment["agriclip"].pretraining == "dino-alive"
+
+
+def test_a_resnet_stays_one():
+    models = config_of("fungalzsl").models
+    assert models["RN50"].architecture == "nicheclip-tiny-resnet"
+    assert models["ViT-B-32"].architecture == "nicheclip-tiny"
+    model = create(models["RN50"], seed=0, registry=REGISTRY / "models").model
+    image, _ = towers(model, "stages")
+    assert image.blocks[0] == ("visual.attnpool",)
 
 
 def test_files_are_looked_for_where_the_rehearsal_was_started(monkeypatch, tmp_path):

@@ -18,8 +18,9 @@ from nicheclip.runtime.paths import expand_path
 
 Values = dict[str, Any]
 
-#: the start model of all runs, with random weights (`workflow/registry/models/`)
-MODEL = "nicheclip-tiny"
+#: the start model of all runs, with random weights, and that in the place of a ResNet, whose
+#: stages thaw otherwise (`workflow/registry/models/`)
+MODEL, RESNET = "nicheclip-tiny", "nicheclip-tiny-resnet"
 #: the image model of all self-supervision, with random weights (timm's own test model)
 BACKBONE = "test_efficientnet"
 #: the grammar of all captions that a language model or a file would give
@@ -73,7 +74,7 @@ def rehearsed(values: Values, registry: Path) -> Values:
     made["captions"] = {
         name: _captions(one, stand_ins, options) for name, one in _section(values, "captions")
     }
-    made["models"] = {name: {"architecture": MODEL} for name, _ in _section(values, "models")}
+    made["models"] = {name: _model(one) for name, one in _section(values, "models")}
     made["training"] = {name: _training(one) for name, one in _section(values, "training")}
     made["pretraining"] = {name: _pretraining(one) for name, one in _section(values, "pretraining")}
     made["alignment"] = {
@@ -239,6 +240,11 @@ def _task(
 
 
 # --- training ---
+
+
+def _model(entry: Values) -> Values:
+    resnet = entry["architecture"].startswith("RN") or entry["architecture"] == RESNET
+    return {"architecture": RESNET if resnet else MODEL}
 
 
 def _training(entry: Values) -> Values:
