@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stub_slurm import PROGRAMS
-from workflow_run import ROOT, clone, planned_jobs
+from workflow_run import ROOT, clone, planned_jobs, snakemake
 
 GRID = ROOT / "tests/configs/grid.yaml"
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml")), GRID]
@@ -14,6 +14,8 @@ CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml
 MOST_SECONDS = 60
 #: of the demo, on average: the start of a job takes as long as most of its jobs
 MOST_JOBS_OF_A_PAPER = 37
+#: a laptop starts some ten of them a minute
+MOST_JOBS_OF_A_REHEARSAL = 150
 PAPERS = ("fungalzsl", "bioclip", "agriclip", "fair")
 
 
@@ -63,6 +65,31 @@ def test_the_profile_plans_a_config_without_slurm(repository, no_slurm, home, co
         assert plan["train_model"] == 12 * 13 * 3
         # one job for all seeds of a run, and one for what they start from, on each data set
         assert plan["encode"] == plan["judge"] == 12 * 13 + 13
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_rehearsal_of_a_paper_is_planned_apart(repository, no_slurm, paper, capsys):
+    config = repository / f"workflow/config/{paper}.yaml"
+    begin = time.monotonic()
+    plan = planned_jobs(
+        repository, "--config", "rehearsal=4", root=repository, config=config, PATH=no_slurm
+    )
+    with capsys.disabled():
+        print(
+            f"\nrehearsal of {paper}: {sum(plan.values())} jobs in {time.monotonic() - begin:.1f} s"
+        )
+    assert 0 < sum(plan.values()) <= MOST_JOBS_OF_A_REHEARSAL
+    # captions are drawn; a server is asked by no job
+    assert "ask_captions" not in plan
+    assert (repository / f"rehearsal/{paper}").is_dir()
+    refused = snakemake(
+        repository,
+        *("--dry-run", "--cores", 1, "--directory", repository / "real", "--config", "rehearsal=4"),
+        root=repository,
+        config=config,
+        check=False,
+    )
+    assert refused.returncode and "could replace real results there" in refused.stdout
 
 
 def test_the_demo_has_few_jobs(repository):

@@ -8,9 +8,6 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 REPOSITORY = Path(workflow.current_basedir).parents[1]
-# Relative to the working folder: a clone that is moved has nothing to run again.
-REGISTRY = Path(os.path.relpath(REPOSITORY / "workflow" / "registry"))
-SNAKEFILE = os.path.relpath(workflow.main_snakefile)
 
 # A clone works in every job and every environment without being installed.
 LIBRARY = str(REPOSITORY / "src")
@@ -41,12 +38,6 @@ from nicheclip.subjects import (
 )
 from nicheclip.terms import SPLITS
 
-if Path("results").exists() and not Path("results").is_dir():
-    raise WorkflowError(
-        f"{Path.cwd() / 'results'} is a file, and results go into a folder of that name. Move the "
-        "file away, or work in another folder."
-    )
-
 if re.search(r"\{\s*\d", str(Path.cwd())):
     raise WorkflowError(
         f"Snakemake takes braces in the name of a folder for wildcards, and a number is none: "
@@ -54,6 +45,7 @@ if re.search(r"\{\s*\d", str(Path.cwd())):
     )
 
 os.environ.update(cache_folders(dict(os.environ), Path.cwd(), Path.home()))
+SNAKEFILE = Path(workflow.main_snakefile).absolute()
 
 # A --configfile is a whole config of its own, not a patch on the demo's.
 CONFIG_FILES = workflow.overwrite_configfiles or ["config.yaml"]
@@ -73,6 +65,31 @@ try:
     # Before anything is made of it: params, results and Snakemake's records show no password.
     hide(config)
     CONFIG = parse_config(config, CONFIG_FILES)
+except InputError as error:
+    raise WorkflowError(masked(str(error))) from None
+
+# Nothing that is real is overwritten by a rehearsal, or by that of another config.
+if CONFIG.rehearsal:
+    if workflow.overwrite_workdir and "rehearsal" not in Path.cwd().parts:
+        raise WorkflowError(
+            "--directory: a rehearsal could replace real results there. Name a folder below one "
+            "that is called rehearsal, or leave --directory out."
+        )
+
+    workdir: f"rehearsal/{Path(CONFIG_FILES[-1]).stem}"
+
+
+if Path("results").exists() and not Path("results").is_dir():
+    raise WorkflowError(
+        f"{Path.cwd() / 'results'} is a file, and results go into a folder of that name. Move the "
+        "file away, or work in another folder."
+    )
+
+# Relative to the working folder: a clone that is moved has nothing to run again.
+REGISTRY = Path(os.path.relpath(REPOSITORY / "workflow" / "registry"))
+SNAKEFILE = os.path.relpath(SNAKEFILE)
+
+try:
     PLAN = Plan(CONFIG, REGISTRY)
     PLAN.check_files()
 except InputError as error:

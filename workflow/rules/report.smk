@@ -211,7 +211,12 @@ rule write_config:
     conda:
         "../../envs/driver.yaml"
     params:
-        config=config,
+        # of a rehearsal what it runs, for the report is written in its folder
+        config=(
+            CONFIG.model_dump(mode="json", exclude_unset=True)
+            if CONFIG.rehearsal
+            else config
+        ),
         code=code("write_config.py"),
     message:
         "The config of this run"

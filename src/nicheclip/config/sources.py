@@ -11,7 +11,7 @@ from nicheclip.config.archive_readers import (
 from nicheclip.config.fetched_sources import ArchiveSource, HubSource, RegistrySource
 from nicheclip.config.source_base import ExtraColumn, SourceBase
 from nicheclip.config.source_files import WORKBOOKS, matching_files, table_columns
-from nicheclip.config.worlds import World
+from nicheclip.config.worlds import StandInWorld, World
 from nicheclip.runtime.paths import expand_path
 
 
@@ -24,6 +24,11 @@ class SyntheticSource(SourceBase):
     def modules(self, registry: Path) -> list[str]:
         """See ``SourceBase``."""
         return [*super().modules(registry), f"nicheclip.synthetic.{self.world.name}_world"]
+
+    def known_as(self, registry: Path, name: str) -> str:
+        """See ``SourceBase``; of a stand-in, that of the data set that it stands for."""
+        del registry
+        return self.world.of if isinstance(self.world, StandInWorld) else name
 
 
 class FolderSource(SourceBase):

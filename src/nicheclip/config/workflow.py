@@ -16,11 +16,13 @@ from nicheclip.config.explain import explain
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.papers import PapersConfig
 from nicheclip.config.pretraining import PretrainingConfig
+from nicheclip.config.rehearsal import RehearsalConfig, rehearsed
 from nicheclip.config.tasks import AdaptationConfig, TaskConfig
 from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.paths import registry_folder
 from nicheclip.subjects import Subject
 
 
@@ -35,8 +37,14 @@ class EncodingConfig(ConfigModel):
 class Config(ConfigModel):
     """`config.yaml`: what is made, from what, and how it is judged."""
 
-    scale: Literal["demo", "paper", "own"] = "own"
-    """`demo` marks tables as not comparable with the papers; `paper` compares them."""
+    scale: Literal["demo", "paper", "own", "rehearsal"] = "own"
+    """`demo` marks tables as not comparable with the papers; `paper` compares them; `rehearsal` is
+    what the key `rehearsal` sets."""
+    rehearsal: Annotated[int, Field(ge=2, le=1000)] | RehearsalConfig | None = None
+    """Not the config itself but its rehearsal: so many drawn images of each class in each split
+    stand for the images of every data set, models are small and random, trainings short, tables
+    marked. Results go to `rehearsal/<name of the config>/results`. As a rule from the command line:
+    `--config rehearsal=4`."""
     seed: Seed = 0
     """Of everything but training, which has seeds of its own."""
     datasets: dict[Name, DatasetConfig] = Field(min_length=1)
@@ -97,12 +105,17 @@ def check_file(file: Path | str) -> None:
 def parse_config(values: dict[str, Any], files: Sequence[Path | str] = ()) -> Config:
     """The typed config of ``values``, as read from ``files`` (later ones override).
 
+    With `rehearsal` it is that of the rehearsal, once the config itself is found to be valid.
+
     Raises:
         InputError: names each wrong key with its file and line, and the nearest valid key.
     """
     expanded = expand_grids(values)
     try:
-        return Config.model_validate(expanded.values)
+        config = Config.model_validate(expanded.values)
+        if config.rehearsal is None:
+            return config
+        return Config.model_validate(rehearsed(expanded.values, registry_folder()))
     except ValidationError as error:
         lines = explain(error, Config.model_json_schema(), files, expanded.origins)
         raise InputError("config: " + "\n  ".join(["not valid.", *lines])) from None

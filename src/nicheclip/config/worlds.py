@@ -76,4 +76,23 @@ class FarmWorld(ConfigModel):
     )
 
 
-World = Annotated[FungiWorld | ArborWorld | FarmWorld, Field(discriminator="name")]
+class StandInWorld(ConfigModel):
+    """Drawn images in the place of a data set, which a rehearsal makes: animals and plants of the
+    world `arbor`, under the data set's own names where the registry has them."""
+
+    name: Literal["stand_in"]
+    of: str
+    """The name under which others publish for the data set that it stands for. Images of others
+    differ."""
+    classes: dict[str, str] = Field(default={})
+    """Labels and what they are called; empty: species with their own names and ranks."""
+    species: Annotated[int, Field(ge=2, le=5000)] = 12
+    """How many, where `classes` is empty."""
+    size: Annotated[int, Field(ge=16, le=4096)] = 32
+    """Edge of the square image in pixels."""
+    images_per_class: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
+        default={"train": 4, "val": 4, "test": 4}
+    )
+
+
+World = Annotated[FungiWorld | ArborWorld | FarmWorld | StandInWorld, Field(discriminator="name")]

@@ -21,7 +21,11 @@ class PlannedColumn:
 
 
 def plan_columns(spec: TableSpec, scale: Scale, axes: Axes) -> list[PlannedColumn]:
-    """The columns of ``spec`` at ``scale``, with one for each value of `each`."""
+    """The columns of ``spec`` at ``scale``, with one for each value of `each`.
+
+    A rehearsal has those of the paper's scale, whose tables it tries.
+    """
+    scale = "paper" if scale == "rehearsal" else scale
     start = Setting(spec.entry.given(), {}, {})
     default = spec.published.value if spec.published else None
     found: list[PlannedColumn] = []

@@ -4,13 +4,14 @@ from typing import Literal
 
 from nicheclip.subjects import STATES
 
-Scale = Literal["demo", "paper", "own"]
+Scale = Literal["demo", "paper", "own", "rehearsal"]
 
 #: after a title, unless the numbers can be compared with the paper's
 SCALE_MARKS: dict[Scale, str] = {
     "demo": " (demo scale, not comparable with the paper)",
     "own": " (own data, not comparable with the paper)",
     "paper": "",
+    "rehearsal": " (rehearsal: drawn images and random models, the numbers mean nothing)",
 }
 
 TEXT_TYPES = {

@@ -22,6 +22,8 @@ SHOWN = {
     "colour_histogram": ("top1", "top5", "macro"),
 }
 
+#: after the title
+_MARKS: dict[Scale, str] = {"demo": " (demo scale)", "rehearsal": " (rehearsal)"}
 
 _MEANING = (
     "Several seeds: mean ± standard deviation with Student's {level} interval of the mean; one: "
@@ -60,7 +62,7 @@ def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> T
         rows = [(row[0], *row[2:]) for row in rows]
     level = next(iter(frame["confidence"].drop_nulls().to_list()), 0.95)
     return Table(
-        title=f"Evaluation {evaluation}" + (" (demo scale)" if scale == "demo" else ""),
+        title=f"Evaluation {evaluation}" + _MARKS.get(scale, ""),
         columns=tuple(columns),
         rows=tuple(rows),
         notes=(

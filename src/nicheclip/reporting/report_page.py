@@ -28,6 +28,7 @@ def write_report(snakefile: str, config: str, targets: Sequence[str], path: Path
     """
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile]
     command += ["--configfile", config, "--nolock", "--cores", "1"]
+    command += ["--directory", str(Path.cwd())]  # a rehearsal would look for a folder of its own
     with atomic_path(path) as page:
         done = subprocess.run(
             [*command, "--report", str(page), *targets],

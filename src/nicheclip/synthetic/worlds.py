@@ -8,13 +8,13 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import Protocol
 
-from nicheclip.config.worlds import ArborWorld, FarmWorld, FungiWorld
+from nicheclip.config.worlds import ArborWorld, FarmWorld, FungiWorld, StandInWorld
 from nicheclip.synthetic.world_images import SPLITS, Place, Split, SyntheticImage
 
 IMAGES_PER_CHUNK = 16
 CHUNKS_PER_WORKER = 2  # handed out ahead of the reader, so that memory does not grow with the world
 
-World = FungiWorld | ArborWorld | FarmWorld
+World = FungiWorld | ArborWorld | FarmWorld | StandInWorld
 
 
 class WorldModule(Protocol):

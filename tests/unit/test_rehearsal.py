@@ -1,0 +1,290 @@
+"""Rehearsals: every config becomes one that needs no network, no GPU, no weights and no server."""
+
+import copy
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nicheclip.captions.template import TemplateBackend
+from nicheclip.config.alike import leave_out, used_like_others
+from nicheclip.config.grids import expand_grids
+from nicheclip.config.rehearsal import rehearsed
+from nicheclip.config.tasks import CaptionSource, PublishedDescriptions
+from nicheclip.config.workflow import parse_config
+from nicheclip.config.worlds import StandInWorld
+from nicheclip.config.yaml_file import read_yaml
+from nicheclip.models.openclip import create
+from nicheclip.plan.plan import Plan
+from nicheclip.plan.tables import PaperTables
+from nicheclip.runtime.errors import InputError
+from nicheclip.synthetic.worlds import iterate
+from nicheclip.training.unfreezing import towers
+from small_tables import REGISTRY, ROOT
+
+PAPERS = ("fungalzsl", "bioclip", "agriclip", "fair")
+FILES = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
+#: of the data sets of each paper, those that stay with one of each that are used alike
+STAY = {
+    "fungalzsl": ["fungi"],
+    "bioclip": ["tol-10m", "tol-1m", "inat21", "birds", "plankton", "rare-species"],
+    "agriclip": ["alive", "aquarium-fish", "banana-deficiency"],
+    "fair": ["caltech101", "dtd", "eurosat", "flowers102"],
+}
+
+
+def values_of(paper, rehearsal=4):
+    return read_yaml(ROOT / f"workflow/config/{paper}.yaml") | {"rehearsal": rehearsal}
+
+
+def config_of(paper, rehearsal=4):
+    return parse_config(values_of(paper, rehearsal))
+
+
+def config_with(rehearsal=4, **sections):
+    source = {"kind": "registry", "name": "eurosat"}
+    return parse_config(
+        {"datasets": {"land": {"source": source}}, "rehearsal": rehearsal} | sections
+    )
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_rehearsal_needs_nothing_from_elsewhere(file):
+    config = parse_config(read_yaml(file) | {"rehearsal": 4}, [file])
+    assert config.scale == "rehearsal"
+    kinds = {name: one.source.kind for name, one in config.datasets.items()}
+    assert set(kinds.values()) <= {"synthetic", "unlabelled"}
+    assert not any(one.backend.remote for one in config.captions.values())
+    assert all(one.pretrained is None for one in config.models.values())
+    assert all(
+        (REGISTRY / f"models/{one.architecture}.json").is_file() for one in config.models.values()
+    )
+    assert all(one.weights is None for one in config.pretraining.values())
+    assert all(one.backbone is None for one in config.alignment.values())
+    computes = [
+        one.compute
+        for section in (config.training, config.pretraining, config.adaptation)
+        for one in section.values()
+    ]
+    assert all((one.gpus, one.nodes, one.workers) == (0, 1, 0) for one in computes)
+    assert config.encoding.gpu == 0
+    texts = [
+        source
+        for task in config.tasks.values()
+        for source in (task.texts.descriptions, task.texts.details)
+    ]
+    assert not any(isinstance(one, PublishedDescriptions) for one in texts)
+    assert all(one.precision == "32-true" for one in config.training.values())
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_table_of_a_paper_is_there_and_marked(paper):
+    real = PaperTables(
+        Plan(parse_config(read_yaml(ROOT / f"workflow/config/{paper}.yaml")), REGISTRY)
+    )
+    plan = Plan(config_of(paper), REGISTRY)
+    plan.check_files()
+    assert plan.missing_data() == []
+    tables = PaperTables(plan).by_name
+    assert tables.keys() == real.by_name.keys()
+    for name, table in tables.items():
+        assert "(rehearsal: " in table.request.title
+        rows = [row.texts for row in real.by_name[name].request.rows]
+        kept = [row.texts for row in table.request.rows]
+        assert all(texts in rows for texts in kept)
+        if "task" not in rows[0] and "dataset" not in rows[0] and "texts" not in rows[0]:
+            assert kept == rows  # others have rows for each data set
+        shown = {column.show for column in real.by_name[name].request.columns}
+        assert {column.show for column in table.request.columns} == shown
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_of_data_sets_that_are_used_alike_one_stays(paper):
+    config, whole = config_of(paper), config_of(paper, {"images": 4, "alike": None})
+    real = parse_config(read_yaml(ROOT / f"workflow/config/{paper}.yaml"))
+    assert list(config.datasets) == STAY[paper]
+    assert list(whole.datasets) == list(real.datasets)
+    for section in ("training", "adaptation", "models"):
+        names = list(getattr(real, section))
+        assert list(getattr(config, section)) == list(getattr(whole, section)) == names
+    assert list(whole.evaluation) == list(real.evaluation)
+    assert list(whole.tasks) == list(real.tasks)
+    assert len(config_of(paper, {"images": 4, "alike": 2}).datasets) in range(
+        len(config.datasets), len(whole.datasets) + 1
+    )
+
+
+def test_what_is_used_alike():
+    judged = {"protocols": ["zero_shot"]}
+    values = {
+        "datasets": {
+            name: {"leakage": {"apart_from": ["b", "d"]}} if name == "train" else {}
+            for name in ("train", "a", "b", "c", "d", "e")
+        },
+        "training": {"run": {"dataset": "train"}},
+        "evaluation": {
+            "all": judged | {"dataset": ["train", "a", "b", "c"]},
+            "one": judged | {"dataset": "d", "class_texts": {"templates": "x"}},
+            "two": judged | {"dataset": "e", "class_texts": {"templates": "y"}},
+        },
+        "papers": {"p": {"tasks": ["one", "two"], "only": {"label": "all"}}},
+    }
+    assert used_like_others(values, 1) == {"b", "c", "e"}
+    assert used_like_others(values, 2) == {"c"}
+    made = leave_out({"b", "c", "e"}, values)
+    assert list(made["datasets"]) == ["train", "a", "d"]
+    assert made["datasets"]["train"]["leakage"]["apart_from"] == ["d"]
+    assert made["evaluation"]["all"]["dataset"] == ["train", "a"]
+    assert list(made["evaluation"]) == ["all", "one"]
+    assert made["papers"]["p"] == {"tasks": ["one"], "only": {"label": "all"}}
+    # another key names one of them: it is used in a way of its own
+    values["papers"]["p"]["shown"] = "two"
+    assert used_like_others(values, 1) == {"b", "c"}
+    # what decides which classes are seen stays
+    values["evaluation"]["one"]["seen_in"] = "c"
+    assert used_like_others(values, 1) == {"b"}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_given_values_stay_and_a_rehearsal_is_its_own_rehearsal(paper):
+    values = expand_grids(values_of(paper)).values
+    before = copy.deepcopy(values)
+    once = rehearsed(values, REGISTRY)
+    assert values == before
+    again = rehearsed(copy.deepcopy(once), REGISTRY)
+    assert parse_config(again) == parse_config(once) == config_of(paper)
+    # as the report reads it
+    config = config_of(paper)
+    assert parse_config(config.model_dump(mode="json", exclude_unset=True)) == config
+
+
+def test_registered_names_are_the_classes():
+    config = config_with({"images": 3, "classes": 4})
+    world = config.datasets["land"].source.world
+    names = read_yaml(REGISTRY / "datasets/eurosat.yaml")["class_names"]
+    assert world.classes == dict(list(names.items())[:4])
+    images = list(iterate(world, seed=0))
+    # the split is drawn: all images are the source's
+    assert len(images) == 4 * 9
+    assert {(one.label, one.name) for one in images} == set(world.classes.items())
+    assert all(not one.lineage and not one.common for one in images)
+    assert Image.open(io.BytesIO(images[0].jpg)).size == (32, 32)
+
+
+def test_a_given_split_has_as_many_images_in_each_split():
+    config = config_of("fair")
+    world = config.datasets["dtd"].source.world
+    assert (world.species, world.classes) == (12, {})
+    images = list(iterate(world, seed=0))
+    counts = {
+        split: sum(one.split == split for one in images) for split in ("train", "val", "test")
+    }
+    assert counts == {"train": 48, "val": 48, "test": 48}
+    assert config.datasets["dtd"].split.val_trains
+    eurosat = config.datasets["eurosat"].split
+    assert (eurosat.method, eurosat.train_images, eurosat.test_images) == ("counts", 4, 4)
+
+
+def test_stand_ins_share_some_species_and_no_image():
+    one, two = (
+        list(iterate(StandInWorld(name="stand_in", of=name, images_per_class={"train": 1}), seed=3))
+        for name in ("one", "two")
+    )
+    labels = [{image.label for image in images} for images in (one, two)]
+    assert all(len(found) == 12 for found in labels)
+    assert 0 < len(labels[0] & labels[1]) < 12
+    assert not {image.jpg for image in one} & {image.jpg for image in two}
+    assert all(len(image.lineage) == 7 and image.common for image in one)
+    same = iterate(StandInWorld(name="stand_in", of="one", images_per_class={"train": 1}), seed=3)
+    assert [image.jpg for image in same] == [image.jpg for image in one]
+
+
+def test_there_are_images_enough_for_the_most_shots():
+    config = config_of("bioclip", 2)
+    assert config.evaluation["benchmarks"].shots == [1, 5]
+    assert config.datasets["birds"].source.world.images_per_class["test"] == 6
+    assert config.datasets["tol-10m"].source.world.images_per_class["train"] == 2
+    parts = config.datasets["tol-10m"]
+    assert (parts.parts, parts.shards) == (2, 4)
+
+
+def test_methods_of_a_kind_that_start_alike_share_a_job():
+    plan = Plan(config_of("fair"), REGISTRY)
+    job = plan.adaptations.jobs["rehearsal-fair-ViT-B-32"]
+    assert "fair" in job.entries and "fair-60-30" in job.entries
+    assert {method["method"]["epochs"] for method in job.methods} == {1}
+    # the registry's entry is flowers102_zhou, whose images are those of flowers102
+    assert plan.config.datasets["flowers102"].source.known_as(REGISTRY, "") == "flowers102"
+    assert plan.adaptations.method("dpa", "flowers102").optimizer.lr == 1e-4
+    published = plan.adaptations.method("dpa", "eurosat")
+    assert (published.epochs, published.batch_size, published.alignment_weight) == (1, 8, 0.01)
+    whole = next(one for one in job.methods if one["method"]["top_crops"] is None)
+    assert whole["method"]["crops"] == 4
+
+
+def test_texts_of_others_become_captions():
+    config = config_of("fair")
+    for task in config.tasks.values():
+        assert task.texts.descriptions == CaptionSource(
+            captions=f"rehearsal-{task.dataset}", split="all"
+        )
+        assert config.captions[f"rehearsal-{task.dataset}"].backend.grammar == "rehearsal"
+    names = {"class": "a", "sci": "Aus bus", "com": "one thing", "taxon": "A B"}
+    grammar = TemplateBackend(REGISTRY / "prompts", "rehearsal", {"a": names})
+    samples = config.captions["rehearsal-dtd"].samples
+    assert grammar.combinations("a") >= samples
+
+
+def test_backbones_of_others_are_trained():
+    config = config_of("agriclip")
+    assert config.alignment["dino-general-clip-alive"].pretraining == "rehearsal-resnet50"
+    assert config.pretraining["rehearsal-resnet50"].dataset == "alive"
+    assert config.alignment["agriclip"].pretraining == "dino-alive"
+
+
+def test_a_resnet_stays_one():
+    models = config_of("fungalzsl").models
+    assert models["RN50"].architecture == "nicheclip-tiny-resnet"
+    assert models["ViT-B-32"].architecture == "nicheclip-tiny"
+    model = create(models["RN50"], seed=0, registry=REGISTRY / "models").model
+    image, _ = towers(model, "stages")
+    assert image.blocks[0] == ("visual.attnpool",)
+
+
+def test_files_are_looked_for_where_the_rehearsal_was_started(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    world = {"name": "fungi"}
+    config = parse_config(
+        {
+            "rehearsal": 4,
+            "datasets": {
+                "photos": {"source": {"kind": "unlabelled", "path": "here", "classes": "c.txt"}},
+                "fungi": {"source": {"kind": "synthetic", "world": world}},
+                "own": {"source": {"kind": "folder", "path": "own"}, "names": {"a": "b"}},
+            },
+            "captions": {
+                "drawn": {"dataset": "fungi", "backend": {"kind": "replay", "path": "a.json"}},
+                "other": {"dataset": "own", "backend": {"kind": "replay", "path": "b.json"}},
+            },
+        }
+    )
+    source = config.datasets["photos"].source
+    assert (source.path, source.classes) == (
+        str(Path("here").absolute()),
+        str(Path("c.txt").absolute()),
+    )
+    assert config.captions["drawn"].backend.path == str(Path("a.json").absolute())
+    # a stand-in has other classes than the file
+    assert config.captions["other"].backend.kind == "template"
+    assert config.datasets["own"].source.world.species == 12
+    assert config.datasets["fungi"].source.world.size == 32
+
+
+def test_a_wrong_config_is_refused_as_it_stands(tmp_path):
+    with pytest.raises(InputError, match="rehearsal"):
+        config_with(1)
+    with pytest.raises(InputError, match="imagess"):
+        config_with({"imagess": 4})
+    with pytest.raises(InputError, match="no 'datasets' entry is called 'lnd'"):
+        config_with(evaluation={"e": {"dataset": "lnd"}})
