@@ -257,9 +257,11 @@ rule write_report:
 rule write_page:
     input:
         PAGE.inputs(),
+        config=rules.write_config.output,
         jobs=list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),
     output:
         "results/report.html",
+        PAGE.pages,
     log:
         "results/logs/page.log",
     localrule: True
@@ -269,6 +271,6 @@ rule write_page:
         page=settings(PAGE),
         code=code("write_page.py"),
     message:
-        "The report: {output}"
+        "The report: {output[0]}"
     script:
         "../../scripts/write_page.py"

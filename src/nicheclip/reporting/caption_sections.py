@@ -187,9 +187,9 @@ def _scores(sources: SourcesPart | None) -> str:
                 f"<td>[{interval.low:.2f}, {interval.high:.2f}]</td><td>{len(taus)}</td></tr>"
             )
     return (
-        "<table><caption>Does a better score go with a better model?</caption><tr><th>Score</th>"
-        "<th>Kendall's tau, mean</th><th>95 % interval</th><th>Seeds</th></tr>"
-        f"{''.join(lines)}</table>"
+        '<div class="wide"><table><caption>Does a better score go with a better model?</caption>'
+        "<tr><th>Score</th><th>Kendall's tau, mean</th><th>95 % interval</th><th>Seeds</th></tr>"
+        f"{''.join(lines)}</table></div>"
         f'<p class="muted">Sources of texts: {html.escape(", ".join(sources.evaluations))}. '
         f"For each seed of the model. {ABOUT_RANKS}</p>"
     )
