@@ -33,5 +33,8 @@ with job(snakemake.log[0]):
         seed=snakemake.params.seed,
         job=Path(snakemake.output[0]),
         trained_on=[Path(path) for path in snakemake.input.trained_on],
-        learnt_from=next((Path(path).parent for path in snakemake.input.learnt_from), None),
+        # results/features/<dataset>/<split>/<kind>/<name>/manifest.json
+        learnt_from={
+            Path(path).parts[-4]: Path(path).parent for path in snakemake.input.learnt_from
+        },
     )

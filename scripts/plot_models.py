@@ -1,14 +1,18 @@
-"""Plot what the report shows of each model: confusion matrices, and image features on a plane.
+"""Plot what the report shows of each model: confusion matrices, image features on a plane, and
+where it was asked for, calibration.
 
-params.confusions, params.embeddings: plan.figures.ConfusionFigure, EmbeddingFigure as plain values
+params.confusions, params.embeddings, params.calibrations: plan.figures.ConfusionFigure,
+EmbeddingFigure, CalibrationFigure as plain values
 output: the SVG and PNG files of all of them
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nicheclip.evaluation.measures import read_metrics
 from nicheclip.evaluation.predictions import read_class_names, read_labels, read_predictions
 from nicheclip.models.features import read_features
+from nicheclip.reporting.calibration_figure import calibration_figure
 from nicheclip.reporting.figures import confusion_figure, embedding_figure
 from nicheclip.reporting.style import save_figure
 from nicheclip.runtime.job import job
@@ -31,6 +35,15 @@ with job(snakemake.log[0]):
             read_features(wanted["features"]),
             read_labels(wanted["catalog"], wanted["split"]),
             read_class_names(wanted["classes"]),
+            wanted["title"],
+        )
+        save_figure(figure, FIGURES / wanted["path"])
+    for wanted in snakemake.params.calibrations:
+        predictions = read_predictions(wanted["predictions"])
+        figure = calibration_figure(
+            read_metrics(wanted["metrics"]),
+            predictions.confidence,
+            predictions.correct(),
             wanted["title"],
         )
         save_figure(figure, FIGURES / wanted["path"])

@@ -195,7 +195,11 @@ def judge_one(folder: Path, protocol: str, folds: Path | None = None, **options)
         folds={"task": folds} if folds else {},
         seed=0,
         job=folder / "out",
-        learnt_from=train if (train := folder / "train-features").is_dir() else None,
+        learnt_from={
+            split: there
+            for split in ("train", "val")
+            if (there := folder / f"{split}-features").is_dir()
+        },
     )
     return found[0]
 

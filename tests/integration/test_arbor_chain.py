@@ -13,13 +13,14 @@ from workflow_run import ROOT, planned_jobs, snakemake
 CONFIG = ROOT / "tests/configs/arbor.yaml"
 JUDGED = "results/evaluate/arbor/test"
 START = f"{JUDGED}/start/tiny"
+RELIABILITY = "results/figures/calibration/trust/arbor/arbor-tiny-seed0.svg"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A folder with everything that BioCLIP's tables need; read only."""
+    """A folder with everything that BioCLIP's tables need, and figures of models; read only."""
     folder = tmp_path_factory.mktemp("arbor")
-    snakemake(folder, "--cores", 2, "bioclip", config=CONFIG)
+    snakemake(folder, "--cores", 2, "bioclip", RELIABILITY, config=CONFIG)
     return folder
 
 
@@ -63,6 +64,25 @@ def test_an_untrained_model_is_judged_on_seen_and_unseen_species(finished):
         assert (judged["cell_n"], judged["cell_classes"]) == (unseen["n"], unseen["classes"])
         metrics = read_json(finished / START / "seed0/unseen" / protocol / "metrics.json")
         assert metrics["counts"]["images_of_other_classes"] == seen["n"]
+
+
+def test_open_set_and_calibration_are_judged_from_the_same_features(finished):
+    trained = f"{JUDGED}/trained/arbor-tiny"
+    text_types = cells(finished, trained, "arbor", "text_types").filter(text_type="taxon_com")
+    among_all = text_types.filter(measure="top1", group="all")["value"].item()
+    for group in ("seen", "unseen"):
+        found = cells(finished, trained, "trust", "open_set").filter(measure="top1", group=group)
+        alone = text_types.filter(measure="top1", group=group)
+        assert found["n"].item() == alone["n"].item()
+        assert found["value"].item() <= alone["value"].item(), "more classes to choose from"
+    calibration = cells(finished, trained, "trust", "calibration")
+    assert calibration.filter(measure="top1")["value"].item() == among_all
+    values = dict(calibration.filter(pl.col("bin").is_null()).select("measure", "value").rows())
+    assert values["nll_scaled"] <= values["nll"] + 0.5 and values["temperature"] > 0
+    metrics = read_json(finished / trained / "seed0/trust/calibration/metrics.json")
+    catalog = pl.read_parquet(finished / "results/acquire/arbor/catalog.parquet")
+    assert metrics["counts"]["validation_images"] == catalog.filter(split="val").height
+    assert (finished / RELIABILITY).is_file()
 
 
 def test_the_tables_are_of_all_runs_on_seen_and_unseen_species(finished):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from headless_browser import PHONE, Browser, dead_links, needs_chromium
 from nicheclip.runtime.files import sha256_file
 from workflow_run import ROOT, TINY, clone, command, environment, planned_jobs, snakemake
 
@@ -61,6 +62,23 @@ def test_the_chain_ends_in_the_papers_table_and_the_report(finished):
     assert "fungalzsl_1" in (finished / "results/report_details.html").read_text()
     page = (finished / "results/report.html").read_text()
     assert "Evaluation visual" in page and "were taken for" in page and "report_details" in page
+
+
+@needs_chromium
+def test_the_report_on_a_telephone(finished, tmp_path):
+    """Everything loads, nothing sticks out, and a number leads to its passport."""
+    page = finished / "results/report.html"
+    with Browser(tmp_path / "profile") as browser:
+        look = browser.look_at(page)
+        assert (look.errors, look.broken, dead_links(page, look)) == ([], [], [])
+        assert look.images > 10 and "report_details.html" in look.links
+        assert (look.wide, look.width) == ([], PHONE[0])
+        assert look.type >= 11
+        browser.load(page)
+        shown = "document.getElementById('passport-0').checkVisibility()"
+        assert not browser.evaluate(shown)
+        browser.evaluate("document.querySelector('a[href=\"#passport-0\"]').click()")
+        assert browser.evaluate(f"new Promise(done => setTimeout(() => done({shown}), 200))")
 
 
 def test_nothing_is_left_to_do_after_a_full_run(finished):

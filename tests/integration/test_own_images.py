@@ -54,3 +54,5 @@ def test_forty_images_run_to_the_report(tmp_path):
     snakemake(tmp_path, "--cores", 1, "results/report.html", config=tmp_path / "my.yaml")
     assert "Evaluation things" in (tmp_path / "results/report.html").read_text()
     assert (tmp_path / "results/models/trained/things/seed0/history.csv").is_file()
+    pictures = tmp_path / "results/predictions/things/things/things-seed0.html"
+    assert pictures.read_text().count("data:image/jpeg;base64,") == 8  # two of ten of each class

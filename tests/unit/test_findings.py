@@ -61,6 +61,11 @@ def test_a_config_that_the_images_satisfy_is_met_with_silence():
             "the largest has 4",
         ),
         ({"test": {"a": 1, "b": 1}}, {"task": {}}, "error: evaluation.e: .* for the baseline"),
+        (
+            {"train": COUNTS["train"], "test": COUNTS["test"]},
+            {"task": {"learns": {"train": "knn", "val": "calibration"}}},
+            "error: evaluation.e: 'pests' has no validation image for calibration to learn from",
+        ),
     ],
 )
 def test_what_is_missing_is_said(counts, wants, expected):

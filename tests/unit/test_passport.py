@@ -1,8 +1,13 @@
 """From a cell of a table back to its predictions, model, config, code and data."""
 
-import pytest
+import html
+import re
 
-from nicheclip.reporting.passport import passport
+import pytest
+import yaml
+
+from nicheclip.reporting.passport import passport, source_facts
+from nicheclip.reporting.passport_section import PassportSection
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import write_json, write_text
 from small_evaluation import cell_file
@@ -91,3 +96,54 @@ def test_files_that_are_no_tables(table, tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(InputError, match="expected a table that the workflow wrote"):
         passport(tmp_path / "empty.csv", "1", "b")
+
+
+def test_a_number_from_predictions_or_from_a_trainings_report(table, tmp_path):
+    root = table.parents[2]
+    beside = source_facts(root, METRICS.replace("metrics.json", "predictions.parquet"))
+    assert beside == source_facts(root, METRICS)
+    report = "results/models/adapted/fair/pests/seed3/train.json"
+    write_json(tmp_path / report, {"seconds": 2.5, "device": "cpu", "epochs": 4, "steps": 9})
+    write_json(
+        tmp_path / "results/config.json",
+        {"seed": 7, "adaptation": {"fair": {"seeds": [3]}}, "tasks": {"pests": {"fit": "train"}}},
+    )
+    assert source_facts(tmp_path, report) == {
+        "measured": {"training": report, "seconds": 2.5},
+        "subject": {
+            "name": "adapted/fair/pests/seed3",
+            "seed": 3,
+            "folder": "results/models/adapted/fair/pests/seed3",
+            "device": "cpu",
+            "epochs": 4,
+            "steps": 9,
+        },
+        "config": {"seed": 7, "adaptation.fair": {"seeds": [3]}, "tasks.pests": {"fit": "train"}},
+    }
+
+
+def test_numbers_of_a_page_lead_to_their_passports(table):
+    root = table.parents[2]
+    report = "results/models/trained/run/seed0/train.json"
+    several = html.escape(f"{METRICS}\n{report}")
+    page = PassportSection(root)
+    linked = page.linked(
+        f'<td>text</td><td title="{METRICS}"><b>0.5</b></td><td title="{several}">0.4</td>'
+        f'<td title="{METRICS}">0.5 &lt; 1</td>'
+    )
+    link = re.compile(r'<td title="[^"]*"><a class="from" href="#(\S+)">(.*?)</a></td>')
+    assert link.findall(linked) == [
+        ("passport-0", "<b>0.5</b>"),
+        ("passports-0", "0.4"),
+        ("passport-0", "0.5 &lt; 1"),
+    ]
+    assert linked.startswith("<td>text</td>")
+    section = page.html()
+    assert set(re.findall(r'id="(passport\S+)"', section)) == {
+        "passports", "passports-0", "passport-0", "passport-1",
+    }  # fmt: skip
+    first = re.search(r'<pre id="passport-0">(.*?)</pre>', section, re.DOTALL)[1]
+    assert yaml.safe_load(html.unescape(first)) == source_facts(root, METRICS)
+    both = re.search(r'<p id="passports-0">(.*?)</p>', section)[1]
+    assert re.findall(r'href="#(\S+)"', both) == ["passport-0", "passport-1"]
+    assert PassportSection(root).html() == ""

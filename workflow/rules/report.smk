@@ -34,7 +34,7 @@ rule plot_training:
 
 rule plot_models:
     input:
-        inputs_of(CONFUSIONS, EMBEDDINGS),
+        inputs_of(CONFUSIONS, EMBEDDINGS, CALIBRATIONS),
     output:
         [
             report(
@@ -54,7 +54,19 @@ rule plot_models:
             )
             for one in EMBEDDINGS
         ],
-        [f"results/figures/{one.path}.png" for one in [*CONFUSIONS, *EMBEDDINGS]],
+        [
+            report(
+                f"results/figures/{one.path}.svg",
+                category="Evaluation",
+                caption="../report/calibration.rst",
+                labels={"run": one.title, "figure": "calibration"},
+            )
+            for one in CALIBRATIONS
+        ],
+        [
+            f"results/figures/{one.path}.png"
+            for one in [*CONFUSIONS, *EMBEDDINGS, *CALIBRATIONS]
+        ],
     log:
         "results/logs/figures/models.log",
     priority: 2
@@ -64,9 +76,10 @@ rule plot_models:
     params:
         confusions=[settings(one) for one in CONFUSIONS],
         embeddings=[settings(one) for one in EMBEDDINGS],
+        calibrations=[settings(one) for one in CALIBRATIONS],
         code=code("plot_models.py"),
     message:
-        "Confusion matrices and embeddings of all models"
+        "Confusion matrices, embeddings and calibration of all models"
     script:
         "../../scripts/plot_models.py"
 
@@ -249,9 +262,11 @@ rule write_report:
 rule write_page:
     input:
         PAGE.inputs(),
+        config=rules.write_config.output,
         jobs=list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),
     output:
         "results/report.html",
+        PAGE.pages,
     log:
         "results/logs/page.log",
     localrule: True
@@ -261,6 +276,6 @@ rule write_page:
         page=settings(PAGE),
         code=code("write_page.py"),
     message:
-        "The report: {output}"
+        "The report: {output[0]}"
     script:
         "../../scripts/write_page.py"

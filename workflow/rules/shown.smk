@@ -1,7 +1,12 @@
 """The tables and figures that the config asks for, and how they stand in the report. No rules here."""
 
 from nicheclip.plan.adaptation_figures import TITLES, adaptation_figures
-from nicheclip.plan.figures import confusion_figures, embedding_figures, inputs_of
+from nicheclip.plan.figures import (
+    calibration_figures,
+    confusion_figures,
+    embedding_figures,
+    inputs_of,
+)
 from nicheclip.plan.page import page_plan
 from nicheclip.plan.tables import PaperTables
 
@@ -12,6 +17,7 @@ except InputError as error:
 
 ADAPTATION_FIGURES = adaptation_figures(PLAN)
 CONFUSIONS, EMBEDDINGS = confusion_figures(PLAN), embedding_figures(PLAN)
+CALIBRATIONS = calibration_figures(PLAN)
 
 # Snakemake's own report, beside the first page
 DETAILS = "results/report_details.html"
@@ -64,8 +70,8 @@ def reported_tables():
 
 
 def reported_figures():
-    """The curves of every run, and the figures of every zero-shot evaluation."""
+    """The curves of every run, and the figures of every zero-shot or calibration evaluation."""
     shown = [f"training/{run}" for run in (*CONFIG.training, *CONFIG.pretraining)]
-    shown += [one.path for one in [*CONFUSIONS, *EMBEDDINGS]]
+    shown += [one.path for one in [*CONFUSIONS, *EMBEDDINGS, *CALIBRATIONS]]
     shown += TITLES if ADAPTATION_FIGURES else []
     return [f"results/figures/{path}.svg" for path in shown]

@@ -33,13 +33,35 @@ class CaptionTexts(ConfigModel):
         return self.captions if isinstance(self.captions, str) else self.captions.get(dataset)
 
 
-Protocol = Literal["zero_shot", "retrieval", "few_shot", "text_types", "linear_probe", "knn"]
+Protocol = Literal[
+    "zero_shot",
+    "retrieval",
+    "few_shot",
+    "text_types",
+    "open_set",
+    "calibration",
+    "linear_probe",
+    "knn",
+]
 
 #: those that compare images with texts
-TEXT_PROTOCOLS: tuple[Protocol, ...] = ("zero_shot", "retrieval", "text_types")
+TEXT_PROTOCOLS: tuple[Protocol, ...] = (
+    "zero_shot",
+    "retrieval",
+    "text_types",
+    "open_set",
+    "calibration",
+)
 
-#: those that learn from the features of the train split
-LEARNING_PROTOCOLS: tuple[Protocol, ...] = ("linear_probe", "knn")
+#: those that need to know which classes are seen
+GROUP_PROTOCOLS: tuple[Protocol, ...] = ("text_types", "open_set")
+
+#: those that learn from the features of another split, and which one
+LEARNS_FROM: dict[str, Literal["train", "val"]] = {
+    "linear_probe": "train",
+    "knn": "train",
+    "calibration": "val",
+}
 
 #: the keys of an evaluation that change what a protocol measures
 PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
@@ -47,6 +69,8 @@ PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
     "retrieval": ("bootstrap", "confidence"),
     "few_shot": ("classes", "seen_in", "within", "shots", "folds", "bootstrap", "confidence"),
     "text_types": ("text_types", "class_texts", "seen_in", "within", "bootstrap", "confidence"),
+    "open_set": ("class_texts", "seen_in", "within", "bootstrap", "confidence"),
+    "calibration": ("class_texts", "classes", "seen_in", "within", "bootstrap", "confidence"),
     "linear_probe": ("classes", "seen_in", "within", "bootstrap", "confidence"),
     "knn": ("classes", "seen_in", "within", "neighbours", "bootstrap", "confidence"),
     "colour_histogram": ("classes", "seen_in", "within", "bootstrap", "confidence"),
@@ -69,14 +93,19 @@ class EvaluationConfig(GridModel):
     aligned: list[str] = Field(default=[])
     """Entries of `alignment` that are judged, whatever data they were fitted to."""
     protocols: list[Protocol] = Field(default=["zero_shot"], min_length=1)
+    """`open_set` is zero-shot classification where images of seen and of unseen classes choose
+    among all classes, with the harmonic mean of both accuracies. `calibration` is zero-shot
+    classification whose probabilities are compared with how often they are right, before and after
+    a temperature that is fitted on the validation split, and whose unsure answers are left out
+    step by step."""
     classes: Literal["all", "seen", "unseen"] = "all"
-    """The classes that are chosen from and judged, by all protocols but `retrieval` and
-    `text_types`; images of other classes are left out and counted."""
+    """The classes that are chosen from and judged, by all protocols but `retrieval`, `text_types`
+    and `open_set`; images of other classes are left out and counted."""
     seen_in: str | None = None
     """The data set, by its name under `datasets`, whose train split decides which classes are seen;
-    needed by `classes` other than `all` and by `text_types`. A class is seen when a class with a
-    train image there is the same species: kingdom, genus and epithet. A synonym counts as another
-    species."""
+    needed by `classes` other than `all`, by `text_types` and by `open_set`. A class is seen when a
+    class with a train image there is the same species: kingdom, genus and epithet. A synonym counts
+    as another species."""
     within: dict[Rank, str] = Field(default={})
     """Only classes of these taxa, for example `{family: Rosaceae}`, as the ranks of the data set
     name them; with `classes`, those that are of both. The protocol `retrieval` judges all."""
@@ -88,7 +117,8 @@ class EvaluationConfig(GridModel):
     class_texts: Annotated[TemplateTexts | CaptionTexts, Field(discriminator="kind")] = (
         TemplateTexts(kind="templates")
     )
-    """The text side of `zero_shot`: embedded, normalised, averaged by class, normalised again."""
+    """The text side of `zero_shot`, `open_set` and `calibration`: embedded, normalised, averaged by
+    class, normalised again."""
     shots: list[Annotated[int, Field(ge=1)]] = Field(default=[1, 5], min_length=1)
     """Support images per class of `few_shot`; the rest of the split is the query."""
     folds: Annotated[int, Field(ge=1)] = 5
@@ -127,7 +157,7 @@ class EvaluationConfig(GridModel):
         ``seen_in`` is there just where it decides something.
         """
         options = self.model_dump(mode="json", include=set(PROTOCOL_OPTIONS[protocol]))
-        if protocol != "text_types" and self.classes == "all":
+        if protocol not in GROUP_PROTOCOLS and self.classes == "all":
             options.pop("seen_in", None)
         if not self.within:
             options.pop("within", None)
@@ -140,12 +170,12 @@ class EvaluationConfig(GridModel):
 
     @model_validator(mode="after")
     def _is_not_learnt_from(self) -> "EvaluationConfig":
-        learns = [one for one in self.protocols if one in LEARNING_PROTOCOLS]
-        if learns and self.split == "train":
-            raise ValueError(
-                f"protocols: {learns[0]} learns from the train split, so it cannot be judged on it;"
-                " set split: test"
-            )
+        for protocol in self.protocols:
+            if LEARNS_FROM.get(protocol) == self.split:
+                raise ValueError(
+                    f"protocols: {protocol} learns from the {self.split} split, so it cannot be "
+                    "judged on it; set split: test"
+                )
         return self
 
     @field_validator("protocols")
@@ -171,8 +201,9 @@ class EvaluationConfig(GridModel):
     def _seen_and_unseen_can_be_told(self) -> "EvaluationConfig":
         if self.seen_in is None:
             reason = f"classes: {self.classes}" if self.classes != "all" else ""
-            if "text_types" in self.protocols:
-                reason = "the protocol text_types"
+            for protocol in GROUP_PROTOCOLS:
+                if protocol in self.protocols:
+                    reason = f"the protocol {protocol}"
             if reason:
                 raise ValueError(
                     f"{reason} needs seen_in: the data set whose train split decides which classes "

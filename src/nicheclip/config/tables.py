@@ -225,6 +225,19 @@ class ScatterFigure(ConfigModel):
     """The column that goes up, or the first one that an axis made, by its name."""
 
 
+class CriticalDifferenceFigure(ConfigModel):
+    """Mean ranks of the rows over the columns that are tasks: Friedman's test, and Nemenyi's
+    critical difference. Rows without a value for every task are left out and named."""
+
+    kind: Literal["critical_difference"]
+    methods: str
+    """The text column that names the rows."""
+    mean: str
+    """The column that is the mean of the tasks."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Of the critical difference."""
+
+
 class DrawnFigure(ConfigModel):
     """A figure that has code of its own and no options."""
 
@@ -232,7 +245,8 @@ class DrawnFigure(ConfigModel):
 
 
 FigureSpec = Annotated[
-    DotsFigure | BesidePublishedFigure | ScatterFigure | DrawnFigure, Field(discriminator="kind")
+    DotsFigure | BesidePublishedFigure | ScatterFigure | CriticalDifferenceFigure | DrawnFigure,
+    Field(discriminator="kind"),
 ]
 
 
@@ -286,6 +300,11 @@ class TableSpec(ConfigModel):
                 raise ValueError(
                     f"{place}: no {known} column is called {wanted!r}{suggestion(wanted, valid)}"
                 )
+        figure = self.figure
+        if isinstance(figure, CriticalDifferenceFigure) and not any(
+            column.key == figure.mean and column.mean_of for column in self.columns
+        ):
+            raise ValueError(f"figure.mean: the column {figure.mean!r} has no mean_of")
         if self.columns and not texts:
             raise ValueError("columns: none has text, so the rows have no names")
         return self
@@ -318,6 +337,9 @@ class TableSpec(ConfigModel):
         if isinstance(figure, ScatterFigure):
             found.append(("figure.points", figure.points, "text"))
             found += [("figure", name, "value") for name in (*figure.x, figure.y)]
+        if isinstance(figure, CriticalDifferenceFigure):
+            found.append(("figure.methods", figure.methods, "text"))
+            found.append(("figure.mean", figure.mean, "value"))
         if isinstance(figure, BesidePublishedFigure):
             found.append(("figure.lines", figure.lines, "text"))
         if isinstance(figure, DotsFigure | BesidePublishedFigure):

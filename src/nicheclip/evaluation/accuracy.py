@@ -44,6 +44,18 @@ def image_interval(
     )
 
 
+def check_images(predictions: Predictions, options: EvaluationConfig) -> None:
+    """See that there is something to judge.
+
+    Raises:
+        InputError: there is no image.
+    """
+    if not predictions.image_ids:
+        raise InputError(
+            f"evaluation on {options.dataset}: no image of split {options.split} to judge."
+        )
+
+
 def accuracy_measures(
     predictions: Predictions,
     count: int,
@@ -65,10 +77,7 @@ def accuracy_measures(
     Raises:
         InputError: there is no image.
     """
-    if not predictions.image_ids:
-        raise InputError(
-            f"evaluation on {options.dataset}: no image of split {options.split} to judge."
-        )
+    check_images(predictions, options)
     measures = []
     for k in (1, 3, 5):
         if k == 1 or count > k:

@@ -36,6 +36,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "shots": pl.Int64(),
     "by": pl.String(),
     "class_id": pl.String(),
+    "bin": pl.String(),
 }
 
 

@@ -36,7 +36,7 @@ def judge_subjects(
     seed: int,
     job: Path,
     trained_on: Sequence[Path] = (),
-    learnt_from: Path | None = None,
+    learnt_from: Mapping[str, Path] | None = None,
 ) -> list[CellMetrics]:
     """Judge each variant by each request; writes the cells into ``job``.
 
@@ -54,7 +54,7 @@ def judge_subjects(
         job: the folder of the job.
         trained_on: schema ``CATALOG``, of each data set that the subject was trained on, if that is
             another one than the judged.
-        learnt_from: folder of the features of the train split, where a protocol learns from it.
+        learnt_from: folder of the features of each split that a protocol learns from.
     """
     written = []
     trained = [one for path in trained_on for one in measure_trained(catalog, split, path)]
@@ -63,10 +63,10 @@ def judge_subjects(
         whole = read_evaluation_split(
             image_file(features, subject.variant), catalog, classes, split
         )
-        learnt = None
-        if learnt_from is not None:
-            learnt_file = image_file(learnt_from, subject.variant)
-            learnt = read_evaluation_split(learnt_file, catalog, classes, "train")
+        learnt = {
+            name: read_evaluation_split(image_file(path, subject.variant), catalog, classes, name)
+            for name, path in (learnt_from or {}).items()
+        }
         for request in requests:
             if subject.variant not in request.variants:
                 continue

@@ -13,7 +13,7 @@ from nicheclip.runtime.memory import peak_resident
 from nicheclip.subjects import Subject
 
 #: what a measure may be about, beside the cell itself
-FACETS = ("text_type", "group", "rank", "shots", "by", "class_id")
+FACETS = ("text_type", "group", "rank", "shots", "by", "class_id", "bin")
 
 
 class Record(BaseModel):
@@ -23,13 +23,18 @@ class Record(BaseModel):
 
 
 class Measure(Record):
-    """One measured number between 0 and 1; a silhouette and a cosine between -1 and 1."""
+    """One measured number between 0 and 1; a silhouette and a cosine between -1 and 1, a
+    temperature and a negative log-likelihood from 0 up."""
 
     name: str
     """``top1``, ``top3``, ``top5``, ``macro`` (mean of the classes' accuracies), ``majority`` (the
     share of the most frequent label), ``class_accuracy``, ``rank_accuracy``, ``recall_at_1``,
-    ``batch_top1`` and ``batch_top1_worst_tenth`` (means over a task's batches, all of them or the
-    worst tenth), ``text_score`` and ``text_separation`` (``protocols.zero_shot.text_measures``),
+    ``harmonic_mean`` (``protocols.open_set``), ``ece``, ``nll``, ``confidence`` and, by ``bin``,
+    ``bin_confidence`` and ``bin_accuracy``, each also ``_scaled`` by ``temperature``,
+    ``accuracy_at_80`` (percent of the images answered) and ``risk_over_coverage``
+    (``evaluation.calibration``), ``batch_top1`` and ``batch_top1_worst_tenth`` (means over a
+    task's batches, all of them or the worst tenth), ``text_score`` and ``text_separation``
+    (``protocols.zero_shot.text_measures``),
     and ``signal_<name>`` of an adapted model (``models.signals``)."""
     facets: dict[str, str] = {}
     """What it is about, by ``FACETS``; a number of shots is written as digits."""

@@ -38,6 +38,11 @@ class Predictions:
         return np.asarray(hits, dtype=np.float64)
 
     @property
+    def confidence(self) -> npt.NDArray[np.float64]:
+        """The score of the class in first place, of each image [n]."""
+        return np.array([scores[0] for scores in self.scores], dtype=np.float64)
+
+    @property
     def best(self) -> list[str]:
         """The class in first place, of each image."""
         return [best[0] for best in self.classes]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet
@@ -39,8 +40,8 @@ class Task:
     """Of the bootstrap."""
     folds: Path | None = None
     """Support sets, where the evaluation draws some."""
-    learnt_from: EvaluationSplit | None = None
-    """The train split, with the variant's features, where a protocol learns from it."""
+    learnt_from: Mapping[str, EvaluationSplit] = field(default_factory=dict)
+    """The splits that protocols learn from, by name, with the variant's features."""
 
     def split(self) -> EvaluationSplit:
         """The images of the classes that the evaluation chooses.
@@ -52,17 +53,17 @@ class Task:
             choose_classes(self.options.classes, self.groups, seen_in=self.options.seen_in)
         )
 
-    def learnt_split(self) -> EvaluationSplit:
-        """The training images of the classes that the evaluation chooses.
+    def learnt_split(self, name: Literal["train", "val"] = "train") -> EvaluationSplit:
+        """The images of the split ``name`` of the classes that the evaluation chooses.
 
         Raises:
-            InputError: as ``split``, or there are no features of training images.
+            InputError: as ``split``, or there are no features of the split.
         """
-        if self.learnt_from is None:
+        if name not in self.learnt_from:
             raise InputError(
-                "there are no features of the train split. Run the evaluate stage again."
+                f"there are no features of the {name} split. Run the evaluate stage again."
             )
-        return self.learnt_from.among(
+        return self.learnt_from[name].among(
             choose_classes(self.options.classes, self.groups, seen_in=self.options.seen_in)
         )
 

@@ -18,13 +18,13 @@ class _Figure(BaseModel):
     path: str
     """Below ``results/figures``, without a suffix."""
     title: str
-    classes: str
-    """Schema ``CLASSES``, for the names."""
 
 
 class ConfusionFigure(_Figure):
     """The confusion matrix of one zero-shot cell."""
 
+    classes: str
+    """Schema ``CLASSES``, for the names."""
     evaluation: str
     dataset: str
     split: str
@@ -33,9 +33,21 @@ class ConfusionFigure(_Figure):
     """The folder of the job that judges it."""
 
 
+class CalibrationFigure(_Figure):
+    """Reliability and selective accuracy of one cell of the protocol ``calibration``."""
+
+    evaluation: str
+    metrics: str
+    predictions: str
+    job: str
+    """The folder of the job that judges it."""
+
+
 class EmbeddingFigure(_Figure):
     """The image features of one model on a plane."""
 
+    classes: str
+    """Schema ``CLASSES``, for the names."""
     features: str
     """The file of image features, beside the manifest."""
     manifest: str
@@ -62,6 +74,24 @@ def confusion_figures(plan: Plan) -> list[ConfusionFigure]:
         )
         for cell in plan.all_cells()
         if cell.protocol == "zero_shot" and _is_shown(plan, cell)
+    ]
+
+
+def calibration_figures(plan: Plan) -> list[CalibrationFigure]:
+    """Of what the protocol ``calibration`` judges: the models that have a confusion matrix, too."""
+    return [
+        CalibrationFigure(
+            path=f"calibration/{cell.evaluation}/{cell.dataset}/"
+            f"{cell.subject.name}-{cell.subject.variant}",
+            title=f"{cell.subject.name} ({cell.subject.variant}): {cell.evaluation}"
+            f" on {cell.dataset}/{cell.split}",
+            evaluation=cell.evaluation,
+            metrics=cell.metrics,
+            predictions=cell.predictions,
+            job=cell.job,
+        )
+        for cell in plan.all_cells()
+        if cell.protocol == "calibration" and _is_shown(plan, cell)
     ]
 
 
@@ -102,10 +132,13 @@ def embedding_figures(plan: Plan) -> list[EmbeddingFigure]:
 
 
 def inputs_of(
-    confusions: Sequence[ConfusionFigure], embeddings: Sequence[EmbeddingFigure]
+    confusions: Sequence[ConfusionFigure],
+    embeddings: Sequence[EmbeddingFigure],
+    calibrations: Sequence[CalibrationFigure],
 ) -> list[str]:
     """The files and folders that the figures are drawn from."""
     files = [file for figure in confusions for file in (figure.job, figure.classes)]
+    files += [figure.job for figure in calibrations]
     for figure in embeddings:
         files += [figure.manifest, figure.catalog, figure.classes]
     return unique(files)

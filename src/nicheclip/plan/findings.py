@@ -9,12 +9,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from nicheclip.config.evaluation import LEARNING_PROTOCOLS
+from nicheclip.config.evaluation import LEARNS_FROM
 from nicheclip.config.training import ScheduleConfig
 from nicheclip.config.workflow import Config
 
 #: so many names of classes are written out
 MOST_NAMED = 5
+
+#: what images of a split that is learnt from are called
+LEARNT = {"train": "training", "val": "validation"}
 
 
 class _Wanted(BaseModel):
@@ -41,8 +44,8 @@ class WantedTask(_Wanted):
     among_all: bool
     """All classes are judged, not just some of them."""
     baseline: bool
-    learns: str = ""
-    """A protocol that learns from the train split, if there is one."""
+    learns: dict[str, str] = {}
+    """By split, a protocol that learns from it."""
 
 
 class Wanted(_Wanted):
@@ -80,7 +83,7 @@ def wanted(config: Config, dataset: str) -> Wanted:
                 shots=task.shots if "few_shot" in task.protocols else [],
                 among_all=not task.chooses,
                 baseline=task.baseline,
-                learns=next((p for p in task.protocols if p in LEARNING_PROTOCOLS), ""),
+                learns={LEARNS_FROM[p]: p for p in reversed(task.protocols) if p in LEARNS_FROM},
             )
             for name, task in config.evaluation.items()
             if dataset in task.datasets
@@ -164,13 +167,14 @@ def _of_task(
                 "set baseline: false."
             )
         )
-    if task.learns and not counts.get("train"):
-        found.append(
-            _error(
-                f"{where}: {dataset!r} has no training image for {task.learns} to learn from; "
-                "leave out that protocol."
+    for split, protocol in task.learns.items():
+        if not counts.get(split):
+            found.append(
+                _error(
+                    f"{where}: {dataset!r} has no {LEARNT[split]} image for {protocol} to learn "
+                    "from; leave out that protocol."
+                )
             )
-        )
     if not task.among_all:
         return found  # which classes are judged is known when the data sets are compared
     if untested := [name for name in classes if name not in judged]:

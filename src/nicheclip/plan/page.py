@@ -1,7 +1,9 @@
 """The report's first page: which parts a config gives it."""
 
+from collections.abc import Sequence
+
 from nicheclip.plan.cells import Cell
-from nicheclip.plan.figures import ConfusionFigure, confusion_figures
+from nicheclip.plan.figures import ConfusionFigure, calibration_figures, confusion_figures
 from nicheclip.plan.page_request import (
     CaptionPart,
     DatasetPart,
@@ -47,6 +49,11 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
                     *(_wrong(one) for one in confusions if one.evaluation == name),
                     *(_wrong_by_text_type(cell) for cell in _by_text_type(plan, name)),
                 ],
+                calibration={
+                    one.title: f"results/figures/{one.path}.svg"
+                    for one in calibration_figures(plan)
+                    if one.evaluation == name
+                },
             )
             for name in config.evaluation
         ],
@@ -55,6 +62,7 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
             for task in plan.adaptations.unlabelled
             for name in plan.adaptations.of_task(task)
         },
+        predictions=_pictures(plan, confusions),
         captions=[
             CaptionPart(
                 name=name,
@@ -89,6 +97,22 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
         single_seeds=[name for name, run in config.training.items() if len(run.seeds) == 1],
         details=details,
     )
+
+
+def _pictures(plan: Plan, confusions: Sequence[ConfusionFigure]) -> dict[str, WrongPart]:
+    """A page of pictures for the first model of each evaluation and data set.
+
+    A config that repeats papers has many small evaluations, whose mistakes the report shows.
+    """
+    papers = plan.config.papers
+    if any(getattr(papers, paper) is not None for paper in type(papers).model_fields):
+        return {}
+    firsts = {(one.evaluation, one.dataset): one for one in reversed(confusions)}
+    return {
+        f"{one.path.replace('confusion', 'predictions', 1)}.html": _wrong(one)
+        for one in confusions
+        if one is firsts[one.evaluation, one.dataset]
+    }
 
 
 def _sources(plan: Plan) -> SourcesPart | None:

@@ -46,6 +46,8 @@ class EvaluationPart(_Part):
     metrics: list[str]
     """Of all of its cells."""
     wrong: list[WrongPart]
+    calibration: dict[str, str] = {}
+    """The reliability diagrams, SVG files, by title."""
 
 
 class CaptionPart(_Part):
@@ -78,6 +80,8 @@ class PagePlan(_Part):
     evaluations: list[EvaluationPart]
     answers: dict[str, str] = {}
     """Pages with what adapted models say of images without labels, relative to the page."""
+    predictions: dict[str, WrongPart] = {}
+    """Pages of pictures with what a model takes them for, relative to the page."""
     captions: list[CaptionPart] = []
     sources: SourcesPart | None = None
     papers: list[str]
@@ -91,6 +95,11 @@ class PagePlan(_Part):
     details: str
     """Snakemake's own report, relative to the page."""
 
+    @property
+    def pages(self) -> list[str]:
+        """The pages that are written beside the report."""
+        return [f"results/{page}" for page in self.predictions]
+
     def inputs(self) -> list[str]:
         """The files that are read; those of cells are in their jobs' folders, which rules name."""
         files = [
@@ -99,7 +108,7 @@ class PagePlan(_Part):
         for captions in self.captions:
             files += [captions.captions, captions.manifest, captions.catalog]
         for evaluation in self.evaluations:
-            files.append(evaluation.table)
+            files += [evaluation.table, *evaluation.calibration.values()]
             for part in evaluation.wrong:
                 files += [part.figure] if part.figure else []
                 files += [part.classes, part.catalog, f"{part.images}/images.arrow"]

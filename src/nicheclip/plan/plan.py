@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from nicheclip.captions.variables import read_values
 from nicheclip.config.evaluation import (
-    LEARNING_PROTOCOLS,
+    LEARNS_FROM,
     TEXT_PROTOCOLS,
     EvaluationConfig,
     TemplateTexts,
@@ -220,8 +220,8 @@ class Plan(InputFiles):
                 subject = cell.subject
                 job = SubjectJob(cell.dataset, cell.split, subject.kind, subject.name, ())
                 cells.setdefault(job, []).append(cell)
-                if cell.protocol in LEARNING_PROTOCOLS:
-                    learnt.setdefault(replace(job, split="train"), []).append(subject)
+                if split := LEARNS_FROM.get(cell.protocol):
+                    learnt.setdefault(replace(job, split=split), []).append(subject)
         return {
             job.folder: replace(
                 job, cells=tuple(cells.get(job, ())), learnt=tuple(learnt.get(job, ()))
@@ -308,9 +308,12 @@ class Plan(InputFiles):
         return [f"results/acquire/{one}/catalog.parquet" for one in others]
 
     def learnt_from(self, job: SubjectJob) -> list[str]:
-        """The features of the train split, where a protocol of a job learns from them."""
-        learns = set(job.protocols) & set(LEARNING_PROTOCOLS)
-        return [self.subject_job(job.dataset, "train", job.kind, job.name).features] * bool(learns)
+        """The features of the other splits that protocols of a job learn from."""
+        splits = unique(LEARNS_FROM[one] for one in job.protocols if one in LEARNS_FROM)
+        return [
+            self.subject_job(job.dataset, split, job.kind, job.name).features
+            for split in sorted(splits)
+        ]
 
     def folds(self, job: SubjectJob) -> list[str]:
         """The support sets of a job's few-shot evaluations."""

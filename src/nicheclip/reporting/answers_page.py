@@ -118,6 +118,7 @@ def pictures_page(
         parts.append(gallery(mine[:MOST_OF_A_CLASS]))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>NicheCLIP: {html.escape(title)}</title>\n<style>{_STYLE}</style></head>\n"
         "<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )

@@ -44,7 +44,7 @@ ABOUT_RANKS = (
 STYLE = """
 .bar{background:#0072b2;height:.8em;display:inline-block;min-width:1px;vertical-align:middle}
 .bar.took{background:#c0392b}
-.captions{display:grid;grid-template-columns:repeat(auto-fill,minmax(26em,1fr));gap:1em}
+.captions{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(26em,100%),1fr));gap:1em}
 .captions figure{display:flex;gap:.8em;margin:0;border-left:4px solid #009e73;padding-left:.6em}
 .captions .rejected{border-color:#c0392b} .captions img{width:96px;height:96px;object-fit:contain}
 .captions .none{width:96px;flex:none}
@@ -187,9 +187,9 @@ def _scores(sources: SourcesPart | None) -> str:
                 f"<td>[{interval.low:.2f}, {interval.high:.2f}]</td><td>{len(taus)}</td></tr>"
             )
     return (
-        "<table><caption>Does a better score go with a better model?</caption><tr><th>Score</th>"
-        "<th>Kendall's tau, mean</th><th>95 % interval</th><th>Seeds</th></tr>"
-        f"{''.join(lines)}</table>"
+        '<div class="wide"><table><caption>Does a better score go with a better model?</caption>'
+        "<tr><th>Score</th><th>Kendall's tau, mean</th><th>95 % interval</th><th>Seeds</th></tr>"
+        f"{''.join(lines)}</table></div>"
         f'<p class="muted">Sources of texts: {html.escape(", ".join(sources.evaluations))}. '
         f"For each seed of the model. {ABOUT_RANKS}</p>"
     )

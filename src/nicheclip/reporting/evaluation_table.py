@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from nicheclip.evaluation.calibration import BINS
 from nicheclip.evaluation.trained_images import NEAR, SAME
 from nicheclip.plan.words import Scale
 from nicheclip.reporting.measure_index import FACETS, SEED
@@ -17,6 +18,18 @@ SHOWN = {
     "retrieval": ("recall_at_1",),
     "few_shot": ("top1",),
     "text_types": ("top1",),
+    "open_set": ("top1", "macro", "harmonic_mean"),
+    "calibration": (
+        "ece",
+        "ece_scaled",
+        "nll",
+        "nll_scaled",
+        "temperature",
+        "accuracy_at_50",
+        "accuracy_at_80",
+        "accuracy_at_90",
+        "risk_over_coverage",
+    ),
     "linear_probe": ("top1", "top5", "macro"),
     "knn": ("top1", "top5", "macro"),
     "colour_histogram": ("top1", "top5", "macro"),
@@ -24,6 +37,34 @@ SHOWN = {
 
 #: after the title
 _MARKS: dict[Scale, str] = {"demo": " (demo scale)", "rehearsal": " (rehearsal)"}
+
+#: what measures are called whose names do not say it
+NAMES = {
+    "ece": "calibration error (ECE)",
+    "ece_scaled": "calibration error (ECE), with temperature",
+    "nll": "negative log-likelihood",
+    "nll_scaled": "negative log-likelihood, with temperature",
+    "accuracy_at_50": "accuracy on the surest 50 %",
+    "accuracy_at_80": "accuracy on the surest 80 %",
+    "accuracy_at_90": "accuracy on the surest 90 %",
+    "risk_over_coverage": "mean error over coverage",
+    "harmonic_mean": "harmonic mean of seen and unseen",
+}
+
+#: sentences below the table, by protocol
+NOTES = {
+    "open_set": (
+        "Open set: images of seen and of unseen classes choose among all classes; the harmonic "
+        "mean is of both macro accuracies. Intervals are over classes."
+    ),
+    "calibration": (
+        f"Calibration error: {BINS} bins of equal width over the probability of the answer; mean "
+        "difference of accuracy and mean probability, weighted by images. Temperature: the logits "
+        "are divided by it; fitted on the validation split to the lowest negative log-likelihood. "
+        "Mean error over coverage: of the images answered, from the surest one to all of them. "
+        "These have no interval over images: resampling would raise the calibration error."
+    ),
+}
 
 _MEANING = (
     "Several seeds: mean ± standard deviation with Student's {level} interval of the mean; one: "
@@ -67,6 +108,7 @@ def evaluation_table(evaluation: str, frame: pl.DataFrame, *, scale: Scale) -> T
         rows=tuple(rows),
         notes=(
             _MEANING.format(level=f"{100 * level:g} %"),
+            *(NOTES[one] for one in frame["protocol"].unique(maintain_order=True) if one in NOTES),
             *_what_trained(frame),
             *_where_predictions_are(frame),
         ),
@@ -111,18 +153,21 @@ def _subjects(frame: pl.DataFrame) -> Iterator[tuple[object, pl.DataFrame]]:
 def _rows(cells: pl.DataFrame) -> list[tuple[Content, ...]]:
     """The rows of one subject by one protocol."""
     first = cells.row(0, named=True)
-    measures = cells.filter(pl.col("class_id").is_null(), ~pl.col("measure").is_in((SAME, NEAR)))
+    of_cells = pl.col("class_id").is_null() & pl.col("bin").is_null()
+    measures = cells.filter(of_cells, ~pl.col("measure").is_in((SAME, NEAR)))
     if shown := SHOWN.get(first["protocol"]):
         measures = measures.filter(pl.col("measure").is_in(shown))
     keys = ["measure", *FACETS]
-    other = "" if first["protocol"] in SHOWN else f", {first['protocol']}".replace("_", " ")
+    own = first["protocol"] in SHOWN and first["protocol"] != "open_set"
+    other = "" if own else f", {first['protocol']}".replace("_", " ")
     majority = _majority(cells)
     rows = []
     for key, found in measures.partition_by(keys, maintain_order=True, as_dict=True).items():
         seeds = [SeedMeasure(*row) for row in found.select(SEED).iter_rows()]
+        label = NAMES.get(key[0]) if first["protocol"] in SHOWN else None
         rows.append(
             (
-                _label(dict(zip(keys, key, strict=True))) + other,
+                (label or _label(dict(zip(keys, key, strict=True)))) + other,
                 first["dataset"],
                 first["name"],
                 STATES[first["kind"]],
@@ -159,7 +204,7 @@ def _label(key: dict[str, object]) -> str:
     if name == "recall_at_1":
         return f"Recall@1 by {key['by']}"
     if name == "macro":
-        return "macro accuracy"
+        return "macro accuracy" + (f", {key['group']}" if key["group"] else "")
     if name.startswith("top"):
         name = f"top-{name.removeprefix('top')}"
     facets = [str(key[facet]).replace("_", " ") for facet in FACETS if key[facet] is not None]

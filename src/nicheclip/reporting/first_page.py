@@ -20,6 +20,8 @@ from nicheclip.reporting.advice import next_steps
 from nicheclip.reporting.caption_sections import STYLE as CAPTION_STYLE
 from nicheclip.reporting.caption_sections import caption_sections
 from nicheclip.reporting.near_duplicates import closest_pairs
+from nicheclip.reporting.passport_section import STYLE as PASSPORT_STYLE
+from nicheclip.reporting.passport_section import PassportSection
 from nicheclip.reporting.thumbnails import thumbnail
 from nicheclip.runtime.files import read_json
 from nicheclip.schemas import CATALOG, read_table
@@ -47,6 +49,9 @@ th:first-child,td:first-child{text-align:left;white-space:nowrap}
 figcaption{font-size:.85em;overflow-wrap:anywhere} .wrong{color:#c0392b;font-weight:600}
 .next{background:#f3f4f6;padding:.6em 1.5em 0.6em 2.5em;border-radius:.5em}
 summary{cursor:pointer;font-weight:600}
+code{overflow-wrap:anywhere} h1,h3{overflow-wrap:anywhere}
+@media print{.wide{overflow:visible} table{font-size:.75em} figure,tr,img{break-inside:avoid}
+h2,h3{break-after:avoid}}
 """
 
 
@@ -55,20 +60,23 @@ def first_page(plan: PagePlan) -> str:
     frames = {
         one.name: read_cells([Path(path) for path in one.metrics]) for one in plan.evaluations
     }
+    passports = PassportSection(Path())
     parts = [
         f"<h1>{html.escape(plan.title)}</h1>",
         *(_dataset(one) for one in plan.datasets),
         "<h2>Results</h2>",
         _answers(plan.answers),
-        *map(_table, plan.papers),
-        _evaluations(plan),
+        _pictures(plan.predictions),
+        passports.linked("\n".join([*map(_table, plan.papers), _evaluations(plan)])),
         '<h2 id="next">What to do next</h2>',
         _listed(next_steps(plan, frames), "next"),
         "<h2>Mistakes</h2>" if any(one.wrong for one in plan.evaluations) else "",
         *(_mistakes(one) for one in plan.evaluations),
+        _calibration(plan.evaluations),
         *(_near_duplicates(one) for one in plan.datasets),
         caption_sections(plan.captions, plan.sources),
         _curves(plan.training),
+        passports.html(),
         "<h2>More</h2>",
         f'<p><a href="{html.escape(plan.details)}">{html.escape(plan.details)}</a> holds every '
         "table and figure, the workflow's graph and the software. Tables for a program are in "
@@ -80,7 +88,8 @@ def first_page(plan: PagePlan) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>NicheCLIP: {html.escape(plan.title)}</title>\n"
-        f"<style>{_STYLE}{CAPTION_STYLE}</style></head>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}{CAPTION_STYLE}{PASSPORT_STYLE}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
 
@@ -124,6 +133,15 @@ def _answers(pages: Mapping[str, str]) -> str:
     return f"<p>{text}</p><ul>{items}</ul>" if pages else ""
 
 
+def _pictures(pages: Mapping[str, WrongPart]) -> str:
+    """Links to the pages of pictures with what a model takes them for."""
+    items = "".join(
+        f'<li><a href="{html.escape(page)}">{html.escape(part.title)}</a></li>'
+        for page, part in pages.items()
+    )
+    return f"<p>Every class in pictures, with the answers:</p><ul>{items}</ul>" if pages else ""
+
+
 def _listed(sentences: Sequence[str], name: str) -> str:
     items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
     return f'<ul class="{name}">{items}</ul>'
@@ -157,6 +175,23 @@ def _wrong(part: WrongPart) -> str:
             else "",
         ]
     )
+
+
+def _calibration(evaluations: Sequence[EvaluationPart]) -> str:
+    """How far probabilities can be trusted, where an evaluation asks for it."""
+    figures = [
+        f"<h3>{html.escape(title)}</h3>\n{_figure(path)}"
+        for one in evaluations
+        for title, path in one.calibration.items()
+    ]
+    if not figures:
+        return ""
+    text = (
+        "Left: where a mark is below the line, the model is surer than it is right. A temperature, "
+        "fitted on the validation images, divides the logits and changes no answer. Right: "
+        "accuracy where only the surest images are answered."
+    )
+    return "\n".join(["<h2>Can its confidence be trusted?</h2>", f"<p>{text}</p>", *figures])
 
 
 def _predictions(part: WrongPart) -> tuple[str, Predictions]:

@@ -15,11 +15,11 @@ SEED = tuple(field.name for field in fields(SeedMeasure))
 
 
 class MeasureIndex:
-    """The measures of ``evaluation.frame.read_cells``, but for those of single classes."""
+    """The measures of ``evaluation.frame.read_cells``, but for those of single classes and bins."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
         """Index ``frame`` by cell, measure and facets."""
-        rows = frame.filter(pl.col("class_id").is_null())
+        rows = frame.filter(pl.col("class_id").is_null(), pl.col("bin").is_null())
         keys = rows.select(*CELL, "measure", *FACETS).iter_rows()
         self._measures = dict(
             zip(keys, (SeedMeasure(*row) for row in rows.select(SEED).iter_rows()), strict=True)

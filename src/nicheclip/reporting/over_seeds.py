@@ -1,5 +1,6 @@
 """One measure of one subject over its seeds."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,9 @@ from scipy import special
 
 from nicheclip.reporting.table import Measured
 from nicheclip.runtime.errors import InputError
+
+#: measures that may be above 1; the intervals of all others end there
+UNBOUNDED = ("temperature", "nll", "nll_scaled")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,13 @@ class SeedMeasure:
     cell_n: int
     """Images of the cell."""
     cell_classes: int
+    measure: str = ""
+    """Its name."""
+
+    @property
+    def most(self) -> float:
+        """No value is above it."""
+        return math.inf if self.measure in UNBOUNDED else 1.0
 
 
 def over_seeds(seeds: Sequence[SeedMeasure]) -> Measured:
@@ -53,17 +64,19 @@ def over_seeds(seeds: Sequence[SeedMeasure]) -> Measured:
     if len(seeds) == 1:
         return Measured(first.value, sources, spread=first.std, low=first.low, high=first.high)
     values = [seed.value for seed in seeds]
-    return over_values(values, sources, first.confidence or 0.95)
+    return over_values(values, sources, first.confidence or 0.95, most=first.most)
 
 
-def over_values(values: Sequence[float], sources: tuple[str, ...], confidence: float) -> Measured:
-    """``over_seeds`` of two values or more."""
+def over_values(
+    values: Sequence[float], sources: tuple[str, ...], confidence: float, *, most: float = 1.0
+) -> Measured:
+    """``over_seeds`` of two values or more, none of which can be above ``most``."""
     mean, spread = statistics.fmean(values), statistics.stdev(values)
     # Student's quantile; scipy.stats, which has it too, takes a second to import
     quantile = float(special.stdtrit(len(values) - 1, (1 + confidence) / 2))
     reach = quantile * spread / len(values) ** 0.5
     return Measured(
-        mean, sources, spread=spread, low=max(0.0, mean - reach), high=min(1.0, mean + reach)
+        mean, sources, spread=spread, low=max(0.0, mean - reach), high=min(most, mean + reach)
     )
 
 
@@ -80,6 +93,7 @@ def mean_of_entries(entries: Sequence[Sequence[SeedMeasure]]) -> Measured:
     counts = {len(entry) for entry in entries}
     if counts != {1} and len(counts) == 1:
         by_seed = [statistics.fmean(s.value for s in seeds) for seeds in zip(*entries, strict=True)]
-        return over_values(by_seed, sources, entries[0][0].confidence or 0.95)
+        first = entries[0][0]
+        return over_values(by_seed, sources, first.confidence or 0.95, most=first.most)
     means = [statistics.fmean(seed.value for seed in entry) for entry in entries]
     return Measured(statistics.fmean(means), sources)

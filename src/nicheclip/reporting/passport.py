@@ -4,14 +4,15 @@ All is read from what the workflow wrote beside its results; nothing is computed
 """
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nicheclip.evaluation.measures import CellMetrics, read_metrics
+from nicheclip.evaluation.measures import read_metrics
 from nicheclip.runtime.errors import InputError, reading
 from nicheclip.runtime.files import read_json
-from nicheclip.subjects import SUBJECT_FILE
+from nicheclip.subjects import SUBJECT_FILE, Subject
 
 #: what follows a column's name in its neighbours
 PARTS = ("_spread", "_low", "_high")
@@ -22,6 +23,8 @@ SECTIONS = {
     "aligned": "alignment",
     "adapted": "adaptation",
 }
+#: the report of a training, in its model's folder
+TRAINING = "train.json"
 #: names that a message shows
 NAMED = 12
 
@@ -82,7 +85,7 @@ def passport(table: Path, row: str, column: str) -> Passport:
     near = [column, *(column + part for part in PARTS)]
     shown = [{k: one[k] for k in one if k in near or (k in texts and one[k])} for one in found]
     root = _root(table)
-    sources = [_source(root, path) for path in _metrics(table, found[0][first], column)]
+    sources = [source_facts(root, path) for path in _metrics(table, found[0][first], column)]
     # a table of one evaluation has rows of several subjects under one name
     cells = {text for one in found for text in one.values()}
     mine = [one for one in sources if one["subject"]["name"].split("/")[1] in cells]
@@ -136,12 +139,23 @@ def _published(table: Path) -> str:
     return next((line for line in lines if line.startswith("Published:")), "")
 
 
-def _source(root: Path, path: str) -> Facts:
+def source_facts(root: Path, path: str) -> Facts:
+    """What one number of a table follows from.
+
+    Args:
+        root: the folder that the paths in tables are relative to.
+        path: of the metrics file, of the predictions beside it, or, of what a training cost, of the
+            training's report in the model's folder.
+    """
+    if Path(path).name == TRAINING:
+        return _training(root, path)
+    path = str(Path(path).with_name("metrics.json"))
     metrics = read_metrics(root / path)
     subject, results = metrics.subject, root / "results"
     features = results / "features" / metrics.dataset / metrics.split / subject.kind / subject.name
     made = _json(features / "manifest.json")
     acquired = _json(results / "acquire" / metrics.dataset / "manifest.json")
+    config = _json(results / "config.json")
     found: Facts = {
         "measured": {
             "metrics": path,
@@ -151,7 +165,7 @@ def _source(root: Path, path: str) -> Facts:
             "seconds": metrics.cost.wall_seconds,
             "hardware": metrics.cost.hardware,
         },
-        "subject": {"name": str(subject), "seed": subject.seed, **_model(root, metrics)},
+        "subject": {"name": str(subject), "seed": subject.seed, **_made(root, subject)},
         "encoding": _some(made, "code", "packages", "python"),
         "data": {
             "dataset": metrics.dataset,
@@ -159,36 +173,53 @@ def _source(root: Path, path: str) -> Facts:
             "digests": acquired.get("outputs", {}),
             **_some(acquired, "code", "counts"),
         },
-        "config": _config(_json(results / "config.json"), metrics),
+        "config": _config(config, metrics.subject)
+        | _entries(config, [("datasets", metrics.dataset), ("evaluation", metrics.evaluation)]),
     }
     return {name: facts for name, facts in found.items() if facts}
 
 
-def _model(root: Path, metrics: CellMetrics) -> Facts:
-    folder = root / metrics.subject.folder
+def _training(root: Path, path: str) -> Facts:
+    """Of a number that the report of a training holds, such as its seconds."""
+    # results/models/<kind>/<name>/<variant>/train.json
+    kind, *name, variant = Path(path).parts[2:-1]
+    subject = Subject.model_validate({"kind": kind, "name": "/".join(name), "variant": variant})
+    found: Facts = {
+        "measured": {
+            "training": path,
+            **_some(_json(root / path), "seconds", "peak_memory_bytes"),
+        },
+        "subject": {"name": str(subject), "seed": subject.seed, **_made(root, subject)},
+        "config": _config(_json(root / "results/config.json"), subject),
+    }
+    return {name: facts for name, facts in found.items() if facts}
+
+
+def _made(root: Path, subject: Subject) -> Facts:
+    """How the model was made."""
+    folder = root / subject.folder
     if not folder.is_dir():
         return {}
-    trained = _json(folder / "train.json") or _json(folder / "manifest.json")
+    trained = _json(folder / TRAINING) or _json(folder / "manifest.json")
     return {
-        "folder": metrics.subject.folder,
+        "folder": subject.folder,
         **_some(trained, "code", "device", "epochs", "steps", "packages", "python", "outputs"),
         **_some(_json(folder / SUBJECT_FILE), "base", "base_weights", "changed"),
         **_some(_json(folder / "key.json"), "key"),
     }
 
 
-def _config(config: Facts, metrics: CellMetrics) -> Facts:
-    """The entries of the config that the cell follows from, as they were written."""
-    subject = metrics.subject
+def _config(config: Facts, subject: Subject) -> Facts:
+    """The entries of the config that a subject follows from, as they were written."""
     name, _, task = subject.name.partition("/")
-    wanted = [
-        ("datasets", metrics.dataset),
-        ("evaluation", metrics.evaluation),
-        (SECTIONS.get(subject.kind, ""), name),
-        ("tasks", task),
-    ]
+    wanted = [(SECTIONS.get(subject.kind, ""), name), ("tasks", task)]
+    return {"seed": config.get("seed")} | _entries(config, wanted)
+
+
+def _entries(config: Facts, wanted: Sequence[tuple[str, str]]) -> Facts:
+    """Those of (section, name) that the config has."""
     found = {f"{section}.{entry}": config.get(section, {}).get(entry) for section, entry in wanted}
-    return {"seed": config.get("seed")} | {k: v for k, v in found.items() if v is not None}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _some(facts: Facts, *names: str) -> Facts:
