@@ -375,14 +375,15 @@ def test_no_text_that_a_gate_matches_lacks_what_the_gate_needs(data):
 
 #: parts of texts that no caption should have, and of harmless ones that look like them
 PARTS = """
-I'm sorry, | I can not | as an AI | language model | no image provided | let me know | 50-100 words
-| 7 words | word limit | explain | paragraphs | [class] | <b> | </b> | &amp; | \\it{ | $x$ | ]( | == |
-~~ | {{ | { "a" | ? | http://a | www.x | errors | traceback | bad gateway | gateway timeout | \ufffd |
-service is unavailable | too many requests | rate limits | timed out | try again in | server is busy
-| model is overloaded | \x07 | \u202e | \u017forry | \u212anow | against | canopy | attached gills |
-given | knows | terror | renowned for milk | golden cap, | disease-resistant | white-edged | caf\u00e9 |
-A photo of a | red mushroom. | - | 1. | * | # | > | _em_ | ** | `x` | \u2022 | Sure! | Here is one:
-| Caption: | Describe a red | cow. | \u201c | \u201d | " | ' | <think> | </think> | None. | []
+I'm sorry, | I can not | as an AI | language model | no image provided | let me know | 7 words |
+50-100 words | word limit | explain | paragraphs | [class] | <b> | </b> | &amp; | \\it{ | $x$ |
+]( | == | ~~ | {{ | { "a" | ? | http://a | www.x | errors | traceback | bad gateway | \ufffd |
+try again in | service is unavailable | gateway timeout | too many requests | rate limits |
+server is busy | model is overloaded | timed out | \x07 | \u202e | \u017forry | \u212anow |
+against | canopy | knows | attached gills | given | terror | renowned for milk | golden cap, |
+disease-resistant | caf\u00e9 | A photo of a | red mushroom. | white-edged | - | 1. | * | # | >
+| _em_ | ** | `x` | \u2022 | Sure! | Here is one: | Caption: | Describe a red | cow. | \u201c |
+\u201d | " | ' | <think> | </think> | None.
 """.replace("\n", " ").split("|")
 texts_of_parts = st.lists(st.sampled_from(PARTS), max_size=9).flatmap(
     lambda parts: st.sampled_from([" ", "", "\n"]).map(lambda between: between.join(parts))

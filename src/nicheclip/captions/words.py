@@ -7,7 +7,7 @@ from functools import lru_cache
 _WORD = re.compile(r"[^\W_]+")
 
 # of ASCII texts the same, in a fifth of the time
-_ASCII_WORDS = {code: " " for code in range(128)}
+_ASCII_WORDS = dict.fromkeys(range(128), " ")
 _ASCII_WORDS |= {ord(one): one.lower() for one in string.ascii_letters + string.digits}
 
 
