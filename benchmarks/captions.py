@@ -2,29 +2,30 @@
 
     PYTHONPATH=src python benchmarks/captions.py [--captions 1000000] [--replies 400]
 
-Three measurements, each in a process of its own whose peak memory is shown:
+Each in a process of its own, whose peak memory is shown; seconds are those of the processor:
 
-- gates: judging and comparing different texts, in seconds of one core (CPU time);
-- cached: `ask` where the cache has every reply, then `judge`, in seconds of the clock;
-- server: `ask` against a server that answers after a fixed time and takes so many at once; its own
-  throughput is what it could answer, parallelism / seconds, from the first request to the last
-  answer.
+- gates: judging and comparing different texts;
+- cached: `ask` where the cache has every reply, then `judge`;
+- server: `ask` against a server (``caption_server.py``, another process): each answer takes a fixed
+  time, so many at once. Of its places a share is in use, from the first request to
+  the last answer: that is the share of its throughput that it gives. With as many requests at once
+  as it has places; then (waiting) with two more.
 """
 
 import argparse
-import asyncio
 import contextlib
 import json
 import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+from caption_server import caption
 
 from nicheclip.captions.ask import ask
 from nicheclip.captions.backend import Reply
@@ -38,20 +39,8 @@ from nicheclip.schemas import CATALOG, CLASSES
 from nicheclip.terms import RANKS
 
 PROMPTS = Path(__file__).parents[1] / "workflow/registry/prompts"
-BODIES = ("caps", "discs", "threads", "gills", "rings", "tufts", "cups", "dots", "stems", "scales")
-HUES = ("golden", "brown", "white", "orange", "pale", "olive", "grey", "violet", "cream", "black")
-GROUNDS = ("moss", "sand", "bark", "soil", "glass", "snow", "leaf litter", "stone", "peat", "wood")
 CLASSES_OF_SET = 1000
 SECONDS, PARALLEL = 0.5, 8
-
-
-def caption(number: int) -> str:
-    """A different text of about twenty words for each number below a million."""
-    a, b, c, d, e, f = (number // 10**place % 10 for place in range(6))
-    return (
-        f"A photo of {HUES[a]} {BODIES[b]} on {GROUNDS[c]}, with {HUES[d]} edges and small round "
-        f"{BODIES[e]} that stand close together in bright light beside {GROUNDS[f]}."
-    )
 
 
 def class_table(classes: int) -> pa.Table:
@@ -100,49 +89,16 @@ def gates(captions: int) -> dict[str, float]:
     return {"captions a second of a core": captions / seconds}
 
 
-class _Server:
-    """A server on a thread of its own: each answer takes ``SECONDS``, ``PARALLEL`` at a time."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self.number = 0
-        self.times = [0.0, 0.0]
-        threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
-        self._ready.wait()
-
-    async def _serve(self) -> None:
-        self._slots = asyncio.Semaphore(PARALLEL)
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        self._ready.set()
-        await server.serve_forever()
-
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = head.decode().lower().split("\r\n")
-                lengths = [int(x.split(":")[1]) for x in lines if x.startswith("content-length:")]
-                await reader.readexactly(lengths[0] if lengths else 0)
-                kind, body = await self._answer(lines[0].startswith("get"))
-                writer.write(
-                    f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
-                    f"\r\n\r\n{body}".encode()
-                )
-                await writer.drain()
-
-    async def _answer(self, asks_for_models: bool) -> tuple[str, str]:
-        if asks_for_models:
-            return "application/json", json.dumps({"object": "list", "data": [{"id": "m"}]})
-        self.times[0] = self.times[0] or time.monotonic()
-        async with self._slots:
-            await asyncio.sleep(SECONDS)
-        self.times[1] = time.monotonic()
-        self.number += 1
-        choice = {"index": 0, "delta": {"content": caption(self.number)}, "finish_reason": "stop"}
-        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m"}
-        return "text/event-stream", (
-            f"data: {json.dumps({**chunk, 'choices': [choice]})}\n\ndata: [DONE]\n\n"
-        )
+@contextlib.contextmanager
+def serving(seconds: float, parallel: int) -> Iterator[str]:
+    """The URL of a server in a process of its own."""
+    script = Path(__file__).with_name("caption_server.py")
+    command = [sys.executable, str(script), str(seconds), str(parallel)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True) as process:
+        assert process.stdin and process.stdout
+        yield process.stdout.readline().strip()
+        process.stdin.close()
 
 
 def cached(captions: int) -> dict[str, float]:
@@ -150,13 +106,12 @@ def cached(captions: int) -> dict[str, float]:
     from nicheclip.captions.ask import _transport
 
     samples = max(1, captions // CLASSES_OF_SET)
-    config = config_of(_Server().url, samples)
     classes, catalog = class_table(CLASSES_OF_SET), catalog_table(CLASSES_OF_SET)
     arguments = {"classes": classes, "catalog": catalog, "prompts": PROMPTS, "seed": 0}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as name, serving(SECONDS, PARALLEL) as url:
+        folder, config = Path(name), config_of(url, samples)
         _fill(folder / "cache.jsonl", config, classes, _transport(config))
-        start = time.monotonic()
+        start = time.process_time()
         counts = ask(
             config,
             part=0,
@@ -165,17 +120,17 @@ def cached(captions: int) -> dict[str, float]:
             target=folder / "replies.parquet",
             **arguments,
         )
-        looked_up = time.monotonic() - start
+        looked_up = time.process_time() - start
         assert counts["from_cache"] == samples * CLASSES_OF_SET and not counts["requested"]
         after_asking = _peak()
-        start = time.monotonic()
+        start = time.process_time()
         made = make_caption_set(
             config,
             replies=[folder / "replies.parquet"],
             target=folder / "captions.parquet",
             **arguments,
         )
-        judged = time.monotonic() - start
+        judged = time.process_time() - start
         assert made.counts["accepted"] == made.counts["asked"]
     figures = {"seconds to look up and write": looked_up, "seconds to judge and write": judged}
     return {**figures, "MB after asking": after_asking}
@@ -205,13 +160,13 @@ def _fill(path: Path, config: CaptionConfig, classes: pa.Table, transport: objec
             file.write(json.dumps({"key": key, **vars(reply)}) + "\n")
 
 
-def server(replies: int) -> dict[str, float]:
-    """A server that is kept busy."""
+def server(replies: int, spare: int = 0) -> dict[str, float]:
+    """A server that is kept busy, with ``spare`` requests more than it takes at once."""
     samples = max(1, replies // 10)
-    serving = _Server()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, serving(SECONDS, PARALLEL) as url:
+        start = time.process_time()
         ask(
-            config_of(serving.url, samples),
+            config_of(url, samples, PARALLEL + spare),
             part=0,
             classes=class_table(10),
             catalog=catalog_table(10),
@@ -221,9 +176,15 @@ def server(replies: int) -> dict[str, float]:
             cache=Path(name) / "cache.jsonl",
             target=Path(name) / "replies.parquet",
         )
-    first, last = serving.times
-    best = samples * 10 * SECONDS / PARALLEL
-    return {"share of the server's throughput": best / (last - first)}
+        seconds = time.process_time() - start
+        with urllib.request.urlopen(f"{url}/busy") as answer:
+            busy = json.load(answer)["busy"]
+    return {"share of the server in use": busy, "ms a reply": 1000 * seconds / (10 * samples)}
+
+
+def waiting(replies: int) -> dict[str, float]:
+    """A server for which two requests wait."""
+    return server(replies, spare=2)
 
 
 def _peak() -> float:
@@ -234,6 +195,7 @@ MEASURED: dict[str, Callable[[int], dict[str, float]]] = {
     "gates": gates,
     "cached": cached,
     "server": server,
+    "waiting": waiting,
 }
 
 
@@ -251,7 +213,7 @@ def main() -> None:
         print(", ".join(f"{what} {value:.4g}" for what, value in found.items()))
         return
     for name in arguments.only:
-        for number in [arguments.replies] if name == "server" else arguments.captions:
+        for number in [arguments.replies] if name in ("server", "waiting") else arguments.captions:
             command = [sys.executable, __file__, "--one", name, str(number)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             print(f"{name}, {number}: {done.stdout.strip() or done.stderr}", flush=True)

@@ -1,6 +1,7 @@
 """Cleaning and gates: replies as language models write them, verdicts worked out by hand."""
 
 import random
+import re
 import time
 
 import pytest
@@ -8,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_clip.tokenizer import SimpleTokenizer
 
+from nicheclip.captions import cleaning, visual
 from nicheclip.captions.cleaning import clean
-from nicheclip.captions.gates import OBJECTIONABLE, Pattern, Subject, identifier, judge
+from nicheclip.captions.gates import OBJECTIONABLE, Subject, identifier, judge
 from nicheclip.captions.mentions import ClassNames
 from nicheclip.captions.repeats import MANY, Repeats, normalised
 from nicheclip.captions.tokens import CONTEXT, count_tokens, truncated
+from nicheclip.captions.words import words_of
 from nicheclip.config.captions import GateConfig
 from nicheclip.runtime.errors import InputError
 
@@ -365,9 +368,47 @@ def test_tokens_are_clips():
 @given(st.data())
 def test_no_text_that_a_gate_matches_lacks_what_the_gate_needs(data):
     for _, pattern in OBJECTIONABLE:
-        if isinstance(pattern, Pattern):
-            text = data.draw(st.from_regex(pattern.expression))
-            assert pattern.search(text)
+        text = data.draw(st.from_regex(pattern.expression))
+        if text.isascii() and text.isprintable():
+            assert any(map(pattern.needs.search, text.lower().split()))
+
+
+#: parts of texts that no caption should have, and of harmless ones that look like them
+PARTS = """
+I'm sorry, | I can not | as an AI | language model | no image provided | let me know | 7 words |
+50-100 words | word limit | explain | paragraphs | [class] | <b> | </b> | &amp; | \\it{ | $x$ |
+]( | == | ~~ | {{ | { "a" | ? | http://a | www.x | errors | traceback | bad gateway | \ufffd |
+try again in | service is unavailable | gateway timeout | too many requests | rate limits |
+server is busy | model is overloaded | timed out | \x07 | \u202e | \u017forry | \u212anow |
+against | canopy | knows | attached gills | given | terror | renowned for milk | golden cap, |
+disease-resistant | caf\u00e9 | A photo of a | red mushroom. | white-edged | - | 1. | * | # | >
+| _em_ | ** | `x` | \u2022 | Sure! | Here is one: | Caption: | Describe a red | cow. | \u201c |
+\u201d | " | ' | <think> | </think> | None.
+""".replace("\n", " ").split("|")
+texts_of_parts = st.lists(st.sampled_from(PARTS), max_size=9).flatmap(
+    lambda parts: st.sampled_from([" ", "", "\n"]).map(lambda between: between.join(parts))
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(texts_of_parts)
+def test_what_saves_time_changes_no_verdict(text):
+    """Words that are known, texts that cannot be wrapped, marked or named: as if all were tried."""
+    found = judge(text, Subject("x", "Describe a red cow.", "stop"), NAMES, GateConfig())
+    plain = [
+        f"{name}: {match[0]}"
+        for name, pattern in OBJECTIONABLE
+        if (match := pattern.expression.search(found.text))
+    ]
+    names = {name for name, _ in OBJECTIONABLE}
+    assert [one for one in found.reasons if identifier(one) in names] == plain
+    unseen, seen = (one.search(found.text) for one in (visual.UNSEEN, visual.SEEN))
+    assert visual.not_visual(found.text) == (unseen[0] if unseen and not seen else None)
+    assert words_of(found.text) == tuple(re.findall(r"[^\W_]+", found.text.casefold()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cleaning, "_may_be_marked", lambda text: True)
+        patch.setattr(cleaning, "_may_be_wrapped", lambda text, asked: True)
+        assert clean(text, "Describe a red cow.").text == found.text
 
 
 @settings(deadline=None, max_examples=200)

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +27,9 @@ SEED_STRIDE = 1_000_003
 
 WAITING = 4
 """Requests that wait in memory for each one under way."""
+
+SEEDS_KEPT = 1 << 14
+"""Whose options are kept as text: those of the samples of a class, which the next class has too."""
 
 MILLION = 1_000_000
 
@@ -165,30 +169,35 @@ class Asking:
                 cache.put(key, reply)
             return reply
 
+        @lru_cache(maxsize=SEEDS_KEPT)
+        def options(seed: int) -> str:
+            return json.dumps(self._transport.options(seed), sort_keys=True)
+
+        identity = self._transport.identity
         pending: deque[tuple[Request, Reply | Future[Reply]]] = deque()
         executor = ThreadPoolExecutor(self._config.concurrency)
         under_way = 0
         try:
             for request in requests:
-                options = json.dumps(self._options(request, 0), sort_keys=True)
-                identity = self._transport.identity
-                key = cache_key(identity, request, version=version, options=options)
+                first = options(self._seed(request, 0))
+                key = cache_key(identity, request, version=version, options=first)
                 known = cache.get(key)
                 self._count("from_cache" if known else "requested")
                 answer = known or executor.submit(ask, key, request)
                 under_way += known is None
-                pending.append((replace(request, image=None), answer))
+                imageless = replace(request, image=None) if request.image else request
+                pending.append((imageless, answer))
                 while pending and (
                     isinstance(pending[0][1], Reply)
                     or under_way >= WAITING * self._config.concurrency
                 ):
-                    first, reply = pending.popleft()
+                    asked, reply = pending.popleft()
                     if isinstance(reply, Future):
                         reply, under_way = reply.result(), under_way - 1
-                    yield first, reply
+                    yield asked, reply
             while pending:
-                first, reply = pending.popleft()
-                yield first, reply if isinstance(reply, Reply) else reply.result()
+                asked, reply = pending.popleft()
+                yield asked, reply if isinstance(reply, Reply) else reply.result()
         except BaseException:
             self.cancel()
             raise
@@ -201,14 +210,15 @@ class Asking:
                 raise BackendUnavailable("captions: asking was ended.")
         self._check_limits()
         self._count("tries")
-        seed = request.seed + request.sample + SEED_STRIDE * attempt
+        seed = self._seed(request, attempt)
         reply = self._transport.ask(request, seed, self._config.timeout_seconds)
         self._count("tokens_in", reply.tokens_in)
         self._count("tokens_out", reply.tokens_out)
         return reply
 
-    def _options(self, request: Request, attempt: int) -> dict[str, object]:
-        return self._transport.options(request.seed + request.sample + SEED_STRIDE * attempt)
+    @staticmethod
+    def _seed(request: Request, attempt: int) -> int:
+        return request.seed + request.sample + SEED_STRIDE * attempt
 
     def _declined(self, request: Request, error: Declined) -> Reply:
         """A reply without a text: one image that the server does not take ends no job.
@@ -219,7 +229,7 @@ class Asking:
             raise BackendUnavailable(unavailable(self._transport, error)) from error
         self._count("declined")
         identity = self._transport.identity
-        options = json.dumps(self._options(request, 0), sort_keys=True)
+        options = json.dumps(self._transport.options(self._seed(request, 0)), sort_keys=True)
         reason = f"{DECLINED}: {error}"
         return Reply("", reason, identity.model, identity.digest, identity.server, options)
 

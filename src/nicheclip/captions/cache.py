@@ -99,8 +99,8 @@ class ReplyCache:
             place = self._new.get(key)
             if place is not None:
                 return self._read(place)[1]
-            short = _short(key.encode())
-            first = int(np.searchsorted(self._keys, short))
+            short = np.uint64(_short(key.encode()))
+            first = int(self._keys.searchsorted(short))
             while first < len(self._keys) and self._keys[first] == short:
                 found, reply = self._read(int(self._places[first]))
                 if found == key:
@@ -118,9 +118,11 @@ class ReplyCache:
             self._file.flush()
             self._new[key] = place
             now = time.monotonic()
-            if now - self._synced > SECONDS_BETWEEN_SYNCS:
-                os.fsync(self._file.fileno())
+            due = now - self._synced > SECONDS_BETWEEN_SYNCS
+            if due:
                 self._synced = now
+        if due:  # a disk may take its time, for which nobody else should wait
+            os.fsync(self._file.fileno())
 
     def _lock(self) -> None:
         try:
@@ -166,10 +168,8 @@ class ReplyCache:
         self._file.seek(place)
         line = self._file.readline()
         try:
-            values = json.loads(line)
-            key = values.pop("key")
-            return key, _REPLY.validate_python(values)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return line[_KEY].decode(), _REPLY.validate_json(line)
+        except ValueError:
             self._file.seek(0)
             number = self._file.read(place).count(b"\n") + 1
             raise self._damage(f"line {number}") from None

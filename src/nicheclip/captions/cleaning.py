@@ -1,8 +1,8 @@
 """From a model's reply to the caption in it: echo, lead-in, quotes and mark-up removed."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 ECHO_WORDS = 4
 """Shared leading words from which on a reply counts as repeating its prompt."""
@@ -22,13 +22,13 @@ _LEAD_IN = re.compile(
 )
 _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»", "„": "“"}
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-# what a bullet, a mark of a block or one within a line needs
-_MARK = re.compile(r"[-*•#>`_\n]|\d[.)]")
+# what there is where a line but the first, or anything within a line, is marked
+_MARK = re.compile(r"[*`_\n]")
+_FIRST_OF_MARKED = "-•#>"
 _BOUNDARY = re.compile(r"\s*[\"”'’)\]]*\s*(?:[.!?:…]+[\"”'’)\]]*\s*|$)")
 
 
-@dataclass(frozen=True)
-class Cleaned:
+class Cleaned(NamedTuple):
     """What cleaning left."""
 
     text: str
@@ -49,10 +49,13 @@ def clean(raw: str, prompt: str) -> Cleaned:
     """
     text = _without_thinking(raw) if "<" in raw else raw
     several = False
-    if _MARK.search(text):
+    if _may_be_marked(text):
         several = len(_BULLET.findall(text)) > 1
         text = _INLINE_MARKS.sub("", _BULLET.sub("", _BLOCK_MARKS.sub("", text)))
-    rest = _Rest(" ".join(text.split()), prompt)
+    text, asked = " ".join(text.split()), _words(prompt)
+    if not _may_be_wrapped(text, asked):
+        return Cleaned(text, (), several=several)
+    rest = _Rest(text, asked)
     notes: dict[str, None] = {}
     quoted = echo = False
     changed = True
@@ -67,6 +70,22 @@ def clean(raw: str, prompt: str) -> Cleaned:
             notes["echo_stripped"] = None
         changed = unquoted or led_in or echo_stripped
     return Cleaned(rest.text, tuple(notes), echo=echo, quoted=quoted, several=several)
+
+
+def _may_be_marked(text: str) -> bool:
+    """Whether there may be a bullet, a mark of a block or one within a line: most texts have none,
+    and are searched once instead of four times.
+    """
+    first = text.lstrip(" \t")[:1]
+    return first in _FIRST_OF_MARKED or first.isdigit() or _MARK.search(text) is not None
+
+
+def _may_be_wrapped(text: str, asked: tuple[str, ...]) -> bool:
+    """Whether it may begin with a quotation mark, a lead-in or words of the prompt (``asked``)."""
+    if text[:1] in _QUOTES or _LEAD_IN.match(text):
+        return True
+    first = _WORD.search(text)
+    return first is not None and asked[:1] == (first[0].casefold(),)
 
 
 def _without_thinking(text: str) -> str:
@@ -87,12 +106,13 @@ def _without_thinking(text: str) -> str:
 class _Rest:
     """What is left of a reply while wrappings are taken from its ends; nothing is copied."""
 
-    def __init__(self, text: str, prompt: str) -> None:
+    def __init__(self, text: str, asked: tuple[str, ...]) -> None:
+        """``asked``: the words of the prompt."""
         self._text = text
         self._start, self._end = 0, len(text)
         self._stop = ""
         """The full stop that stood behind a closing quotation mark."""
-        self._asked = _words(prompt)
+        self._asked = asked
         self._more = _WORD.finditer(text)
         self._words: list[re.Match[str]] = []
         """Those that were looked at so far."""

@@ -4,7 +4,9 @@ Each reason begins with a short fixed identifier; a detail may follow after a co
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from nicheclip.captions.answers import DECLINED
 from nicheclip.captions.cleaning import THINK_MARK, Cleaned, clean
@@ -21,25 +23,14 @@ ONLY_THINKING = "only_thinking"
 
 
 class Pattern:
-    """A regular expression that is not tried on a text that it cannot match, to save time."""
+    """A regular expression that need not be tried on a text that it cannot match."""
 
     def __init__(self, expression: str, *, needs: str) -> None:
-        """``needs``: every ASCII text that matches holds one of these (bars between them), in lower
-        case, or a character that cannot be printed.
+        """``needs``: found in some word of every text that matches, if it is printable ASCII; words
+        are what stands between spaces, in lower case.
         """
         self.expression = re.compile(expression, re.IGNORECASE)
-        self.needs = needs.split("|")
-
-    def search(self, text: str) -> re.Match[str] | None:
-        """As ``re.Pattern.search``."""
-        if text.isascii() and text.isprintable():
-            lowered = text.lower()
-            for needed in self.needs:
-                if needed in lowered:
-                    break
-            else:
-                return None
-        return self.expression.search(text)
+        self.needs = re.compile(needs)
 
 
 _REFUSAL = Pattern(
@@ -47,12 +38,12 @@ _REFUSAL = Pattern(
     r"|\bI (?:can['’]?t|cannot|can not|do not|don['’]t)\b"
     r"|\b(?:as an?|I am an?|I['’]m an?) (?:AI|language model|assistant)\b|\blanguage model\b"
     r"|\bsorry\b|\bapologi[sz]e\b|\bno image (?:was |is )?(?:provided|attached|given)\b",
-    needs="sorry|unable|not able|i can|i do|apologi|no image| ai|assistant|language model",
+    needs=r"\bi\b|\bai\b|assistant|language|sorry|apologi|provided|attached|given",
 )
 _INSTRUCTION = Pattern(
     r"\b(?:discuss|explain|answer|paragraphs?)\b|\bword (?:limit|count)\b"
     r"|\b\d+ ?(?:[-–] ?\d+ ?)?words\b|\blet me know\b|[\[{<]\w+[\]}>]",
-    needs="discuss|explain|answer|paragraph|word|let me|[|{|<",
+    needs=r"discuss|explain|answer|paragraph|word|\bknow\b|[\[{<]",
 )
 # what stands where a caption should: a server's error, a page, JSON, characters that were lost
 _JUNK = Pattern(
@@ -61,8 +52,8 @@ _JUNK = Pattern(
     r"|\bbad gateway\b|\bgateway time-?out\b|\bservice (?:is )?unavailable\b|\btoo many requests\b"
     r"|\brate limit|\btimed out\b|\btry again (?:later|in)\b"
     r"|\b(?:server|model) is (?:busy|overloaded)",
-    needs="?|http|www.|error|traceback|<|{|[|gateway|unavailable|too many|rate limit|timed out"
-    "|try again|is busy|is overloaded",
+    needs=r"[?<{\[]|http|www\.|error|traceback|gateway|unavailable|requests|\blimit|\btimed\b"
+    r"|\bagain\b|\bbusy|\boverloaded",
 )
 
 
@@ -73,13 +64,13 @@ NO_CLASSES = ClassNames({})
 EMPTY_LIST_WORDS = re.compile(r"(?:\[\s*\]|\{\s*\}|none|null|n/?a|nil|nothing)\.?", re.IGNORECASE)
 
 # what is left of a page, a table, a formula or a program once the usual marks are gone
-_MARKUP = re.compile(
+_MARKUP = Pattern(
     r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>|&(?:[a-z]{2,8}|#\d+);|\|.*\||\\[a-z]+\{|\$[^$]+\$"
     r"|\]\(|==+|~~|\{\{|\}\}",
-    re.IGNORECASE,
+    needs=r"[<&|\\$\]]|==|~~|\{\{|\}\}",
 )
 
-OBJECTIONABLE: list[tuple[str, Pattern | re.Pattern[str]]] = [
+OBJECTIONABLE: list[tuple[str, Pattern]] = [
     ("refusal", _REFUSAL),
     ("instruction", _INSTRUCTION),
     ("junk", _JUNK),
@@ -98,8 +89,7 @@ class Subject:
     """Characters of thinking that came beside the reply."""
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(NamedTuple):
     """A reply, judged."""
 
     text: str
@@ -116,7 +106,7 @@ class Judgement:
 
     def rejected(self, reason: str) -> "Judgement":
         """The same with one more reason."""
-        return replace(self, reasons=(*self.reasons, reason))
+        return self._replace(reasons=(*self.reasons, reason))
 
 
 def identifier(reason: str) -> str:
@@ -182,13 +172,10 @@ def _form(cleaned: Cleaned, done_reason: str, config: GateConfig) -> list[str]:
 
 def _content(cleaned: Cleaned, config: GateConfig) -> list[str]:
     """A description, or talk about the task?"""
-    patterns = [*OBJECTIONABLE]
-    patterns += [("forbidden", re.compile(p, re.IGNORECASE)) for p in config.forbidden]
-    reasons = [
-        f"{name}: {match[0]}"
-        for name, pattern in patterns
-        if (match := pattern.search(cleaned.text))
-    ]
+    reasons = _objections(cleaned.text)
+    for expression in config.forbidden:
+        if match := _compiled(expression).search(cleaned.text):
+            reasons.append(f"forbidden: {match[0]}")
     if cleaned.several:
         reasons.append("several: a list instead of one caption")
     if EMPTY_LIST_WORDS.fullmatch(cleaned.text):
@@ -196,6 +183,28 @@ def _content(cleaned: Cleaned, config: GateConfig) -> list[str]:
     if config.language and (other := other_language(cleaned.text, config.language)):
         reasons.append(f"language: {other}")
     return reasons
+
+
+def _objections(text: str) -> list[str]:
+    """The reasons that ``OBJECTIONABLE`` gives."""
+    if text.isascii() and text.isprintable() and not any(map(_is_suspect, text.lower().split())):
+        return []
+    return [
+        f"{name}: {match[0]}"
+        for name, pattern in OBJECTIONABLE
+        if (match := pattern.expression.search(text))
+    ]
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_suspect(word: str) -> bool:
+    """Whether a text with this word may match one of ``OBJECTIONABLE``."""
+    return any(pattern.needs.search(word) for _, pattern in OBJECTIONABLE)
+
+
+@lru_cache
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.IGNORECASE)
 
 
 def _names(text: str, present: bool, benchmark: ClassNames, config: GateConfig) -> list[str]:

@@ -1,19 +1,19 @@
 """Which classes a text names."""
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from nicheclip.captions.words import words_of
+
 Phrase = tuple[str, ...]
 
-_WORD = re.compile(r"[^\W_]+")
 SHORTEST_NAME = 3
 """Characters; shorter names ("1", "A2") are not words that a caption could be searched for."""
 
 
 def words(text: str) -> Phrase:
     """The words of ``text`` without regard to case, punctuation and a plural's -s."""
-    return tuple(map(_singular, _WORD.findall(text.casefold())))
+    return tuple(map(_singular, words_of(text)))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -28,19 +28,22 @@ class ClassNames:
         """Index ``names``: what each class_id may be called."""
         self._owners: dict[Phrase, set[str]] = {}
         self._lengths: dict[str, set[int]] = {}
+        self._first: set[str] = set()
+        """Words as they stand in a text with which a name may begin."""
         for class_id, called in names.items():
             for name in called:
                 phrase = words(name)
                 if len(" ".join(phrase)) >= SHORTEST_NAME:
                     self._owners.setdefault(phrase, set()).add(class_id)
                     self._lengths.setdefault(phrase[0], set()).add(len(phrase))
+                    self._first |= {phrase[0], f"{phrase[0]}s"}
 
     def mentioned(self, text: str) -> list[tuple[str, frozenset[str]]]:
         """The names in ``text`` and whose they are; of overlapping names the longest counts."""
         found: list[tuple[str, frozenset[str]]] = []
-        if not self._owners or self._lengths.keys().isdisjoint(spoken := words(text)):
+        if self._first.isdisjoint(words_of(text)):
             return found
-        end = 0
+        spoken, end = words(text), 0
         for place, word in enumerate(spoken):
             if word not in self._lengths or place < end:
                 continue

@@ -1,16 +1,15 @@
 """Texts that are there already: equal, equal as far as CLIP reads, or nearly equal."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from nicheclip.captions.tokens import truncated
+from nicheclip.captions.words import words_of
 from nicheclip.config.captions import GateConfig
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import stable_hash
 
-_WORD = re.compile(r"[^\W_]+")
 GRAM = 3
 
 MANY = 2000
@@ -22,7 +21,7 @@ PERMUTATIONS = 128
 
 def normalised(text: str) -> str:
     """``text`` without regard to letter case, space and punctuation."""
-    return " ".join(_WORD.findall(text.casefold()))
+    return " ".join(words_of(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,29 +14,24 @@ from nicheclip.schemas import REPLIES, reading_parquet
 
 ROWS_AT_ONCE = 10_000
 
+_OF_REQUEST = ("class_id", "image_id", "sample", "variants", "prompt")
+_OF_REPLY = tuple(name for name in REPLIES.names if name not in _OF_REQUEST)
+_REQUEST, _REPLY = attrgetter(*_OF_REQUEST), attrgetter(*_OF_REPLY)
+
 
 def write_replies(target: Path, replies: Iterable[tuple[Request, Reply]]) -> None:
     """Write ``replies`` in their order (schema ``REPLIES``); few are in memory at a time."""
-    rows = (_row(request, reply) for request, reply in replies)
+    left = iter(replies)
     with (
         atomic_path(target) as temporary,
         pq.ParquetWriter(
             temporary, REPLIES, compression="zstd", write_page_checksum=True
         ) as writer,
     ):
-        while batch := list(islice(rows, ROWS_AT_ONCE)):
-            writer.write_table(pa.Table.from_pylist(batch, schema=REPLIES))
-
-
-def _row(request: Request, reply: Reply) -> dict[str, Any]:
-    return {
-        "class_id": request.class_id,
-        "image_id": request.image_id,
-        "sample": request.sample,
-        "variants": request.variants,
-        "prompt": request.prompt,
-        **vars(reply),
-    }
+        while batch := list(islice(left, ROWS_AT_ONCE)):
+            rows = (_REQUEST(request) + _REPLY(reply) for request, reply in batch)
+            columns = dict(zip(_OF_REQUEST + _OF_REPLY, zip(*rows, strict=True), strict=True))
+            writer.write_table(pa.Table.from_pydict(columns, schema=REPLIES))
 
 
 def read_replies(files: Sequence[Path]) -> Iterator[tuple[Request, Reply]]:

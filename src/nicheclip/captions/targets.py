@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,9 @@ from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.flatten import class_names as text_names
 
 IMAGES_AT_ONCE = 64
+
+QUESTIONS_KEPT = 1 << 12
+"""Rendered questions, which the next samples of their class ask again."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,14 @@ class Questions:
         Raises:
             InputError: the prompt compares classes, and there is only one.
         """
-        self._prompt = prompt
+        self._questions = prompt.questions
+        self._compares = [RIVAL in slots(text) for text in self._questions]
         self._values = values
         self._names = names
         self._order = {class_id: place for place, class_id in enumerate(names)}
         self._ids = list(names)
-        if len(names) < 2 and any(RIVAL in slots(text) for text in prompt.questions):
+        self._rendered = lru_cache(maxsize=QUESTIONS_KEPT)(self._render)
+        if len(names) < 2 and any(self._compares):
             raise InputError(
                 "captions: the prompt compares a class with others ({rival}), and the data set has "
                 "only one class."
@@ -93,14 +99,18 @@ class Questions:
 
     def of(self, class_id: str, sample: int) -> str:
         """The question of request number ``sample``: questions take turns, then rivals do."""
-        questions = self._prompt.questions
-        turn, place = divmod(sample, len(questions))
-        fillers = {**self._values.of_class(class_id), **self._names[class_id]}
-        if len(self._ids) > 1:
+        turn, place = divmod(sample, len(self._questions))
+        rival = None
+        if self._compares[place]:
             step = 1 + turn % (len(self._ids) - 1)
             rival = self._ids[(self._order[class_id] + step) % len(self._ids)]
+        return self._rendered(class_id, place, rival)
+
+    def _render(self, class_id: str, place: int, rival: str | None) -> str:
+        fillers = {**self._values.of_class(class_id), **self._names[class_id]}
+        if rival is not None:
             fillers[RIVAL] = self._names[rival]["class"]
-        return fill(questions[place], fillers)
+        return fill(self._questions[place], fillers)
 
 
 def requests(

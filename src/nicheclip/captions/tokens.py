@@ -27,7 +27,7 @@ def count_tokens(text: str) -> int:
     A word of more than ``LONGEST_PIECE`` letters is counted in pieces.
     """
     if _PLAIN.fullmatch(text):
-        return sum(map(_tokens_of_piece, _PIECES.findall(text.lower()))) + MARKS
+        return sum(map(_tokens_of_word, text.lower().split())) + MARKS
     return len(_tokenizer().encode(_LONG_WORD.sub(r"\1 ", text))) + MARKS
 
 
@@ -40,9 +40,13 @@ def truncated(text: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def _tokens_of_piece(piece: str) -> int:
-    starts = range(0, len(piece), LONGEST_PIECE)
-    return sum(len(_tokenizer().encode(piece[i : i + LONGEST_PIECE])) for i in starts)
+def _tokens_of_word(word: str) -> int:
+    """Of what stands between spaces: no token reaches over one."""
+    return sum(
+        len(_tokenizer().encode(piece[start : start + LONGEST_PIECE]))
+        for piece in _PIECES.findall(word)
+        for start in range(0, len(piece), LONGEST_PIECE)
+    )
 
 
 @cache

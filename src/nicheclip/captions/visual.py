@@ -1,9 +1,10 @@
 """Texts that say nothing that a picture could show."""
 
 import re
+from functools import lru_cache
 
 #: what no picture shows: use and price, history and fame, taste and smell, studies of it
-_UNSEEN = re.compile(
+UNSEEN = re.compile(
     r"\b(?:renowned|famous|popular|prized|valued|beloved|economic\w*|market\w*|price[sd]?|trade[ds]?"
     r"|impact|assessment|analysis|study|studies|research\w*|importance|significan\w+|histor\w+"
     r"|origin\w*|native|introduced|imported|bred|breeding|domesticated|centur\w+|ancient|tradition\w*"
@@ -13,7 +14,7 @@ _UNSEEN = re.compile(
     re.IGNORECASE,
 )
 #: what one does
-_SEEN = re.compile(
+SEEN = re.compile(
     r"\b(?:red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ea]y|golden|silver\w*"
     r"|cream|tan|beige|pale|dark|bright|dull|colou?r\w*|tinged|shad\w+|striped?|stripes|spot\w*"
     r"|patch\w*|band\w*|pattern\w*|mottled|speckled|marking\w*|round\w*|oval|elongated|slender|thin"
@@ -31,5 +32,16 @@ def not_visual(text: str) -> str | None:
 
     A text without words of either kind ("a photo of a cow.") passes.
     """
-    unseen = _UNSEEN.search(text)
-    return unseen[0] if unseen and not _SEEN.search(text) else None
+    said = list(map(_said, text.split()))
+    if any(seen for _, seen in said):
+        return None
+    return next((unseen for unseen, _ in said if unseen), None)
+
+
+@lru_cache(maxsize=1 << 16)
+def _said(word: str) -> tuple[str | None, bool]:
+    """What of a word (between spaces, which neither pattern has) cannot be seen, and whether
+    something can.
+    """
+    unseen = UNSEEN.search(word)
+    return unseen[0] if unseen else None, SEEN.search(word) is not None
