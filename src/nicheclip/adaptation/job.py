@@ -7,8 +7,8 @@ seed costs just itself, and a job that was killed resumes where it was. No label
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +21,9 @@ from nicheclip.adaptation.run import AdaptationRun
 from nicheclip.adaptation.task_features import TaskFeatures
 from nicheclip.adaptation.task_inputs import TaskInputs
 from nicheclip.config.adaptation import Method, TrainedMethod
+from nicheclip.config.backbones import weights_file
 from nicheclip.config.training import ComputeConfig
+from nicheclip.config.training_free import given_vision, pretrained_vision
 from nicheclip.data.task_files import BATCHES, batch_folders
 from nicheclip.engine.launch import launch
 from nicheclip.models.class_scores import (
@@ -47,7 +49,7 @@ from nicheclip.models.signals import (
 )
 from nicheclip.runtime.files import read_json, sha256_file, write_json
 from nicheclip.runtime.progress import progress
-from nicheclip.subjects import CLASSIFIER_FILE
+from nicheclip.subjects import BACKBONE_FILES, CLASSIFIER_FILE
 
 #: in the folder of a result: what it follows from; written last
 KEY_FILE = "key.json"
@@ -84,11 +86,20 @@ class Where:
     """Digest of the code that can change a result."""
     stop_at: float | None = None
     """Seconds since 1970."""
+    backbones: Mapping[str, Path] = field(default_factory=dict)
+    """The folders of image models that methods join with the start model, by name."""
 
     @property
     def device(self) -> str:
         """On which images are encoded."""
         return "cuda" if self.compute.gpus else "cpu"
+
+    def vision_files(self, method: Method) -> list[Path]:
+        """The files of the image models that ``method`` joins with the start model."""
+        folders = [self.backbones[name] for name in pretrained_vision(method)]
+        files = [folder / name for folder in folders for name in BACKBONE_FILES]
+        own = [weights_file(one.weights) for one in given_vision(method)]
+        return files + [file for file in own if file]
 
 
 def adapt(entries: Sequence[Entry], where: Where) -> tuple[list[Path], int]:
@@ -144,6 +155,7 @@ class _Result:
         tasks = [self.where.tasks[self.task], *self.batches]
         files = [file for task in tasks for file in TaskInputs(task).files]
         content: list[Any] = [self.where.code, self.entry.method.model_dump(mode="json"), self.seed]
+        files += self.where.vision_files(self.entry.method)
         content += [sha256_file(file) for file in [*model_files(self.where.start), *files]]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -211,6 +223,7 @@ class _Features:
     def __init__(self, where: Where) -> None:
         self._where = where
         self._open: dict[Path, TaskFeatures] = {}
+        self._backbones: dict[Hashable, Any] = {}
 
     @cached_property
     def _clip(self) -> Clip:
@@ -222,7 +235,12 @@ class _Features:
         if task not in self._open:
             device, threads = self._where.device, self._where.compute.cpu_threads
             self._open[task] = TaskFeatures(
-                self._clip, TaskInputs(task), device=device, threads=threads
+                self._clip,
+                TaskInputs(task),
+                device=device,
+                threads=threads,
+                backbones=self._where.backbones,
+                loaded=self._backbones,
             )
         return self._open[task]
 
