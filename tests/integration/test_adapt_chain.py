@@ -101,6 +101,10 @@ def test_the_tables_show_every_method_on_every_task(finished):
     assert measured["seeds"].to_list() == [1, 1, 2]
     assert measured["published"].to_list() == [64.95, 64.71, 76.40]
     assert set(table["scale"]) == {"demo"}
+    # asked for by UPL alone, whose one epoch is the best one
+    best = measured["few_best_epoch"].to_list()
+    assert best == [None, measured["few"][1], None]
+    assert measured["best_epoch_average"].to_list() == best
     transductive = pl.read_csv(finished / "results/tables/fair_4.csv").drop_nulls("few-test")
     assert transductive["method"].to_list() == ["TransCLIP-ZS", "Optimal transport", "FAIR"]
     assert (finished / "results/tables/fair_3.csv").exists() is False, "it has no rows"

@@ -93,6 +93,13 @@ def test_a_grid_of_tasks_is_named_by_its_name():
         ("adaptation", "upl", {"run": "fish"}, "expected one of run"),
         ("adaptation", "upl", {"model": "tin"}, "did you mean 'tiny'"),
         ("adaptation", "upl", {"tasks": ["fww"]}, "adaptation.upl.tasks: no 'tasks' entry"),
+        (
+            "adaptation",
+            "upl",
+            {"tasks": ["few-stream"]},
+            "adaptation.upl.best_epoch: the images of the task 'few-stream' come in batches",
+        ),
+        ("adaptation", "transport", {"best_epoch": True}, "best_epoch: a method without training"),
         ("tasks", "few", {"seen_in": None}, "classes: seen needs seen_in"),
         ("tasks", "few", {"texts": {"descriptions": {"captions": "x"}}}, "tasks.few.texts"),
         (

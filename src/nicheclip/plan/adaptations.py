@@ -177,8 +177,10 @@ class Adaptations:
             method = self.method(adaptation, task)
             tasks.setdefault(key := method.model_dump_json(), []).append(task)
             options[key] = in_order(method.model_dump(mode="json"))
+        more = {"best_epoch": True} if entry.best_epoch else {}
         return [
             {"name": adaptation, "method": options[key], "tasks": named, "seeds": entry.seeds}
+            | more
             for key, named in tasks.items()
         ]
 
