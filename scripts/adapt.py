@@ -34,6 +34,9 @@ with job(snakemake.log[0], alone=False):  # training asks an earlier process to 
             compute=compute,
             code=snakemake.params.code,
             stop_at=stop_time(started, compute),
+            backbones={
+                Path(file).parents[1].name: Path(file).parent for file in snakemake.input.backbones
+            },
         ),
     )
     writer.write(manifest, outputs=files, counts={"files": len(files), "kept": kept})

@@ -29,7 +29,7 @@ def test_methods_without_training_share_a_job_and_each_that_trains_has_its_own()
     plan = Plan(parse_config(CONFIG), ROOT / "workflow/registry")
     jobs = plan.adaptations.jobs
     assert {name: list(job.entries) for name, job in jobs.items()} == {
-        "_training-free-tiny": ["free-clip", "free-transclip"],
+        "_training-free-tiny": ["free-clip", "free-transclip", "transport"],
         "fair": ["fair"],
         "upl": ["upl"],
     }
@@ -40,6 +40,45 @@ def test_methods_without_training_share_a_job_and_each_that_trains_has_its_own()
     )
     assert cell.subject.folder == "results/models/adapted/upl/few/seed0"
     assert not any(job.kind == "adapted" for job in plan.subject_jobs.values())
+
+
+def with_vision(*vision, **pretraining):
+    method = {"kind": "optimal_transport", "vision": list(vision)}
+    config = changed("adaptation", "transport", method=method)
+    config["datasets"]["other"] = config["datasets"]["arbor"]
+    config["pretraining"]["dino"] |= pretraining
+    return Plan(parse_config(config), ROOT / "workflow/registry")
+
+
+def test_the_image_models_of_a_method_are_inputs_of_its_job():
+    plan = with_vision("dino", dataset="other", seeds=[7, 8])
+    folder = "results/models/backbones/dino/seed7"
+    job = "_training-free-tiny"
+    assert plan.adaptations.backbone_files(job) == [
+        f"{folder}/backbone.json", f"{folder}/backbone.safetensors"
+    ]  # fmt: skip
+    assert plan.adaptations.backbone_files("fair") == []
+    assert plan.adaptations.starts_trained_on("few-test") == [
+        "results/acquire/other/catalog.parquet"
+    ]
+    assert plan.adaptations.starts_trained_on("few") == []
+
+
+def test_weights_of_others_are_inputs_or_are_looked_for(tmp_path):
+    tower = {"architecture": "vit_base_patch14_dinov2", "weights": "lvd142m"}
+    file = {"architecture": "test_resnet", "weights": str(tmp_path / "w.pth"), "size": 32}
+    plan, job = with_vision(tower, file), "_training-free-tiny"
+    assert plan.adaptations.backbone_files(job) == []
+    assert plan.adaptations.weights_files(job) == [file["weights"]]
+    assert plan.adaptations.weights_files("fair") == []
+    assert plan.adaptations.fetched_weights(job) == [
+        {"name": "adaptation.transport", "backbone": tower["architecture"], "weights": "lvd142m"}
+    ]
+    assert plan.adaptations.fetched_weights("fair") == []
+    with pytest.raises(InputError, match=r"config: adaptation.transport.method.vision: .*w.pth"):
+        plan.check_files()
+    Path(file["weights"]).touch()
+    plan.check_files()
 
 
 def test_a_grid_of_tasks_is_named_by_its_name():
@@ -54,8 +93,22 @@ def test_a_grid_of_tasks_is_named_by_its_name():
         ("adaptation", "upl", {"run": "fish"}, "expected one of run"),
         ("adaptation", "upl", {"model": "tin"}, "did you mean 'tiny'"),
         ("adaptation", "upl", {"tasks": ["fww"]}, "adaptation.upl.tasks: no 'tasks' entry"),
+        (
+            "adaptation",
+            "upl",
+            {"tasks": ["few-stream"]},
+            "adaptation.upl.best_epoch: the images of the task 'few-stream' come in batches",
+        ),
+        ("adaptation", "transport", {"best_epoch": True}, "best_epoch: a method without training"),
         ("tasks", "few", {"seen_in": None}, "classes: seen needs seen_in"),
         ("tasks", "few", {"texts": {"descriptions": {"captions": "x"}}}, "tasks.few.texts"),
+        (
+            "adaptation",
+            "transport",
+            {"method": {"kind": "optimal_transport", "vision": ["dini"]}},
+            "adaptation.transport.method.vision: no 'pretraining' entry is called 'dini'; did you "
+            "mean 'dino'",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said(section, name, values, message):

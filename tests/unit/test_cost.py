@@ -199,3 +199,27 @@ def test_hours_at_a_throughput():
     assert as_text([row], 100).endswith("1 of 1 rows: 3,600.0 petaflop, 10.0 GPU hours at 100 "
                                         "teraflop/s.")  # fmt: skip
     assert as_text([row], None).endswith("petaflop.")
+
+
+def test_each_image_goes_once_through_each_image_model_beside_the_clip():
+    method, tasks = {"kind": "optimal_transport"}, ["t", "same"]
+    vision = [{"architecture": "vit_base_patch14_dinov2", "weights": "lvd142m"}]
+    source = {"kind": "registry", "name": "dtd"}
+    config = {
+        "datasets": {"d": {"source": source, "split": {"method": "given"}}},
+        "models": {"m": {"architecture": "nicheclip-small-48"}},
+        "tasks": {"t": {"dataset": "d"}, "same": {"dataset": "d", "fit": "test"}},
+        "adaptation": {
+            "alone": {"method": method, "model": "m", "tasks": tasks},
+            "joined": {"method": {**method, "vision": vision}, "model": "m", "tasks": tasks},
+        },
+    }
+    cost = CostOfAdaptation(Plan(parse_config(config), REGISTRY))
+    found = {(row.entry, row.data.split(" ")[0]): row.operations for row in cost.rows()}
+    # 12 blocks of width 768 over 16 * 16 + 1 tokens, and the patches
+    forward = 12 * (2 * 257 * 12 * 768**2 + 4 * 257**2 * 768) + 2 * 256 * 3 * 14 * 14 * 768
+    for task in tasks:
+        size = cost.size(task)
+        images = size.judged + (size.fit if task == "t" else 0)
+        more = found["adaptation.joined", task] - found["adaptation.alone", task]
+        assert more == pytest.approx(images * forward, rel=0.01)

@@ -93,7 +93,8 @@ def test_a_method_that_trains_has_a_job_for_each_task(plan):
     assert jobs["dpa+eurosat"].methods[0]["method"]["epochs"] == 10
     assert jobs["dpa+eurosat"].manifest == "results/models/adapted/dpa+eurosat/manifest.json"
     assert set(jobs["_training-free-ViT-B-32"].entries) == {
-        "clip", "clip-test", "cupl", "wca", "transclip", "stata"
+        "clip", "clip-test", "cupl", "wca", "transclip", "stata", "transport-dinov2",
+        "transport-dinov2-v3",
     }  # fmt: skip
     assert all(one.compute.gpus == 1 for one in jobs.values())
     assert "fair+dtd" in " ".join(plan.adaptations.manifests("dtd"))

@@ -68,7 +68,7 @@ def test_each_method_is_tested_against_zero_shot_by_the_mean_of_the_tasks():
     """FAIR is right where CLIP is wrong on all of eight images of both tasks: 2 of 2^8 exchanges
     are as extreme, and Holm's method doubles the smaller of two p-values. UPL is like CLIP.
     """
-    values = config("adapt", adaptation__fair__seeds=[0])
+    values = config("adapt", adaptation__fair__seeds=[0], adaptation__upl__best_epoch=False)
     values["tasks"]["more"] = values["tasks"]["few"]
     for name in ("free", "upl", "fair"):
         values["adaptation"][name]["tasks"] = ["few", "more", "few-test", "few-stream"]
@@ -91,3 +91,44 @@ def test_each_method_is_tested_against_zero_shot_by_the_mean_of_the_tasks():
     assert found["FAIR"].value == pytest.approx(2 * 2 / 256, abs=0.006)
     assert found["UPL"] == Number(1.0, 4)
     assert any("against CLIP, corrected for 2 comparisons by Holm" in one for one in table.notes)
+
+
+def test_the_best_epoch_on_test_has_columns_that_say_so_where_it_is_asked_for():
+    values = config("adapt", adaptation__fair__seeds=[0], adaptation__upl__best_epoch=False)
+    values["tasks"]["more"] = values["tasks"]["few"]
+    values["papers"]["fair"]["tasks"] = ["few", "more"]
+    for name in ("free", "upl", "fair"):
+        values["adaptation"][name]["tasks"] = ["few", "more", "few-test", "few-stream"]
+    best = {"few": 0.875, "more": 0.75}
+    for name in ("free-clip", "upl", "fair"):
+        for task in ("few", "more"):
+            write_cell(
+                f"adapted/{name}/{task}/seed0",
+                task,
+                "zero_shot",
+                measure("top1", 0.5),
+                *[measure("best_epoch_top1", best[task], reach=0)] * (name == "fair"),
+                dataset="arbor",
+            )
+            subject = Subject(kind="adapted", name=f"{name}/{task}", variant="seed0")
+            cell = Cell(subject, task, "arbor", "test", "zero_shot")
+            write_predictions(cell.predictions, predictions_of([("a", "a")] * 8, "abc"))
+    plain = made(tables(values), "fair_1")
+    assert not any("selected on test" in column.label for column in plain.columns)
+    values["adaptation"]["fair"] |= {"best_epoch": True, "tasks": ["few", "more", "few-test"]}
+    del values["papers"]["fair"]["batched"]
+    planned = tables(values)
+    table = made(planned, "fair_1")
+    added = [one for one in table.columns if one not in plain.columns]
+    assert [one.label for one in added] == [
+        "few, best epoch on test (selected on test)",
+        "more, best epoch on test (selected on test)",
+        "Mean of best epochs on test (selected on test)",
+    ]
+    rows = {row["method"]: row for row in rows_by_key(table)}
+    shown = [rows["FAIR"][one.key] for one in added]
+    assert [one.value for one in shown] == pytest.approx([87.5, 75, 81.25])
+    assert rows["UPL"][added[0].key] is None and rows["CLIP"][added[2].key] is None
+    # the result, its mean and its mark stay those of the last epoch
+    assert rows["FAIR"]["average"].value == pytest.approx(50)
+    assert planned.by_name["fair_1"].request.mark.columns == ["few", "more"]

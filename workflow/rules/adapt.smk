@@ -1,6 +1,6 @@
 """Adapt: images without labels and texts of classes become an adapted model, and are judged.
 
-Inputs:  start or trained models, results/acquire/<dataset>, class texts, captions
+Inputs:  start or trained models, image models without texts, results/acquire/<dataset>, class texts, captions
 Outputs: results/tasks/<task>/{fit,judge}/images.arrow and texts.json: what a method is given; the
          same in batches/<n>/ where the images come in batches;
          results/models/adapted/<job>/manifest.json and, beside it, for each result
@@ -71,6 +71,8 @@ rule adapt_model:
         batches=lambda w: expand(
             rules.draw_task.output.batches, task=PLAN.adaptations.jobs[w.job].tasks
         ),
+        backbones=lambda w: PLAN.adaptations.backbone_files(w.job),
+        weights=lambda w: PLAN.adaptations.weights_files(w.job),
     output:
         manifest="results/models/adapted/{job}/manifest.json",
     log:

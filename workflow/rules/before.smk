@@ -48,12 +48,13 @@ def start_models():
 def backbones():
     """The weights of image models that this run takes from others and that may need the network."""
     sections = {"pretrain_backbone": "pretraining", "align": "alignment"}
-    return [
-        asked
-        for job in workflow.dag.needrun_jobs()
-        if (section := sections.get(job.rule.name))
-        for asked in PLAN.alignments.fetched_weights(section, job.wildcards[section])
-    ]
+    asked = []
+    for job in workflow.dag.needrun_jobs():
+        if section := sections.get(job.rule.name):
+            asked += PLAN.alignments.fetched_weights(section, job.wildcards[section])
+        elif job.rule.name == "adapt_model":
+            asked += PLAN.adaptations.fetched_weights(job.wildcards.job)
+    return asked
 
 
 def missing_here():

@@ -10,6 +10,7 @@ from nicheclip.adaptation import clip as zero_shot
 from nicheclip.adaptation import coder, cupl, optimal_transport, stata, transclip, wca
 from nicheclip.adaptation.assignments import AssignmentOptions
 from nicheclip.adaptation.task_features import TaskFeatures
+from nicheclip.adaptation.vision import Seen, seen_by
 from nicheclip.config.training_free import (
     AssignmentChoices,
     ClipMethod,
@@ -119,17 +120,22 @@ def _stata(method: StatAMethod, features: TaskFeatures, seed: int) -> Given:
 
 
 def _transport(method: TransportMethod, features: TaskFeatures, seed: int) -> Given:
-    """With the CLIP's own image features in the place of a vision model's."""
+    """In float64: scores are divided by the small weight of the entropy."""
     del seed
-    options = optimal_transport.TransportOptions(**method.model_dump(exclude={"kind"}))
+    options = optimal_transport.TransportOptions(**method.model_dump(exclude={"kind", "vision"}))
+    seen = [seen_by(model, features) for model in method.vision]
+    seen = seen or [Seen(features.fit, features.judged)]
+    anchors = features.anchors.double()
 
     def texts(images: Tensor) -> list[Tensor]:
-        return [(features.logit_scale * images @ features.anchors.T).softmax(dim=1)]
+        return [(features.logit_scale * images.double() @ anchors.T).softmax(dim=1)]
 
-    fusion = optimal_transport.fuse([features.fit], texts(features.fit), options)
+    fitted = [one.fit.double() for one in seen]
+    fusion = optimal_transport.fuse(fitted, texts(features.fit), options)
     if features.inputs.is_transductive:
         return fusion.assignments
-    found = optimal_transport.classify(fusion, [features.judged], texts(features.judged), options)
+    judged = [one.judged.double() for one in seen]
+    found = optimal_transport.classify(fusion, judged, texts(features.judged), options)
     return found / found.sum(dim=1, keepdim=True)
 
 

@@ -3,6 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
+from nicheclip.adaptation.each_epoch import keep_states
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.config.adaptation import Trained
 from nicheclip.config.training import ComputeConfig
@@ -25,6 +26,7 @@ def fit(
     compute: ComputeConfig | None = None,
     code: str = "",
     stop_at: float | None = None,
+    each_epoch: Path | None = None,
 ) -> RunReport:
     """Adapt the model in ``start`` to ``images``, in this process.
 
@@ -42,6 +44,7 @@ def fit(
         compute: with what; on the CPU where None.
         code: see ``engine.run``.
         stop_at: see ``engine.run``.
+        each_epoch: receives the state after every epoch: see ``each_epoch.keep_states``.
 
     Raises:
         as ``engine.run`` and ``AdaptationObjective``.
@@ -62,10 +65,16 @@ def fit(
         optimizer=options.optimizer,
         schedule=options.schedule,
         compute=compute or ComputeConfig(),
-        determines=options.determines(),
+        determines=options.determines() | ({"best_epoch": True} if each_epoch else {}),
         precision=options.precision,
         pieces=options.accumulation,
     )
     return engine.run(
-        settings, make, run_folder=run_folder, output=output, code=code, stop_at=stop_at
+        settings,
+        make,
+        run_folder=run_folder,
+        output=output,
+        code=code,
+        stop_at=stop_at,
+        after_epoch=keep_states(each_epoch) if each_epoch else None,
     )

@@ -7,8 +7,8 @@ seed costs just itself, and a job that was killed resumes where it was. No label
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -17,13 +17,17 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict
 
 from nicheclip.adaptation.classify import classify
+from nicheclip.adaptation.each_epoch import epoch_answers
 from nicheclip.adaptation.run import AdaptationRun
 from nicheclip.adaptation.task_features import TaskFeatures
 from nicheclip.adaptation.task_inputs import TaskInputs
 from nicheclip.config.adaptation import Method, TrainedMethod
+from nicheclip.config.backbones import weights_file
 from nicheclip.config.training import ComputeConfig
+from nicheclip.config.training_free import given_vision, pretrained_vision
 from nicheclip.data.task_files import BATCHES, batch_folders
 from nicheclip.engine.launch import launch
+from nicheclip.engine.records import REPORT
 from nicheclip.models.class_scores import (
     SCORES_FILE,
     ClassScores,
@@ -35,7 +39,11 @@ from nicheclip.models.classifier import write_classifier
 from nicheclip.models.deltas import model_files, save_delta
 from nicheclip.models.features import Array
 from nicheclip.models.openclip import Clip, load
-from nicheclip.models.pseudo_labels import PSEUDO_LABELS_FILE
+from nicheclip.models.pseudo_labels import (
+    EPOCH_ANSWERS_FILE,
+    PSEUDO_LABELS_FILE,
+    write_pseudo_labels,
+)
 from nicheclip.models.signals import (
     SIGNALS_FILE,
     Signals,
@@ -47,10 +55,12 @@ from nicheclip.models.signals import (
 )
 from nicheclip.runtime.files import read_json, sha256_file, write_json
 from nicheclip.runtime.progress import progress
-from nicheclip.subjects import CLASSIFIER_FILE
+from nicheclip.subjects import BACKBONE_FILES, CLASSIFIER_FILE
 
 #: in the folder of a result: what it follows from; written last
 KEY_FILE = "key.json"
+#: in the run folder of a result: the state after each epoch, until it has answered
+EPOCHS = "epochs"
 #: the methods without training, which a job of methods that train does not import
 FEATURES = "nicheclip.adaptation.feature_methods"
 
@@ -64,6 +74,8 @@ class Entry(BaseModel):
     method: Method
     tasks: tuple[str, ...]
     seeds: tuple[int, ...]
+    best_epoch: bool = False
+    """Whether each epoch answers for the judged images."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +96,20 @@ class Where:
     """Digest of the code that can change a result."""
     stop_at: float | None = None
     """Seconds since 1970."""
+    backbones: Mapping[str, Path] = field(default_factory=dict)
+    """The folders of image models that methods join with the start model, by name."""
 
     @property
     def device(self) -> str:
         """On which images are encoded."""
         return "cuda" if self.compute.gpus else "cpu"
+
+    def vision_files(self, method: Method) -> list[Path]:
+        """The files of the image models that ``method`` joins with the start model."""
+        folders = [self.backbones[name] for name in pretrained_vision(method)]
+        files = [folder / name for folder in folders for name in BACKBONE_FILES]
+        own = [weights_file(one.weights) for one in given_vision(method)]
+        return files + [file for file in own if file]
 
 
 def adapt(entries: Sequence[Entry], where: Where) -> tuple[list[Path], int]:
@@ -127,7 +148,13 @@ class _Result:
     @property
     def files(self) -> list[Path]:
         """What it has made, but for the model."""
-        names = (CLASSIFIER_FILE, SCORES_FILE, SIGNALS_FILE, PSEUDO_LABELS_FILE)
+        names = (
+            CLASSIFIER_FILE,
+            SCORES_FILE,
+            SIGNALS_FILE,
+            PSEUDO_LABELS_FILE,
+            EPOCH_ANSWERS_FILE,
+        )
         return [path for name in names if (path := self.folder / name).is_file()]
 
     @property
@@ -144,6 +171,8 @@ class _Result:
         tasks = [self.where.tasks[self.task], *self.batches]
         files = [file for task in tasks for file in TaskInputs(task).files]
         content: list[Any] = [self.where.code, self.entry.method.model_dump(mode="json"), self.seed]
+        content += ["best epoch"] * self.entry.best_epoch
+        files += self.where.vision_files(self.entry.method)
         content += [sha256_file(file) for file in [*model_files(self.where.start), *files]]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -152,6 +181,7 @@ class _Result:
         run_folder = self.where.run_folder / self.entry.name / self.task / f"seed{self.seed}"
         batches = self.batches
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / EPOCH_ANSWERS_FILE).unlink(missing_ok=True)
         if not batches:
             scores, found = self._adapted(self.where.tasks[self.task], self.folder, run_folder)
         else:
@@ -178,8 +208,14 @@ class _Result:
     def _train(self, task: Path, output: Path, run_folder: Path) -> tuple[ClassScores, Array]:
         """The scores, and the adapted model's features."""
         where, method = self.where, cast(Any, self.entry.method)
+        states = run_folder / EPOCHS if self.entry.best_epoch else None
         one = AdaptationRun(
-            method=method, start=where.start, task=task, seed=self.seed, output=output
+            method=method,
+            start=where.start,
+            task=task,
+            seed=self.seed,
+            output=output,
+            each_epoch=states,
         )
         launch(
             one.as_task(
@@ -193,6 +229,12 @@ class _Result:
         )
         judged = TaskInputs(task).judged
         threads = where.compute.cpu_threads
+        if states:
+            fingerprint = read_json(output / REPORT)["fingerprint"]
+            answers = epoch_answers(
+                states, fingerprint, method.epochs, judged, device=where.device, threads=threads
+            )
+            write_pseudo_labels(output / EPOCH_ANSWERS_FILE, answers)
         return classify(output, judged, device=where.device, threads=threads)
 
     def _from_features(self, task: Path, output: Path) -> ClassScores:
@@ -211,6 +253,7 @@ class _Features:
     def __init__(self, where: Where) -> None:
         self._where = where
         self._open: dict[Path, TaskFeatures] = {}
+        self._backbones: dict[Hashable, Any] = {}
 
     @cached_property
     def _clip(self) -> Clip:
@@ -222,7 +265,12 @@ class _Features:
         if task not in self._open:
             device, threads = self._where.device, self._where.compute.cpu_threads
             self._open[task] = TaskFeatures(
-                self._clip, TaskInputs(task), device=device, threads=threads
+                self._clip,
+                TaskInputs(task),
+                device=device,
+                threads=threads,
+                backbones=self._where.backbones,
+                loaded=self._backbones,
             )
         return self._open[task]
 

@@ -23,6 +23,8 @@ class AdaptationRun(Payload):
     seed: int
     output: Path
     """Receives a model folder with ``classifier.safetensors``, and ``train.json``."""
+    each_epoch: Path | None = None
+    """Receives the state after every epoch, where it is asked for."""
 
 
 def run(task: Task, data: Path) -> RunReport:
@@ -40,4 +42,5 @@ def run(task: Task, data: Path) -> RunReport:
         compute=task.compute,
         code=task.code,
         stop_at=task.stop_at,
+        each_epoch=one.each_epoch,
     )

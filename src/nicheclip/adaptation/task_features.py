@@ -1,6 +1,9 @@
 """What the start model makes of a task: features of its images, crops and texts, each made once."""
 
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,9 +30,38 @@ CROP_BATCH = 32
 class TaskFeatures:
     """What a model makes of a task; each thing is encoded when a method asks for it, and once."""
 
-    def __init__(self, clip: Clip, inputs: TaskInputs, *, device: str, threads: int) -> None:
-        self._clip, self.inputs, self._device, self._threads = clip, inputs, device, threads
+    def __init__(
+        self,
+        clip: Clip,
+        inputs: TaskInputs,
+        *,
+        device: str,
+        threads: int,
+        backbones: Mapping[str, Path] | None = None,
+        loaded: dict[Hashable, Any] | None = None,
+    ) -> None:
+        """Of a task.
+
+        Args:
+            clip: the start model.
+            inputs: of the task.
+            device: on which images and texts are encoded.
+            threads: that decode images.
+            backbones: folders of image models that a method may ask for beside the CLIP, by name.
+            loaded: those that are in memory already, of all tasks that share it.
+        """
+        self._clip, self.inputs = clip, inputs
+        self.device, self.threads = device, threads
+        self.backbones = backbones or {}
+        self.loaded = {} if loaded is None else loaded
         self.texts: TaskTexts = inputs.texts(clip, device)
+        self._kept: dict[Hashable, Tensor] = {}
+
+    def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """What ``make`` gives, made when ``key`` is first asked for: features by other models."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
 
     @property
     def logit_scale(self) -> float:
@@ -39,7 +71,7 @@ class TaskFeatures:
     @cached_property
     def prompts(self) -> ClassTexts:
         """Each class's name in each template."""
-        return encoded(self._clip, self.texts.class_names, self.texts.prompts(), self._device)
+        return encoded(self._clip, self.texts.class_names, self.texts.prompts(), self.device)
 
     @cached_property
     def anchors(self) -> Tensor:
@@ -67,7 +99,7 @@ class TaskFeatures:
     def crops(self, count: int, side: tuple[float, float], seed: int) -> Tensor:
         """[n, count, d]: square random crops of the judged images."""
         images, views = self.inputs.judged, ViewSettings.of(self._clip)
-        normalise, model = Normalise(views).to(self._device), self._clip.model
+        normalise, model = Normalise(views).to(self.device), self._clip.model
         parts = []
         for first in range(0, len(images), CROP_BATCH):
             rows = range(first, min(first + CROP_BATCH, len(images)))
@@ -75,7 +107,7 @@ class TaskFeatures:
             for one in images.read_many(rows):
                 image = decode(one.encoded, name=one.image_id, where=images.folder)
                 cut.add(image, generator(seed, "crops", one.image_id))
-            batch = torch.from_numpy(cut.take()).flatten(end_dim=1).to(self._device)
+            batch = torch.from_numpy(cut.take()).flatten(end_dim=1).to(self.device)
             features = model.encode_image(normalise(batch)).float().cpu().numpy()
             parts.append(torch.from_numpy(l2_normalise(features)).unflatten(0, (len(rows), count)))
         return torch.cat(parts)
@@ -85,7 +117,7 @@ class TaskFeatures:
             self._clip,
             images,
             batch_size=IMAGE_BATCH,
-            device=self._device,
-            threads=self._threads,
+            device=self.device,
+            threads=self.threads,
         )
         return torch.from_numpy(found.features)

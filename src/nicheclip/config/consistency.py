@@ -22,6 +22,7 @@ def check(config: "Config") -> None:
     _tasks_are_of_their_own(config)
     _images_without_labels_are_only_adapted_to(config)
     _entries_of_a_job_belong_together(config)
+    _best_epochs_can_be_found(config)
     _no_data_set_waits_for_itself(config)
     _runs_have_names_of_their_own(config)
     _evaluations_can_run(config)
@@ -113,6 +114,20 @@ def _entries_of_a_job_belong_together(config: "Config") -> None:
                 f"adaptation.{name}.job: its start or compute is not that of "
                 f"{firsts[entry.job]!r}, which has the same job; make them equal, or leave out "
                 "job"
+            )
+
+
+def _best_epochs_can_be_found(config: "Config") -> None:
+    for name, entry in config.adaptation.items():
+        for task in entry.tasks if entry.best_epoch else ():
+            labelled = config.datasets[config.tasks[task].dataset].is_labelled
+            if labelled and config.tasks[task].batches is None:
+                continue
+            why = "come in batches" if labelled else "have no labels"
+            raise ValueError(
+                f"adaptation.{name}.best_epoch: the images of the task {task!r} {why}, so no epoch "
+                "is compared with others; leave best_epoch out, or give the task an entry of its "
+                "own"
             )
 
 

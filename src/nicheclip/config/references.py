@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nicheclip.config.evaluation import CaptionTexts
+from nicheclip.config.training_free import pretrained_vision
 
 if TYPE_CHECKING:
     from nicheclip.config.workflow import Config
@@ -82,3 +83,5 @@ def _of_adaptation(config: "Config") -> Iterator[Reference]:
             yield f"adaptation.{name}.run", adaptation.run, "training"
         if adaptation.model:
             yield f"adaptation.{name}.model", adaptation.model, "models"
+        for vision in pretrained_vision(adaptation.method):
+            yield f"adaptation.{name}.method.vision", vision, "pretraining"

@@ -33,6 +33,8 @@ Show = Literal[
     "code",
 ]
 
+Asked = Literal["best_epoch"]
+
 Read = Literal["cells", "features", "catalog", "classes", "images", "tasks", "aligned", "methods"]
 
 #: an axis value that stands for all that the evaluation has
@@ -127,6 +129,9 @@ class Column(EntryKeys):
     """Behind the point of published numbers, where they are no shares."""
     scale: Literal["demo", "paper"] | None = None
     """The column is there at this scale alone."""
+    asked: Asked | None = None
+    """The column is there only where an adaptation of the rows asks for it by this key. Columns of
+    this kind that an axis makes are called so in `mean_of`, and are never marked."""
 
     @model_validator(mode="after")
     def _has_a_name(self) -> Self:
@@ -293,7 +298,7 @@ class TableSpec(ConfigModel):
             raise ValueError("a table needs columns, and a figure alone needs figure")
         texts = {column.key for column in self.columns if column.text is not None}
         keys = {column.key for column in self.columns}
-        axes = {column.each for column in self.columns if column.each}
+        axes = {column.asked or column.each for column in self.columns if column.each}
         for place, wanted, known in self._column_names():
             valid: set[str] = texts if known == "text" else keys | set(axes)
             if wanted not in valid:

@@ -202,6 +202,10 @@ class AdaptationConfig(GridModel):
     """Or the start model, by name under `models`."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Of order, views and new weights; the start is the same for all."""
+    best_epoch: bool = False
+    """Of a method that trains: tables show, beside the last epoch, which is the result, the best one
+    on the judged images in a column that says so. It is selected on test, as some published numbers
+    are: compare it with those alone. The state after each epoch answers when the fit is over."""
     job: Name | None = None
     """Entries with the same word here train one after another in one job, from the same start: for
     trainings of seconds, which a job's start would outweigh."""
@@ -223,6 +227,8 @@ class AdaptationConfig(GridModel):
             raise ValueError(
                 "job, side_by_side: methods without training share one job; leave them out"
             )
+        if self.best_epoch and not self.trains:
+            raise ValueError("best_epoch: a method without training has no epochs; leave it out")
         if self.job and self.side_by_side:
             raise ValueError("job and side_by_side exclude each other; leave one out")
         for name, values in (("tasks", self.tasks), ("seeds", self.seeds)):

@@ -5,8 +5,9 @@ Each method's defaults are its published hyperparameters.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from nicheclip.config.backbones import BackboneConfig
 from nicheclip.config.base import ConfigModel
 
 Positive = Annotated[float, Field(gt=0)]
@@ -89,6 +90,9 @@ class TransportMethod(ConfigModel):
     """Optimal transport that joins CLIP with features of vision models."""
 
     kind: Literal["optimal_transport"]
+    vision: list[str | BackboneConfig] = Field(default=[])
+    """The vision models: names under `pretraining`, each with its first seed, or models of timm
+    that others have trained. Empty: the CLIP's own image features stand in their place."""
     iterations: Count = 10
     formula: Literal["paper", "code"] = "paper"
     """How models are weighted."""
@@ -98,6 +102,14 @@ class TransportMethod(ConfigModel):
     sinkhorn_steps: Count = 15
     likelihood_weight: NotNegative = 1 / 50
     confident_images: Count = 8
+
+    @model_validator(mode="after")
+    def _vision_models_differ(self) -> "TransportMethod":
+        for number, one in enumerate(self.vision):
+            if one in self.vision[:number]:
+                name = one if isinstance(one, str) else f"{one.architecture} ({one.weights})"
+                raise ValueError(f"vision: {name} is there twice; name each model once")
+        return self
 
 
 TrainingFree = (
@@ -109,3 +121,17 @@ TrainingFree = (
     | StatAMethod
     | TransportMethod
 )
+
+
+def pretrained_vision(method: object) -> list[str]:
+    """The names under `pretraining` of the vision models of any method of adaptation."""
+    return [one for one in _vision(method) if isinstance(one, str)]
+
+
+def given_vision(method: object) -> list[BackboneConfig]:
+    """Its vision models that others have trained."""
+    return [one for one in _vision(method) if isinstance(one, BackboneConfig)]
+
+
+def _vision(method: object) -> list[str | BackboneConfig]:
+    return method.vision if isinstance(method, TransportMethod) else []

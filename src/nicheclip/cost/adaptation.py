@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nicheclip.config.adaptation import Method
 from nicheclip.config.data import SplitConfig
 from nicheclip.config.tasks import ClassSample
+from nicheclip.config.training_free import given_vision, pretrained_vision
 from nicheclip.cost.passes import Passes, TaskSize, epochs, passes
 from nicheclip.cost.rows import CostRow
 from nicheclip.cost.towers import Towers, towers_of
@@ -89,11 +91,24 @@ class CostOfAdaptation:
             seeds=seeds,
             forward=needed.forward,
             backward=needed.backward,
-            operations=seeds * operations(needed, size, towers, epochs(method))
+            operations=seeds
+            * (operations(needed, size, towers, epochs(method)) + self._vision(method, size))
             if size and towers
             else None,
             note="; ".join(notes),
         )
+
+    def _vision(self, method: Method, size: TaskSize) -> float:
+        """Operations of the image models that a method joins with the CLIP: each image once."""
+        runs = [self.plan.config.pretraining[name] for name in pretrained_vision(method)]
+        models = [(run.backbone, run.size) for run in runs]
+        models += [(one.architecture, one.size) for one in given_vision(method)]
+        if not models:
+            return 0.0
+        from nicheclip.models.operations import backbone_operations
+
+        images = size.judged + (0 if size.transductive else size.fit)
+        return images * sum(backbone_operations(*model).forward for model in models)
 
 
 def operations(needed: Passes, size: TaskSize, towers: Towers, rounds: int) -> float:

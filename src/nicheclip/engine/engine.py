@@ -45,6 +45,7 @@ def run(
     code: str = "",
     stop_at: float | None = None,
     describe: Callable[[RunReport], None] | None = None,
+    after_epoch: Callable[[Objective, int, str], None] | None = None,
 ) -> RunReport:
     """Minimise an objective and write the result to ``output``.
 
@@ -67,6 +68,9 @@ def run(
             that other code has written.
         stop_at: seconds since 1970.
         describe: called by one process when the result is written, to put more beside it.
+        after_epoch: called by one process after each epoch with the objective, the epoch (from 0)
+            and the fingerprint of the run, before the epoch's checkpoint; it is called again for an
+            epoch that is repeated when a run resumes. The weights must be whole in each process.
 
     Raises:
         InputError: the settings do not fit the objective, the data or the machine, the code has
@@ -79,7 +83,9 @@ def run(
     try:
         processes.fabric.barrier()  # nobody looks for checkpoints while an earlier one may write
         with StopRequest(stop_at=stop_at, owner=owner) as stop:
-            engine = _Engine(processes, settings, make_objective(), run_folder, code, stop)
+            engine = _Engine(
+                processes, settings, make_objective(), run_folder, code, stop, after_epoch
+            )
             try:
                 if kept := put_back(run_folder, output, processes, engine.checkpoints):
                     return kept
@@ -114,9 +120,10 @@ class _Engine:
         run_folder: Path,
         code: str,
         stop: StopRequest,
+        after_epoch: Callable[[Objective, int, str], None] | None,
     ) -> None:
         self._processes, self._settings, self._stop = processes, settings, stop
-        self.objective = objective
+        self.objective, self._after_epoch = objective, after_epoch
         self._sampling = Sampling(tuple(objective.shard_sizes), settings.batch_size, settings.seed)
         self._sampling.check_processes(processes.world)
         self._epochs = max(settings.epochs, -(-settings.min_steps // self._sampling.batches))
@@ -218,6 +225,8 @@ class _Engine:
         with self.updates.kept.in_use():
             found = self.objective.end_epoch(self._at_epoch(epoch))
             self.updates.kept.end_epoch(found, epoch)
+            if self._after_epoch and self._processes.is_first:
+                self._after_epoch(self.objective, epoch, self.checkpoints.fingerprint)
         set_training_mode(self.objective.module)
         means = {name: total / self._sampling.samples for name, total in self._sums.items()}
         self._sums.clear()

@@ -28,6 +28,7 @@ from nicheclip.evaluation.ranking import order_by_score
 from nicheclip.evaluation.task import Judged
 from nicheclip.evaluation.trained_images import measure_trained
 from nicheclip.models.class_scores import SCORES_FILE, ClassScores, read_scores
+from nicheclip.models.pseudo_labels import EPOCH_ANSWERS_FILE, read_pseudo_labels
 from nicheclip.models.signals import SIGNALS_FILE, read_signals
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import Subject
@@ -84,6 +85,7 @@ def judge_adapted(
             scores = read_scores(folder / SCORES_FILE)
             predictions = scores_as_predictions(scores, labels)
             count = len(scores.class_ids)
+            best, chosen = best_epoch(folder, labels)
             judged = Judged(
                 n=len(scores.image_ids),
                 classes=count,
@@ -91,10 +93,11 @@ def judge_adapted(
                     *accuracy_measures(predictions, count, table, options, seed),
                     *_signals(folder, len(scores.image_ids)),
                     *batch_measures(predictions.correct(), scores.batches),
+                    *best,
                     *trained,
                 ],
                 predictions=predictions,
-                counts={"images_of_other_classes": len(labels) - len(scores.image_ids)},
+                counts={"images_of_other_classes": len(labels) - len(scores.image_ids), **chosen},
             )
             write_cell(
                 job / one.name,
@@ -113,6 +116,26 @@ def _signals(folder: Path, images: int) -> list[Measure]:
     """What the adaptation measured without labels, beside what labels say."""
     found = read_signals(folder / SIGNALS_FILE).measured()
     return [Measure(name=f"signal_{name}", value=one, n=images) for name, one in found.items()]
+
+
+def best_epoch(
+    folder: Path, labels: Mapping[str, str]
+) -> tuple[list[Measure], dict[str, int]]:
+    """The share of judged images that the best epoch decided right, and which epoch (from 1) of how
+    many it was; the first of equals. Nothing where no epochs were asked for.
+
+    It is selected on the images that it is measured on, so it says what a method could reach if
+    somebody knew when to stop, and is compared with numbers of that kind alone.
+    """
+    if not (folder / EPOCH_ANSWERS_FILE).is_file():
+        return [], {}
+    answers = read_pseudo_labels(folder / EPOCH_ANSWERS_FILE)
+    places = {name: place for place, name in enumerate(answers.class_ids)}
+    truth = np.asarray([places[labels[image]] for image in answers.image_ids])
+    shares = (answers.labels == truth).mean(axis=1)
+    best = int(shares.argmax())
+    measure = Measure(name="best_epoch_top1", value=float(shares[best]), n=len(truth))
+    return [measure], {"best_epoch_on_test": best + 1, "epochs": len(shares)}
 
 
 def batch_measures(credit: NDArray[np.float64], batches: Sequence[int] | None) -> list[Measure]:

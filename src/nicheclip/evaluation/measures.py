@@ -33,8 +33,8 @@ class Measure(Record):
     ``bin_confidence`` and ``bin_accuracy``, each also ``_scaled`` by ``temperature``,
     ``accuracy_at_80`` (percent of the images answered) and ``risk_over_coverage``
     (``evaluation.calibration``), ``batch_top1`` and ``batch_top1_worst_tenth`` (means over a
-    task's batches, all of them or the worst tenth), ``text_score`` and ``text_separation``
-    (``protocols.zero_shot.text_measures``),
+    task's batches, all of them or the worst tenth), ``best_epoch_top1`` (of an adaptation, selected
+    on test), ``text_score`` and ``text_separation`` (``protocols.zero_shot.text_measures``),
     and ``signal_<name>`` of an adapted model (``models.signals``)."""
     facets: dict[str, str] = {}
     """What it is about, by ``FACETS``; a number of shots is written as digits."""

@@ -59,13 +59,42 @@ def encode_images(
         threads: decode images while the model works on the batch before.
     """
     model = clip.model.to(device).eval()
-    views = ViewSettings.of(clip)
+    return encode_views(
+        model.encode_image,
+        ViewSettings.of(clip),
+        split,
+        batch_size=batch_size,
+        device=device,
+        threads=threads,
+    )
+
+
+@torch.inference_mode()
+def encode_views(
+    encode: Callable[[torch.Tensor], torch.Tensor],
+    views: ViewSettings,
+    split: ImageSet,
+    *,
+    batch_size: int,
+    device: str = "cpu",
+    threads: int = 1,
+) -> ImageFeatures:
+    """Features of the centre views of all images of ``split``, in their order, by any model.
+
+    Args:
+        encode: from images [b, 3, h, w] to features [b, d], on ``device``.
+        views: what it expects of its images.
+        split: the images.
+        batch_size: images that go through the model at once.
+        device: ``cpu``, ``cuda``, ...
+        threads: decode images while the model works on the batch before.
+    """
     normalise = Normalise(views).to(device)
     parts = []
     batches = _image_batches(split, centre_view(views), batch_size, threads)
     total = -(-len(split) // batch_size)
     for batch in progress(batches, label="encode images (batches)", total=total):
-        features = model.encode_image(normalise(batch.to(device, non_blocking=True)))
+        features = encode(normalise(batch.to(device, non_blocking=True)))
         parts.append(features.float().cpu().numpy())
     width = parts[0].shape[1] if parts else 0
     stacked = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)

@@ -19,6 +19,9 @@ from nicheclip.runtime.files import atomic_path
 
 #: in the folder of an adapted subject
 PSEUDO_LABELS_FILE = "pseudo_labels.safetensors"
+#: there as well, where it was asked for: the classes that each epoch decided for, of the judged
+#: images, in the same form
+EPOCH_ANSWERS_FILE = "epoch_answers.safetensors"
 #: in the place of a class: the image had no label in that epoch
 NO_LABEL = -1
 

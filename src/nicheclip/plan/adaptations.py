@@ -2,18 +2,21 @@
 for those that the config puts beside it) and one for all others that have the same start.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from nicheclip.config.adaptation import Method
+from nicheclip.config.backbones import BackboneConfig
 from nicheclip.config.base import in_order
 from nicheclip.config.published_methods import published_options
 from nicheclip.config.tasks import AdaptationConfig
 from nicheclip.config.training import ComputeConfig
+from nicheclip.config.training_free import given_vision, pretrained_vision
 from nicheclip.config.workflow import Config
+from nicheclip.plan.alignments import Alignments, fetched, given_file
 from nicheclip.subjects import Subject
 
 #: the name of the job of all methods without training begins so; no entry of the config does
@@ -57,6 +60,10 @@ class AdaptationJob:
 
 class Starts(Protocol):
     """Knows the models that an adaptation may start from."""
+
+    @property
+    def alignments(self) -> Alignments:
+        """The self-supervised image models of the config."""
 
     def start(self, model: str, seed: int) -> Subject:
         """A start model of the config."""
@@ -120,6 +127,39 @@ class Adaptations:
             for job, of in entries.items()
         }
 
+    def backbone_files(self, job: str) -> list[str]:
+        """The image models that a job's methods join with its start, as runs of the config make
+        them; of each its first seed.
+        """
+        entries = self.jobs[job].entries.values()
+        names = dict.fromkeys(name for one in entries for name in pretrained_vision(one.method))
+        return [file for name in names for file in self._models.alignments.trained_files(name)]
+
+    def weights_files(self, job: str) -> list[str]:
+        """The files with weights of others that a job's methods read."""
+        files = [path for name, path in self.named_files() if name in self.jobs[job].entries]
+        return list(dict.fromkeys(files))
+
+    def named_files(self) -> Iterator[tuple[str, str]]:
+        """(entry of the config, path) of every file with weights of others."""
+        for name, one in self._given_vision():
+            for path in given_file(one.weights):
+                yield name, path
+
+    def fetched_weights(self, job: str) -> list[dict[str, str]]:
+        """The weights that a job may need the network for: see ``Alignments.fetched_weights``."""
+        return [
+            asked
+            for name, one in self._given_vision()
+            if name in self.jobs[job].entries
+            for asked in fetched(f"adaptation.{name}", one.architecture, one.weights)
+        ]
+
+    def _given_vision(self) -> Iterator[tuple[str, BackboneConfig]]:
+        """(entry, image model of others)."""
+        for name, entry in self._config.adaptation.items():
+            yield from ((name, one) for one in given_vision(entry.method))
+
     def method(self, adaptation: str, task: str) -> Method:
         """The options that an adaptation has for ``task``, published ones included."""
         entry = self._config.adaptation[adaptation]
@@ -137,8 +177,10 @@ class Adaptations:
             method = self.method(adaptation, task)
             tasks.setdefault(key := method.model_dump_json(), []).append(task)
             options[key] = in_order(method.model_dump(mode="json"))
+        more = {"best_epoch": True} if entry.best_epoch else {}
         return [
             {"name": adaptation, "method": options[key], "tasks": named, "seeds": entry.seeds}
+            | more
             for key, named in tasks.items()
         ]
 
@@ -169,10 +211,15 @@ class Adaptations:
         return [job.manifest for job in self.jobs.values() if task in job.tasks]
 
     def starts_trained_on(self, task: str) -> list[str]:
-        """The catalogs of other data sets that the starts of a task's methods were trained on."""
+        """The catalogs of other data sets that the starts of a task's methods were trained on, and
+        the image models beside them.
+        """
         config = self._config
-        runs = [one.run for one in config.adaptation.values() if task in one.tasks]
-        datasets = dict.fromkeys(one for run in runs if run for one in config.datasets_of(run))
+        entries = [one for one in config.adaptation.values() if task in one.tasks]
+        runs = [one.run for one in entries if one.run]
+        datasets = dict.fromkeys(one for run in runs for one in config.datasets_of(run))
+        vision = [name for one in entries for name in pretrained_vision(one.method)]
+        datasets |= dict.fromkeys(config.pretraining[name].dataset for name in vision)
         judged = config.tasks[task].dataset
         return [f"results/acquire/{one}/catalog.parquet" for one in datasets if one != judged]
 

@@ -36,13 +36,17 @@ class Alignments:
         """What an alignment's backbone consists of, as far as it is on this disk."""
         entry = self._config.alignment[alignment]
         if entry.backbone:
-            return _file(entry.backbone.weights)
-        folder = self.backbones(str(entry.pretraining))[0]
+            return given_file(entry.backbone.weights)
+        return self.trained_files(str(entry.pretraining))
+
+    def trained_files(self, pretraining: str) -> list[str]:
+        """What the first seed of a self-supervised run makes: an image model."""
+        folder = self.backbones(pretraining)[0]
         return [f"{folder}/{name}" for name in BACKBONE_FILES]
 
     def start_weights(self, pretraining: str) -> list[str]:
         """The file that a self-supervised run starts from, if there is one."""
-        return _file(self._config.pretraining[pretraining].weights)
+        return given_file(self._config.pretraining[pretraining].weights)
 
     def named_files(self) -> Iterator[tuple[str, str]]:
         """(key of the config, path) of every file with weights of others."""
@@ -69,9 +73,7 @@ class Alignments:
             architecture, weights = given.architecture, given.weights
         else:
             return []
-        if weights is None or weights_file(weights):
-            return []
-        return [{"name": f"{section}.{name}", "backbone": architecture, "weights": weights}]
+        return fetched(f"{section}.{name}", architecture, weights)
 
     def result(self, alignment: str) -> Subject:
         """The result of an alignment; its seed is that of the backbone, or the config's."""
@@ -94,6 +96,20 @@ class Alignments:
         return self._clips.starts(str(entry.run))[0] if original else self.target(alignment)
 
 
-def _file(weights: str | None) -> list[str]:
+def given_file(weights: str | None) -> list[str]:
+    """The file with ``weights`` of others, if they are a file."""
     path = weights_file(weights)
     return [str(path)] if path else []
+
+
+def fetched(key: str, architecture: str, weights: str | None) -> list[dict[str, str]]:
+    """What ``models.at_hand`` is asked of ``weights`` that may need the network: none, or one.
+
+    Args:
+        key: of the config that names them.
+        architecture: of timm.
+        weights: a tag of timm, a URL, the path of a file, or None.
+    """
+    if weights is None or weights_file(weights):
+        return []
+    return [{"name": key, "backbone": architecture, "weights": weights}]

@@ -92,6 +92,8 @@ class Plan(InputFiles):
             for path in self.caption_sources(name):
                 yield f"captions.{name}.backend", path
         yield from self.alignments.named_files()
+        for name, path in self.adaptations.named_files():
+            yield f"adaptation.{name}.method.vision", path
         for name, task in self.config.evaluation.items():
             if isinstance(task.class_texts, TemplateTexts):
                 file = self.registry / "prompts" / f"{task.class_texts.templates}.yaml"

@@ -1,9 +1,9 @@
 """The columns of a table: those that its file names, and one for each value of `each`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from nicheclip.config.tables import Axis, Column, Mark, TableSpec
+from nicheclip.config.tables import Asked, Axis, Column, Mark, TableSpec
 from nicheclip.plan.table_axes import Axes, Setting
 from nicheclip.plan.table_request import TableColumn
 from nicheclip.plan.words import Scale
@@ -20,10 +20,16 @@ class PlannedColumn:
     settled: Setting
 
 
-def plan_columns(spec: TableSpec, scale: Scale, axes: Axes) -> list[PlannedColumn]:
-    """The columns of ``spec`` at ``scale``, with one for each value of `each`.
+def plan_columns(
+    spec: TableSpec, scale: Scale, axes: Axes, asked: Collection[Asked] = ()
+) -> list[PlannedColumn]:
+    """The columns of ``spec``, with one for each value of `each`.
 
-    A rehearsal has those of the paper's scale, whose tables it tries.
+    Args:
+        spec: the table's file.
+        scale: of the config; a rehearsal has the columns of the paper's, whose tables it tries.
+        axes: of the table.
+        asked: what its rows ask for, without which some columns are left out.
     """
     scale = "paper" if scale == "rehearsal" else scale
     start = Setting(spec.entry.given(), {}, {})
@@ -31,7 +37,7 @@ def plan_columns(spec: TableSpec, scale: Scale, axes: Axes) -> list[PlannedColum
     found: list[PlannedColumn] = []
     made: dict[str, list[str]] = {}
     for source in spec.columns:
-        if source.scale not in (None, scale):
+        if source.scale not in (None, scale) or (source.asked and source.asked not in asked):
             continue
         if source.each is None:
             found.append(PlannedColumn(_column(source, "", {}, made, default), source, NOTHING))
@@ -40,7 +46,7 @@ def plan_columns(spec: TableSpec, scale: Scale, axes: Axes) -> list[PlannedColum
             value = one.keys[source.each]
             column = _column(source, str(value), one.words, made, default)
             if source.show == "value":
-                made.setdefault(source.each, []).append(column.key)
+                made.setdefault(source.asked or source.each, []).append(column.key)
             settled = Setting({source.each: value}, one.words, {})
             found.append(PlannedColumn(column, source, settled))
     return found
@@ -54,7 +60,9 @@ def planned_mark(mark: Mark | None, columns: Sequence[PlannedColumn]) -> Mark | 
         one.column.key
         for name in mark.columns
         for one in columns
-        if name in (one.column.key, one.source.each) and one.source.show == "value"
+        if name in (one.column.key, one.source.each)
+        and one.source.show == "value"
+        and one.source.asked is None
     ]
     return mark.model_copy(update={"columns": keys})
 

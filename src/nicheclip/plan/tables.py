@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nicheclip.config.tables import read_table_spec
+from nicheclip.config.tables import Asked, read_table_spec
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan, unique
 from nicheclip.plan.table_axes import Axes, Setting
@@ -157,8 +157,8 @@ class PaperTable:
 
     def _request(self) -> TableRequest | None:
         spec, config = self.spec, self._plan.config
-        columns = plan_columns(spec, config.scale, self._axes)
         settings = self._axes.product(spec.rows, Setting(spec.entry.given(), {}, {}))
+        columns = plan_columns(spec, config.scale, self._axes, self._asked(settings))
         rows = [self._row(setting, columns) for setting in settings]
         if not rows:
             return None
@@ -191,6 +191,12 @@ class PaperTable:
         )
         check_agreement(self._plan, self.paper, spec, request)
         return request
+
+    def _asked(self, settings: Sequence[Setting]) -> set[Asked]:
+        """What the adaptations in the rows ask for."""
+        runs = {setting.keys.get("run") for setting in settings}
+        entries = self._plan.config.adaptation.items()
+        return {"best_epoch" for name, entry in entries if name in runs and entry.best_epoch}
 
     def _row(self, setting: Setting, columns: Sequence[PlannedColumn]) -> Row:
         words = {**self._axes.evaluation_words(setting), **setting.words}
