@@ -5,13 +5,14 @@ all processes that look into it.
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from nicheclip.runtime.errors import InputError
@@ -93,13 +94,13 @@ class MappedTable:
         self.facts: Any = json.loads((reader.schema.metadata or {}).get(FACTS, b"null"))
         self.sizes = [batch.num_rows for batch in self.batches]
         """Rows of each batch."""
-        self._ends = np.cumsum(self.sizes)
+        self._ends = list(accumulate(self.sizes))
 
     def __reduce__(self) -> tuple[type["MappedTable"], tuple[Path, pa.Schema]]:
         return MappedTable, (self.path, self.schema)
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if self.sizes else 0
+        return self._ends[-1] if self.sizes else 0
 
     def locate(self, row: int) -> tuple[int, int]:
         """Batch, and row within it, of row number ``row``.
@@ -109,8 +110,8 @@ class MappedTable:
         """
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of {len(self)} in {self.path}")
-        batch = int(np.searchsorted(self._ends, row, side="right"))
-        return batch, row - int(self._ends[batch]) + self.sizes[batch]
+        batch = bisect_right(self._ends, row)
+        return batch, row - self._ends[batch] + self.sizes[batch]
 
     def cell(self, name: str, row: int) -> Any:
         """Column ``name`` in row number ``row``, as a Python value."""

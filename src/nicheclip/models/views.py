@@ -10,6 +10,7 @@ is faster than Pillow and differs from it in the last bit of few pixels; only at
 """
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from nicheclip.models.rand_augment import rand_augment
 from nicheclip.runtime.errors import reading
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)
+LOG_RATIOS = tuple(np.log(ASPECT_RATIOS).tolist())
 CROP_ATTEMPTS = 10
 
 #: what torch calls the filters that it has too
@@ -241,8 +243,8 @@ def random_crop(
     width, height = size
     for _ in range(CROP_ATTEMPTS):
         area = width * height * random.uniform(*scale)
-        ratio = np.exp(random.uniform(*np.log(ASPECT_RATIOS)))
-        w, h = round(float(np.sqrt(area * ratio))), round(float(np.sqrt(area / ratio)))
+        ratio = float(np.exp(random.uniform(*LOG_RATIOS)))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:
             left = int(random.integers(width - w + 1))
             top = int(random.integers(height - h + 1))

@@ -39,7 +39,9 @@ class ImageReader:
             InputError: an image cannot be read or decoded.
         """
         encoded = list(self.images.read_many(rows))
-        views = np.stack([self._view(image, epoch) for image in encoded])
+        views = np.empty((len(encoded), 3, *self.views.size), np.uint8)
+        for place, image in enumerate(encoded):
+            views[place] = self._view(image, epoch)
         return [image.image_id for image in encoded], torch.from_numpy(views)
 
     def _view(self, encoded: EncodedImage, epoch: int) -> Pixels:

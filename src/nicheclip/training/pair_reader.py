@@ -21,6 +21,7 @@ from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import unit_interval
 from nicheclip.training.image_reader import ImageReader
+from nicheclip.training.tokens import TokenCache
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class PairReader:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @cached_property
+    def _tokens(self) -> TokenCache:
+        return TokenCache(self.tokenizer)
+
+    @cached_property
     def _views(self) -> ImageReader:
         return ImageReader(self.images, self.views, self.augment, self.seed)
 
@@ -60,7 +65,7 @@ class PairReader:
         texts = [self._text(row, name, plan) for row, name in zip(rows, ids, strict=True)]
         return {
             "images": views,
-            "tokens": self.tokenizer(texts),
+            "tokens": self._tokens(texts),
             "labels": torch.tensor([self.labels.number(row) for row in rows]),
         }
 
@@ -88,6 +93,8 @@ _REMEDIES = {
 def draw_text_type(config: TextConfig, *seed: object) -> str:
     """One of the text types of ``config`` by their weights, fixed by ``seed``."""
     types = sorted(config.types)
+    if len(types) == 1:
+        return types[0]
     ends = np.cumsum([config.types[name] for name in types])
     place = unit_interval(*seed) * ends[-1]
     return types[min(int(np.searchsorted(ends, place, side="right")), len(types) - 1)]
