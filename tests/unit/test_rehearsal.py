@@ -284,6 +284,8 @@ def test_files_are_looked_for_where_the_rehearsal_was_started(monkeypatch, tmp_p
 def test_a_wrong_config_is_refused_as_it_stands(tmp_path):
     with pytest.raises(InputError, match="rehearsal"):
         config_with(1)
+    with pytest.raises(InputError, match="scale: rehearsal is set by the key rehearsal"):
+        config_with(None, scale="rehearsal")
     with pytest.raises(InputError, match="imagess"):
         config_with({"imagess": 4})
     with pytest.raises(InputError, match="no 'datasets' entry is called 'lnd'"):

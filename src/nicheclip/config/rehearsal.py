@@ -101,7 +101,7 @@ def _without(entry: Values, *keys: str) -> Values:
 
 def _is_stand_in(dataset: Values) -> bool:
     source = dataset["source"]
-    return source["kind"] == "synthetic" and source["world"]["name"] == "stand_in"
+    return bool(source["kind"] == "synthetic" and source["world"]["name"] == "stand_in")
 
 
 # --- data sets ---

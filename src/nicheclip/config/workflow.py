@@ -64,6 +64,15 @@ class Config(ConfigModel):
     there and reads the copies. Null reads the images where they are."""
 
     @model_validator(mode="after")
+    def _only_a_rehearsal_is_called_so(self) -> "Config":
+        if self.scale == "rehearsal" and self.rehearsal is None:
+            raise ValueError(
+                "scale: rehearsal is set by the key rehearsal; choose demo, paper or own, and run "
+                "with --config rehearsal=4"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _is_consistent(self) -> "Config":
         check(self)
         return self
