@@ -66,7 +66,7 @@ def test_an_untrained_model_is_judged_on_seen_and_unseen_species(finished):
         assert metrics["counts"]["images_of_other_classes"] == seen["n"]
 
 
-def test_open_set_and_calibration_are_judged_from_the_same_features(finished):
+def test_open_set_calibration_and_ranks_are_judged_from_the_same_features(finished):
     trained = f"{JUDGED}/trained/arbor-tiny"
     text_types = cells(finished, trained, "arbor", "text_types").filter(text_type="taxon_com")
     among_all = text_types.filter(measure="top1", group="all")["value"].item()
@@ -78,11 +78,17 @@ def test_open_set_and_calibration_are_judged_from_the_same_features(finished):
     calibration = cells(finished, trained, "trust", "calibration")
     assert calibration.filter(measure="top1")["value"].item() == among_all
     values = dict(calibration.filter(pl.col("bin").is_null()).select("measure", "value").rows())
-    assert values["nll_scaled"] <= values["nll"] + 0.5 and values["temperature"] > 0
+    assert 0 < values["ece_scaled"] < 1 and values["temperature"] > 0
     metrics = read_json(finished / trained / "seed0/trust/calibration/metrics.json")
     catalog = pl.read_parquet(finished / "results/acquire/arbor/catalog.parquet")
     assert metrics["counts"]["validation_images"] == catalog.filter(split="val").height
     assert (finished / RELIABILITY).is_file()
+    tree = cells(finished, trained, "trust", "hierarchical")
+    summed = dict(
+        tree.filter(measure="rank_accuracy_summed", n=metrics["n"]).select("rank", "value").rows()
+    )
+    assert summed["species"] == pytest.approx(among_all), "a species is a class"
+    assert summed["kingdom"] >= summed["species"]
 
 
 def test_the_tables_are_of_all_runs_on_seen_and_unseen_species(finished):

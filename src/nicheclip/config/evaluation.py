@@ -40,6 +40,7 @@ Protocol = Literal[
     "text_types",
     "open_set",
     "calibration",
+    "hierarchical",
     "linear_probe",
     "knn",
 ]
@@ -51,6 +52,7 @@ TEXT_PROTOCOLS: tuple[Protocol, ...] = (
     "text_types",
     "open_set",
     "calibration",
+    "hierarchical",
 )
 
 #: those that need to know which classes are seen
@@ -71,6 +73,7 @@ PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
     "text_types": ("text_types", "class_texts", "seen_in", "within", "bootstrap", "confidence"),
     "open_set": ("class_texts", "seen_in", "within", "bootstrap", "confidence"),
     "calibration": ("class_texts", "classes", "seen_in", "within", "bootstrap", "confidence"),
+    "hierarchical": ("class_texts", "classes", "seen_in", "within", "bootstrap", "confidence"),
     "linear_probe": ("classes", "seen_in", "within", "bootstrap", "confidence"),
     "knn": ("classes", "seen_in", "within", "neighbours", "bootstrap", "confidence"),
     "colour_histogram": ("classes", "seen_in", "within", "bootstrap", "confidence"),
@@ -97,7 +100,8 @@ class EvaluationConfig(GridModel):
     among all classes, with the harmonic mean of both accuracies. `calibration` is zero-shot
     classification whose probabilities are compared with how often they are right, before and after
     a temperature that is fitted on the validation split, and whose unsure answers are left out
-    step by step."""
+    step by step. `hierarchical` adds up the probabilities of the classes of each taxon, rank by
+    rank, and measures how far mistakes are from the truth in the tree."""
     classes: Literal["all", "seen", "unseen"] = "all"
     """The classes that are chosen from and judged, by all protocols but `retrieval`, `text_types`
     and `open_set`; images of other classes are left out and counted."""
@@ -117,8 +121,8 @@ class EvaluationConfig(GridModel):
     class_texts: Annotated[TemplateTexts | CaptionTexts, Field(discriminator="kind")] = (
         TemplateTexts(kind="templates")
     )
-    """The text side of `zero_shot`, `open_set` and `calibration`: embedded, normalised, averaged by
-    class, normalised again."""
+    """The text side of `zero_shot`, `open_set`, `calibration` and `hierarchical`: embedded,
+    normalised, averaged by class, normalised again."""
     shots: list[Annotated[int, Field(ge=1)]] = Field(default=[1, 5], min_length=1)
     """Support images per class of `few_shot`; the rest of the split is the query."""
     folds: Annotated[int, Field(ge=1)] = 5

@@ -73,7 +73,7 @@ def text_type_sets(evaluation: EvaluationConfig) -> list[TemplateSet]:
 
 def text_sets(protocol: str, evaluation: EvaluationConfig) -> list[TextSet]:
     """The text sets that ``protocol`` needs; a protocol of images alone needs none."""
-    if protocol in ("zero_shot", "open_set", "calibration"):
+    if protocol in ("zero_shot", "open_set", "calibration", "hierarchical"):
         return [class_text_set(evaluation)]
     if protocol == "text_types":
         return [*text_type_sets(evaluation)]

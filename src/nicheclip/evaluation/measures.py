@@ -24,12 +24,14 @@ class Record(BaseModel):
 
 class Measure(Record):
     """One measured number between 0 and 1; a silhouette and a cosine between -1 and 1, a
-    temperature and a negative log-likelihood from 0 up."""
+    temperature, a negative log-likelihood and a distance in ranks from 0 up."""
 
     name: str
     """``top1``, ``top3``, ``top5``, ``macro`` (mean of the classes' accuracies), ``majority`` (the
     share of the most frequent label), ``class_accuracy``, ``rank_accuracy``, ``recall_at_1``,
-    ``harmonic_mean`` (``protocols.open_set``), ``ece``, ``nll``, ``confidence`` and, by ``bin``,
+    ``rank_accuracy_summed``, ``consistency``, ``ancestor_distance`` and
+    ``ancestor_distance_of_mistakes`` (``protocols.hierarchical``), ``harmonic_mean``
+    (``protocols.open_set``), ``ece``, ``nll``, ``confidence`` and, by ``bin``,
     ``bin_confidence`` and ``bin_accuracy``, each also ``_scaled`` by ``temperature``,
     ``accuracy_at_80`` (percent of the images answered) and ``risk_over_coverage``
     (``evaluation.calibration``), ``batch_top1`` and ``batch_top1_worst_tenth`` (means over a

@@ -86,7 +86,7 @@ def _selective(axes: Axes, confidence: Floats, correct: Floats) -> None:
     axes.set_ylabel("accuracy of the answers")
     axes.set_title("Unsure answers left out")
     grid(axes, axis="both")
-    axes.legend(loc="lower left", fontsize=8)
+    axes.legend(loc="best", fontsize=8)
 
 
 def _value(metrics: CellMetrics, name: str) -> float:

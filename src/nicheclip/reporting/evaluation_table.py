@@ -30,6 +30,12 @@ SHOWN = {
         "accuracy_at_90",
         "risk_over_coverage",
     ),
+    "hierarchical": (
+        "rank_accuracy_summed",
+        "consistency",
+        "ancestor_distance",
+        "ancestor_distance_of_mistakes",
+    ),
     "linear_probe": ("top1", "top5", "macro"),
     "knn": ("top1", "top5", "macro"),
     "colour_histogram": ("top1", "top5", "macro"),
@@ -49,6 +55,9 @@ NAMES = {
     "accuracy_at_90": "accuracy on the surest 90 %",
     "risk_over_coverage": "mean error over coverage",
     "harmonic_mean": "harmonic mean of seen and unseen",
+    "consistency": "consistent answers over ranks",
+    "ancestor_distance": "ranks to the common ancestor",
+    "ancestor_distance_of_mistakes": "ranks to the common ancestor, mistakes alone",
 }
 
 #: sentences below the table, by protocol
@@ -56,6 +65,12 @@ NOTES = {
     "open_set": (
         "Open set: images of seen and of unseen classes choose among all classes; the harmonic "
         "mean is of both macro accuracies. Intervals are over classes."
+    ),
+    "hierarchical": (
+        "Rank accuracy summed: the probabilities of the classes of each taxon are added up, and "
+        "the taxon with the most is the answer; intervals are over classes. Consistent: the taxon "
+        "of each rank lies in that of the rank above. Ranks to the common ancestor: 0 is right, 1 "
+        "another class of the same taxon above it."
     ),
     "calibration": (
         f"Calibration error: {BINS} bins of equal width over the probability of the answer; mean "

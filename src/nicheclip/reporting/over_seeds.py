@@ -11,7 +11,13 @@ from nicheclip.reporting.table import Measured
 from nicheclip.runtime.errors import InputError
 
 #: measures that may be above 1; the intervals of all others end there
-UNBOUNDED = ("temperature", "nll", "nll_scaled")
+UNBOUNDED = (
+    "temperature",
+    "nll",
+    "nll_scaled",
+    "ancestor_distance",
+    "ancestor_distance_of_mistakes",
+)
 
 
 @dataclass(frozen=True)
