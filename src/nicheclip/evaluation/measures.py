@@ -30,6 +30,8 @@ class Measure(Record):
     share of the most frequent label), ``class_accuracy``, ``rank_accuracy``, ``recall_at_1``,
     ``batch_top1`` and ``batch_top1_worst_tenth`` (means over a task's batches, all of them or the
     worst tenth), ``text_score`` and ``text_separation`` (``protocols.zero_shot.text_measures``),
+    ``text_diversity`` and ``text_separability`` (``captions.text_space``, by the model's features;
+    ``by`` a gate: together with the texts that this gate alone took),
     and ``signal_<name>`` of an adapted model (``models.signals``)."""
     facets: dict[str, str] = {}
     """What it is about, by ``FACETS``; a number of shots is written as digits."""
