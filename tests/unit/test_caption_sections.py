@@ -160,11 +160,15 @@ def test_the_gates_beside_what_the_model_sees(tmp_path, part):
     paths.append(cell(tmp_path, "names", 0, 0.5, 0.1, measured(0.9)))
     sources = SourcesPart(evaluations=["x", "names"], captions={"x": part.name}, metrics=paths)
     assert spaces_by_clip(sources) == {
-        (part.name, "", "text_diversity"): [0.2, 0.4],
-        (part.name, "too_short", "text_diversity"): pytest.approx([0.3, 0.5]),
+        ("x", "", "text_diversity"): [0.2, 0.4],
+        ("x", "too_short", "text_diversity"): pytest.approx([0.3, 0.5]),
+        ("x", "", "top1"): [0.5, 0.5],
+        ("names", "", "text_diversity"): [0.9],
+        ("names", "", "top1"): [0.5],
     }
     page = caption_sections([part], sources)
     # the mean of two seeds, whose resampled means reach from one to the other
-    assert "<td>0.300 [0.200, 0.400]</td>" in page
-    assert "<td>0.400 [0.300, 0.500]</td>" in page
+    assert page.count("<td>0.300 [0.200, 0.400]</td>") == 2  # of the set, and of the source
+    assert page.count("<td>0.400 [0.300, 0.500]</td>") == 1
+    assert "<tr><td>names</td><td>0.900</td><td></td><td>0.500</td><td>1</td></tr>" in page
     assert spaces_by_clip(None) == {}

@@ -67,7 +67,15 @@ def caption_sections(parts: Sequence[CaptionPart], sources: SourcesPart | None) 
         f"</summary>{_gallery(part)}</details>"
         for part in parts
     )
-    return "\n".join(["<h2>Captions</h2>", _gates(parts, sources), _scores(sources), galleries])
+    return "\n".join(
+        [
+            "<h2>Captions</h2>",
+            _gates(parts, sources),
+            _sources(sources),
+            _scores(sources),
+            galleries,
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,7 @@ def _space(rows: pl.DataFrame) -> TextSpace:
     return text_space(texts["text"].to_list(), texts["class_id"].to_list())
 
 
-#: name of a caption set, gate ("" for what passed), name of a measure
+#: evaluation, gate ("" for what passed), name of a measure
 Spaces = Mapping[tuple[str, str, str], Sequence[float]]
 
 
@@ -141,25 +149,25 @@ def spaces_by_clip(sources: SourcesPart | None) -> Spaces:
     if sources is None:
         return found
     frame = read_cells([Path(path) for path in sources.metrics])
-    rows = frame.filter(pl.col("measure").is_in(BY_CLIP)).sort("variant")
+    rows = frame.filter(pl.col("measure").is_in((*BY_CLIP, "top1"))).sort("variant")
     for evaluation, gate, name, value in rows.select(
         "evaluation", pl.col("by").fill_null(""), "measure", "value"
     ).iter_rows():
-        if evaluation in sources.captions:
-            key = (sources.captions[evaluation], gate, name)
-            found.setdefault(key, []).append(value)
+        found.setdefault((evaluation, gate, name), []).append(value)
     return found
 
 
 def _gates(parts: Sequence[CaptionPart], sources: SourcesPart | None) -> str:
     lines, spaces = [], spaces_by_clip(sources)
+    evaluations = {name: one for one, name in (sources.captions if sources else {}).items()}
     for row in gate_rows(parts):
         share = row.texts / row.of if row.of else 0.0
         kind = "bar" if row.gate == "accepted" else "bar took"
         cells = [row.source if row.gate == "accepted" else "", row.gate, f"{row.texts:,}"]
         figures = [_number(row.space.diversity), _number(row.space.separability)]
         gate = "" if row.gate == "accepted" else row.gate
-        figures += [_over_seeds(spaces.get((row.source, gate, name), ())) for name in BY_CLIP]
+        judged = evaluations.get(row.source, "")
+        figures += [_over_seeds(spaces.get((judged, gate, name), ())) for name in BY_CLIP]
         lines.append(
             "<tr>"
             + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
@@ -214,6 +222,22 @@ def score_ranks(sources: SourcesPart) -> dict[str, list[float]]:
             value = tau_of(pairs)
             found.setdefault(name, []).extend([] if value is None else [value])
     return found
+
+
+def _sources(sources: SourcesPart | None) -> str:
+    """How the texts of each source lie to each other for the model that is judged with them."""
+    if sources is None:
+        return ""
+    spaces, lines = spaces_by_clip(sources), []
+    for evaluation in sources.evaluations:
+        found = [spaces.get((evaluation, "", name), ()) for name in (*BY_CLIP, "top1")]
+        cells = [html.escape(evaluation), *map(_over_seeds, found), str(len(found[-1]))]
+        lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    return (
+        "<table><caption>Texts of each source by CLIP</caption><tr><th>Source</th>"
+        "<th>Diversity by CLIP</th><th>Separability by CLIP</th><th>Accuracy</th><th>Seeds</th>"
+        f"</tr>{''.join(lines)}</table>"
+    )
 
 
 def _scores(sources: SourcesPart | None) -> str:
