@@ -14,6 +14,7 @@ from nicheclip.reporting.caption_sections import (
     gate_rows,
     score_ranks,
     shown_captions,
+    spaces_by_clip,
 )
 from nicheclip.runtime.files import write_json, write_parquet
 from nicheclip.schemas import CAPTIONS
@@ -106,12 +107,13 @@ def test_a_config_without_captions_has_no_section():
     assert caption_sections([], None) == ""
 
 
-def cell(folder, evaluation, seed, accuracy, score):
+def cell(folder, evaluation, seed, accuracy, score, *more):
     path = folder / f"{evaluation}{seed}" / "metrics.json"
     measures = [
         Measure(name=name, value=value, n=1)
         for name, value in (("top1", accuracy), ("text_score", score), ("text_separation", 0.5))
     ]
+    measures += more
     metrics = CellMetrics(
         subject=Subject(kind="trained", name="run", variant=f"seed{seed}"),
         evaluation=evaluation,
@@ -140,6 +142,33 @@ def test_whether_a_score_goes_with_accuracy(tmp_path, part):
     ]
     sources = SourcesPart(evaluations=list(accuracies), metrics=paths)
     # one seed in the same order, one in the reverse; a score that is equal everywhere says nothing
-    assert score_ranks(sources) == {"text_score": [1.0, -1.0], "text_separation": []}
+    none = {"text_separation": [], "text_diversity": [], "text_separability": []}
+    assert score_ranks(sources) == {"text_score": [1.0, -1.0], **none}
     page = caption_sections([part], sources)
     assert "<td>+0.00</td><td>[-1.00, 1.00]</td><td>2</td>" in page
+
+
+def test_the_gates_beside_what_the_model_sees(tmp_path, part):
+    def measured(diversity, gate=None):
+        facets = {"by": gate} if gate else {}
+        return Measure(name="text_diversity", value=diversity, n=3, facets=facets)
+
+    paths = [
+        cell(tmp_path, "x", seed, 0.5, 0.1, measured(value), measured(value + 0.1, "too_short"))
+        for seed, value in enumerate([0.2, 0.4])
+    ]
+    paths.append(cell(tmp_path, "names", 0, 0.5, 0.1, measured(0.9)))
+    sources = SourcesPart(evaluations=["x", "names"], captions={"x": part.name}, metrics=paths)
+    assert spaces_by_clip(sources) == {
+        ("x", "", "text_diversity"): [0.2, 0.4],
+        ("x", "too_short", "text_diversity"): pytest.approx([0.3, 0.5]),
+        ("x", "", "top1"): [0.5, 0.5],
+        ("names", "", "text_diversity"): [0.9],
+        ("names", "", "top1"): [0.5],
+    }
+    page = caption_sections([part], sources)
+    # the mean of two seeds, whose resampled means reach from one to the other
+    assert page.count("<td>0.300 [0.200, 0.400]</td>") == 2  # of the set, and of the source
+    assert page.count("<td>0.400 [0.300, 0.500]</td>") == 1
+    assert "<tr><td>names</td><td>0.900</td><td></td><td>0.500</td><td>1</td></tr>" in page
+    assert spaces_by_clip(None) == {}

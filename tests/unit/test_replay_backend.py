@@ -2,11 +2,13 @@
 
 import json
 import random
+import tracemalloc
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nicheclip.captions import replay
 from nicheclip.captions.backend import Request
 from nicheclip.captions.replay import ReplayBackend
 from nicheclip.runtime.errors import InputError
@@ -47,6 +49,40 @@ def test_texts_come_in_the_order_of_the_file(tmp_path, write, name):
         ("gnu", "replay: unknown class_id"),
         ("gnu", "replay: unknown class_id"),
     ]
+
+
+@pytest.mark.parametrize(("write", "name"), [(json_lines, "a.jsonl"), (parquet, "a.parquet")])
+def test_texts_are_not_held_in_memory(tmp_path, monkeypatch, write, name):
+    """Three times the texts of as many classes, in an order that goes back and forth."""
+    peaks = []
+    monkeypatch.setattr(replay, "ROWS_AT_ONCE", 50)
+    for count in (400, 1200):
+        rows = [{"class_id": f"c{n % 20}", "text": f"{n} " + "long " * 2000} for n in range(count)]
+        path = write(tmp_path / name, rows)
+        rows.clear()
+        tracemalloc.start()
+        backend = ReplayBackend(path, "class", {f"c{n}" for n in range(20)})
+        for number in range(20):
+            last = texts_at(backend, f"c{number}")
+            assert last.startswith(f"{count - 20 + number} long ")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        held = count * 10_000
+    assert peaks[1] < held / 4
+    assert peaks[1] < peaks[0] + 1_000_000
+
+
+def texts_at(backend, class_id):
+    """The last text of a class."""
+    last = backend.available(class_id, None, 10**6) - 1
+    return backend.generate(Request(class_id, None, last, "", None, 0)).text
+
+
+def test_a_text_that_is_not_utf8_is_named_by_its_line(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"class_id": "cow", "text": "A cow."}\n{"text": "\xff"}\n')
+    with pytest.raises(InputError, match=r"a\.jsonl, line 2: not UTF-8 \(byte 0xff\)"):
+        ReplayBackend(str(path), "class", {"cow"})
 
 
 def test_texts_of_images_and_their_done_reason(tmp_path, monkeypatch):

@@ -174,6 +174,7 @@ def test_the_whole_cell_from_files(tmp_path):
     assert metrics.find("top3") is None
     assert {measure.name for measure in metrics.measures} == {
         "top1", "macro", "majority", "class_accuracy", "text_score", "text_separation",
+        "text_diversity", "text_separability",
     }  # fmt: skip
     readable = cell_file(tmp_path, "zero_shot", "predictions.csv").read_text().splitlines()
     right = sum(int(row.split(",")[3]) for row in readable[1:])

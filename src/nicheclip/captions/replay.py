@@ -17,6 +17,7 @@ from nicheclip.captions.backend import (
     Request,
     storable,
 )
+from nicheclip.captions.stored_texts import StoredTexts
 from nicheclip.config.captions import ReplayBackend as ReplayConfig
 from nicheclip.data.description_files import (
     key_of_each,
@@ -27,22 +28,22 @@ from nicheclip.data.description_files import (
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.manifest import Dropped
-from nicheclip.runtime.paths import expand_path, read_text
+from nicheclip.runtime.paths import expand_path, read_lines
 from nicheclip.schemas import reading_parquet
 
 log = logging.getLogger(__name__)
 
+ROWS_AT_ONCE = 10_000
+
 MAPPINGS = (".json", ".pt")
 """Suffixes of files that map names of classes to lists of texts."""
-
-Texts = dict[str, list[tuple[str, str]]]
-"""Text and done_reason, by class or image."""
 
 
 class ReplayBackend:
     """Gives the texts of each class or image in the order of the file.
 
-    A `done_reason` column is passed on to the gates; without one the texts count as finished.
+    A `done_reason` column is passed on to the gates; without one the texts count as finished. The
+    texts of a table are not held in memory; a mapping is read whole.
     """
 
     def __init__(
@@ -77,12 +78,12 @@ class ReplayBackend:
         if keys:
             raise InputError(f"backend.keys: {file} has ids; keys are those of a mapping (.json).")
         column = f"{per}_id"
-        self._texts = {}
+        self._texts = StoredTexts()
         unknown: Counter[str] = Counter()
         for place, values in _rows(file, column):
             identifier, text, done_reason = _checked(values, column, f"{file}, {place}")
             if identifier in known:
-                self._texts.setdefault(identifier, []).append((text, done_reason))
+                self._texts.add(identifier, text, done_reason)
             else:
                 unknown[identifier] += 1
         if not self._texts:
@@ -104,11 +105,11 @@ class ReplayBackend:
 
     def available(self, class_id: str, image_id: str | None, asked: int) -> int:
         """At most the number of texts that the file has."""
-        return min(asked, len(self._texts.get(image_id or class_id, ())))
+        return min(asked, self._texts.count(image_id or class_id))
 
     def generate(self, request: Request) -> Reply:
         """Text number ``request.sample`` of the class or image."""
-        text, done_reason = self._texts[request.image_id or request.class_id][request.sample]
+        text, done_reason = self._texts.get(request.image_id or request.class_id, request.sample)
         return Reply(
             text=text,
             done_reason=done_reason,
@@ -125,14 +126,14 @@ def _identity(file: Path) -> Identity:
 
 def _mapping(
     file: Path, class_names: Mapping[str, str], keys: Mapping[str, str]
-) -> tuple[Texts, list[Dropped]]:
+) -> tuple[StoredTexts, list[Dropped]]:
     """The texts as they are, which the gates judge, and the keys that are no class."""
     content = read_mapping(file)
     used = key_of_each(file, content, class_names, keys)
-    texts = {
-        class_id: [(storable(text), "stop") for text in content[key]]
-        for class_id, key in used.items()
-    }
+    texts = StoredTexts()
+    for class_id, key in used.items():
+        for text in content[key]:
+            texts.add(class_id, storable(text), "stop")
     unused = unused_keys(content, used)
     for key in unused:
         near = nearest(key, list(class_names.values()))
@@ -151,14 +152,16 @@ def _rows(file: Path, column: str) -> Iterator[tuple[str, dict[str, Any]]]:
             if needed not in names:
                 raise InputError(f"{file}: no column {needed!r}; it has {names}.")
         wanted = [name for name in (column, "text", "done_reason") if name in names]
-        table = pq.read_table(file, columns=wanted, page_checksum_verification=True)
-        rows = table.to_pylist()
-    for number, row in enumerate(rows, start=1):
-        yield f"row {number}", row
+        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+            number = 0
+            for batch in opened.iter_batches(ROWS_AT_ONCE, columns=wanted):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", row
 
 
 def _json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(read_text(file).split("\n"), start=1):
+    for number, line in enumerate(read_lines(file), start=1):
         if not line.strip():
             continue
         try:

@@ -1,4 +1,4 @@
-"""How texts of classes lie to each other, by their words: no model and no judge is asked."""
+"""How texts of classes lie to each other: by their words, or by vectors that a model gives."""
 
 import math
 from collections import Counter
@@ -23,14 +23,21 @@ class TextSpace:
 
 
 def text_space(texts: Sequence[str], classes: Sequence[str]) -> TextSpace:
-    """The figures of ``texts``, the class of each given.
+    """The figures of ``texts`` by their words, the class of each given: no model is asked.
 
     A text is the set of its words, each weighted by how few texts have it (log of the inverse
     share), as a vector of length 1.
     """
-    if not texts:
-        return TextSpace(None, None)
-    vectors = _vectors(texts)
+    return space_of_vectors(_vectors(texts), classes) if texts else TextSpace(None, None)
+
+
+def space_of_vectors(vectors: NDArray[np.float64], classes: Sequence[str]) -> TextSpace:
+    """The figures of n texts.
+
+    Args:
+        vectors: of the texts [n, d], n above 0, rows of length 1.
+        classes: of each text.
+    """
     names, numbers = np.unique(np.asarray(classes, object).astype(str), return_inverse=True)
     counts = np.bincount(numbers)
     sums = np.zeros((len(names), vectors.shape[1]))
@@ -44,7 +51,7 @@ def text_space(texts: Sequence[str], classes: Sequence[str]) -> TextSpace:
     if len(names) < 2 or not several.any():
         return TextSpace(diversity, None)
     nearness = vectors @ (sums / counts[:, None]).T
-    rows = np.arange(len(texts))
+    rows = np.arange(len(vectors))
     others = (sums[numbers] - vectors) / np.maximum(counts[numbers] - 1, 1)[:, None]
     nearness[rows, numbers] = (vectors * others).sum(axis=1)
     best = nearness.max(axis=1)

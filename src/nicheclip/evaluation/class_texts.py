@@ -1,13 +1,25 @@
 """The texts of each class: names in templates, or captions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from nicheclip.captions.gates import identifier
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 from nicheclip.schemas import CAPTIONS, EVERY_SPLIT, TEXTS, read_table
+
+
+@dataclass(frozen=True)
+class ClassTexts:
+    """The texts of a set."""
+
+    accepted: Mapping[str, list[str]]
+    """Those of each class."""
+    refused: Mapping[str, list[tuple[str, str]]]
+    """Class and text of those that a gate alone took, by gate."""
 
 
 def read_templates(path: Path | str) -> list[str]:
@@ -57,3 +69,16 @@ def caption_texts(captions: Path | str, split: str) -> dict[str, list[str]]:
         str(class_id): part["text"].to_list()
         for (class_id,), part in grouped.group_by("class_id", maintain_order=True)
     }
+
+
+def refused_texts(captions: Path | str) -> dict[str, list[tuple[str, str]]]:
+    """Class and text of the captions (schema ``CAPTIONS``) that a gate alone took, by gate."""
+    table = pl.from_arrow(read_table(captions, CAPTIONS))
+    assert isinstance(table, pl.DataFrame)
+    rows = table.filter(pl.col("verdict") == "rejected", pl.col("text") != "")
+    found: dict[str, set[tuple[str, str]]] = {}
+    for class_id, text, reasons in rows.select("class_id", "text", "reasons").iter_rows():
+        gates = {identifier(reason) for reason in reasons}
+        if class_id is not None and len(gates) == 1:
+            found.setdefault(gates.pop(), set()).add((class_id, text))
+    return {gate: sorted(pairs) for gate, pairs in sorted(found.items())}

@@ -9,7 +9,7 @@ just that seed, and a job that was killed resumes where it was. No torch here: t
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +17,13 @@ import polars as pl
 
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet
 from nicheclip.data.image_set import ImageSet
-from nicheclip.evaluation.class_texts import caption_texts, read_templates, template_texts
+from nicheclip.evaluation.class_texts import (
+    ClassTexts,
+    caption_texts,
+    read_templates,
+    refused_texts,
+    template_texts,
+)
 from nicheclip.evaluation.feature_files import image_file, text_file
 from nicheclip.evaluation.gallery import GalleryItems, read_gallery
 from nicheclip.evaluation.text_sets import (
@@ -26,6 +32,7 @@ from nicheclip.evaluation.text_sets import (
     write_class_embeddings,
     write_gallery_embeddings,
 )
+from nicheclip.evaluation.text_spaces import ComparedTexts, Remembering
 from nicheclip.models.features import ImageFeatures, TextFeatures, read_key, write_features
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.manifest import Dropped, ManifestWriter
@@ -196,16 +203,17 @@ def write_manifest(writer: ManifestWriter, path: Path, files: Sequence[EncodedFi
     )
 
 
-_Texts = GalleryItems | dict[str, list[str]]
+_Texts = GalleryItems | ClassTexts
 
 
 def _read_texts(wanted: TextSet, sources: TextSources, images: ImageSet) -> _Texts:
     match wanted:
         case TemplateSet():
             templates = read_templates(sources.templates[wanted.templates])
-            return template_texts(sources.texts, wanted.text_type, templates)
+            return ClassTexts(template_texts(sources.texts, wanted.text_type, templates), {})
         case CaptionSet():
-            return caption_texts(sources.captions[wanted.captions], wanted.split)
+            captions = sources.captions[wanted.captions]
+            return ClassTexts(caption_texts(captions, wanted.split), refused_texts(captions))
         case GallerySet():
             return read_gallery(images, sources.own_captions)
 
@@ -216,13 +224,16 @@ def _write_texts(path: Path, texts: _Texts, encoder: Encoder, key: str) -> None:
         gallery = encode_gallery(texts, encoder.texts, logit_scale=scale)
         write_gallery_embeddings(path, gallery, key)
     else:
-        write_class_embeddings(path, encode_classes(texts, encoder.texts, logit_scale=scale), key)
+        compared = ComparedTexts(texts.accepted, texts.refused)
+        encode = Remembering(encoder.texts, compared.texts)
+        found = encode_classes(texts.accepted, encode, logit_scale=scale)
+        write_class_embeddings(path, replace(found, spaces=compared.spaces(encode)), key)
 
 
 def _count(texts: _Texts) -> int:
     if isinstance(texts, GalleryItems):
         return len(texts.gallery.texts)
-    return sum(map(len, texts.values()))
+    return sum(map(len, [*texts.accepted.values(), *texts.refused.values()]))
 
 
 def _image_content(images: ImageSet, catalog: Path) -> list[list[object]]:
@@ -239,7 +250,8 @@ def _text_content(texts: _Texts) -> list[object]:
     if isinstance(texts, GalleryItems):
         gallery = texts.gallery
         return [gallery.class_ids, gallery.texts, texts.image_ids, texts.entries.tolist()]
-    return [[class_id, texts[class_id]] for class_id in sorted(texts)]
+    own = texts.accepted
+    return [*([class_id, own[class_id]] for class_id in sorted(own)), dict(texts.refused)]
 
 
 def _digest(content: object) -> str:

@@ -37,6 +37,8 @@ class Measure(Record):
     (``evaluation.calibration``), ``batch_top1`` and ``batch_top1_worst_tenth`` (means over a
     task's batches, all of them or the worst tenth), ``best_epoch_top1`` (of an adaptation, selected
     on test), ``text_score`` and ``text_separation`` (``protocols.zero_shot.text_measures``),
+    ``text_diversity`` and ``text_separability`` (``captions.text_space``, by the model's features;
+    ``by`` a gate: together with the texts that this gate alone took),
     and ``signal_<name>`` of an adapted model (``models.signals``)."""
     facets: dict[str, str] = {}
     """What it is about, by ``FACETS``; a number of shots is written as digits."""

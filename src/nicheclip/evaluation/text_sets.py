@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import safetensors.numpy
 from safetensors import safe_open
 
 from nicheclip.evaluation.gallery import Gallery, GalleryItems
+from nicheclip.evaluation.text_spaces import GateSpace
 from nicheclip.models.features import (
     ENCODE_AGAIN,
     MODEL_AGAIN,
@@ -46,9 +47,11 @@ class ClassEmbeddings:
     """[C]: how many of them were longer than the model's context."""
     logit_scale: float
     """Of the model: the factor between cosine similarity and logit."""
+    spaces: tuple[GateSpace, ...] = ()
+    """How the texts of all these classes lie to each other; none where that is not asked."""
 
     def among(self, class_ids: Sequence[str]) -> "ClassEmbeddings":
-        """Those of ``class_ids`` alone, sorted.
+        """Those of ``class_ids`` alone, sorted; a part of the classes has no spaces.
 
         Raises:
             InputError: a class has no text.
@@ -122,13 +125,17 @@ def encode_gallery(
 
 
 def write_class_embeddings(path: Path | str, found: ClassEmbeddings, key: str) -> None:
-    """Write safetensors: ``embeddings`` [C, d], ``texts`` and ``cut`` [C], ids as JSON bytes."""
+    """Write safetensors: ``embeddings`` [C, d], ``texts`` and ``cut`` [C], ids and, where there are
+    some, spaces as JSON bytes.
+    """
     tensors: dict[str, npt.NDArray[Any]] = {
         "embeddings": np.ascontiguousarray(found.embeddings),
         "texts": found.texts,
         "cut": found.cut,
         "class_ids": _as_bytes(found.class_ids),
     }
+    if found.spaces:
+        tensors["spaces"] = _as_bytes([list(astuple(one)) for one in found.spaces])
     _save(path, tensors, key, found.logit_scale)
 
 
@@ -154,11 +161,13 @@ def read_class_embeddings(path: Path | str) -> ClassEmbeddings:
     """
     names = ("embeddings", "texts", "cut", "class_ids")
     with _reading(path, names):
-        tensors, logit_scale = _load(path, names)
+        tensors, logit_scale = _load(path, names, "spaces")
         class_ids = _as_list(tensors["class_ids"])
+        spaces = _as_list(tensors["spaces"]) if "spaces" in tensors else []
+        found = tuple(GateSpace(*values) for values in spaces)
     embeddings, texts, cut = (tensors[name] for name in names[:3])
     _check_rows(path, len(class_ids), embeddings, texts, cut)
-    return ClassEmbeddings(class_ids, embeddings, texts, cut, logit_scale)
+    return ClassEmbeddings(class_ids, embeddings, texts, cut, logit_scale, found)
 
 
 def read_gallery_embeddings(path: Path | str) -> GalleryEmbeddings:
@@ -190,9 +199,12 @@ def _reading(path: Path | str, names: Sequence[str]) -> AbstractContextManager[N
     return reading(path, f"a text set, safetensors with {', '.join(names)}", ENCODE_AGAIN)
 
 
-def _load(path: Path | str, names: Sequence[str]) -> tuple[dict[str, npt.NDArray[Any]], float]:
+def _load(
+    path: Path | str, names: Sequence[str], *optional: str
+) -> tuple[dict[str, npt.NDArray[Any]], float]:
     with safe_open(path, framework="np") as opened:
-        tensors = {name: opened.get_tensor(name) for name in names}
+        there = [name for name in optional if name in opened.keys()]  # noqa: SIM118
+        tensors = {name: opened.get_tensor(name) for name in [*names, *there]}
         return tensors, float(opened.get_tensor("logit_scale")[0])
 
 
@@ -209,11 +221,11 @@ def _check_rows(
     check_numbers(path, embeddings, "features of texts", ENCODE_AGAIN)
 
 
-def _as_bytes(values: list[str]) -> npt.NDArray[np.uint8]:
+def _as_bytes(values: list[Any]) -> npt.NDArray[np.uint8]:
     # a tensor, because the header of a safetensors file may not exceed 100 MB
     return np.frombuffer(json.dumps(values, ensure_ascii=False).encode(), dtype=np.uint8)
 
 
-def _as_list(data: npt.NDArray[np.uint8]) -> list[str]:
-    values: list[str] = json.loads(data.tobytes())
+def _as_list(data: npt.NDArray[np.uint8]) -> list[Any]:
+    values: list[Any] = json.loads(data.tobytes())
     return values

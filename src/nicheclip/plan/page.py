@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from nicheclip.config.text_sets import CaptionSet, class_text_set
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.figures import ConfusionFigure, calibration_figures, confusion_figures
 from nicheclip.plan.page_request import (
@@ -128,7 +129,15 @@ def _sources(plan: Plan) -> SourcesPart | None:
         and cell.subject.kind == "trained"
         and cell.subject.name == paper.figures_from
     ]
-    return SourcesPart(evaluations=paper.caption_sources, metrics=[cell.metrics for cell in cells])
+    texts = {
+        cell.evaluation: class_text_set(plan.config.evaluation[cell.evaluation].on(cell.dataset))
+        for cell in cells
+    }
+    return SourcesPart(
+        evaluations=paper.caption_sources,
+        captions={name: one.captions for name, one in texts.items() if isinstance(one, CaptionSet)},
+        metrics=[cell.metrics for cell in cells],
+    )
 
 
 def _wrong(figure: ConfusionFigure) -> WrongPart:

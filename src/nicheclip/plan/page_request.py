@@ -68,6 +68,8 @@ class SourcesPart(_Part):
 
     evaluations: list[str]
     """One for each source."""
+    captions: dict[str, str] = {}
+    """The caption set of an evaluation, where its texts are captions."""
     metrics: list[str]
     """Zero-shot, of each evaluation and seed."""
 

@@ -13,7 +13,7 @@ import polars as pl
 from nicheclip.captions.gates import identifier
 from nicheclip.captions.text_space import TextSpace, text_space
 from nicheclip.data.image_set import ImageSet
-from nicheclip.evaluation.bootstrap import mean_interval
+from nicheclip.evaluation.bootstrap import Interval, mean_interval
 from nicheclip.evaluation.frame import read_cells
 from nicheclip.plan.page_request import CaptionPart, SourcesPart
 from nicheclip.reporting.ranks import FEWEST_ROWS, tau_of
@@ -27,14 +27,21 @@ SHOWN = 30
 COMPARED = 2000
 
 #: what scores a source of texts without a test of the model
-SCORES = {"text_score": "Text score", "text_separation": "Separation of classes"}
+SCORES = {
+    "text_score": "Text score",
+    "text_separation": "Separation of classes",
+    "text_diversity": "Diversity",
+    "text_separability": "Separability",
+}
+BY_CLIP = ("text_diversity", "text_separability")
 RESAMPLES, CONFIDENCE = 2000, 0.95
 
 ABOUT_GATES = (
     "A text may fail several gates. Diversity: how unlike two texts of a class are by their words "
     "(0: equal). Separability: the share of texts whose words are nearest to their own class. In "
     "the row of a gate both are of what would be accepted without it. No model and no judge is "
-    "asked."
+    "asked. By CLIP: the same by the features of the model that judges the sources, of the texts "
+    "that it judges with; mean over its seeds with a 95 % interval."
 )
 ABOUT_RANKS = (
     "Between a score of the texts and zero-shot accuracy; 1: the same order, 0: no relation. The "
@@ -60,7 +67,15 @@ def caption_sections(parts: Sequence[CaptionPart], sources: SourcesPart | None) 
         f"</summary>{_gallery(part)}</details>"
         for part in parts
     )
-    return "\n".join(["<h2>Captions</h2>", _gates(parts), _scores(sources), galleries])
+    return "\n".join(
+        [
+            "<h2>Captions</h2>",
+            _gates(parts, sources),
+            _sources(sources),
+            _scores(sources),
+            galleries,
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -124,13 +139,35 @@ def _space(rows: pl.DataFrame) -> TextSpace:
     return text_space(texts["text"].to_list(), texts["class_id"].to_list())
 
 
-def _gates(parts: Sequence[CaptionPart]) -> str:
-    lines = []
+#: evaluation, gate ("" for what passed), name of a measure
+Spaces = Mapping[tuple[str, str, str], Sequence[float]]
+
+
+def spaces_by_clip(sources: SourcesPart | None) -> Spaces:
+    """What the model that judges ``sources`` gives for their texts, in each seed."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    if sources is None:
+        return found
+    frame = read_cells([Path(path) for path in sources.metrics])
+    rows = frame.filter(pl.col("measure").is_in((*BY_CLIP, "top1"))).sort("variant")
+    for evaluation, gate, name, value in rows.select(
+        "evaluation", pl.col("by").fill_null(""), "measure", "value"
+    ).iter_rows():
+        found.setdefault((evaluation, gate, name), []).append(value)
+    return found
+
+
+def _gates(parts: Sequence[CaptionPart], sources: SourcesPart | None) -> str:
+    lines, spaces = [], spaces_by_clip(sources)
+    evaluations = {name: one for one, name in (sources.captions if sources else {}).items()}
     for row in gate_rows(parts):
         share = row.texts / row.of if row.of else 0.0
         kind = "bar" if row.gate == "accepted" else "bar took"
         cells = [row.source if row.gate == "accepted" else "", row.gate, f"{row.texts:,}"]
         figures = [_number(row.space.diversity), _number(row.space.separability)]
+        gate = "" if row.gate == "accepted" else row.gate
+        judged = evaluations.get(row.source, "")
+        figures += [_over_seeds(spaces.get((judged, gate, name), ())) for name in BY_CLIP]
         lines.append(
             "<tr>"
             + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
@@ -139,12 +176,27 @@ def _gates(parts: Sequence[CaptionPart]) -> str:
             + "".join(f"<td>{figure}</td>" for figure in figures)
             + "</tr>"
         )
-    head = ("Source", "Verdict, or gate", "Texts", "Share of all", "Diversity", "Separability")
+    head = ["Source", "Verdict, or gate", "Texts", "Share of all", "Diversity", "Separability"]
+    head += ["Diversity by CLIP", "Separability by CLIP"]
     return (
         '<div class="wide"><table><caption>What each gate took</caption><tr>'
         + "".join(f"<th>{one}</th>" for one in head)
         + f"</tr>{''.join(lines)}</table></div>"
         f'<p class="muted">{ABOUT_GATES}</p>'
+    )
+
+
+def _over_seeds(values: Sequence[float]) -> str:
+    """Mean and interval, if there are two seeds or more."""
+    if len(values) < 2:
+        return _number(values[0] if values else None)
+    interval = _interval(values)
+    return f"{np.mean(values):.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _interval(values: Sequence[float]) -> Interval:
+    return mean_interval(
+        np.asarray(values, float), resamples=RESAMPLES, confidence=CONFIDENCE, seed=0
     )
 
 
@@ -154,7 +206,7 @@ def _number(value: float | None) -> str:
 
 def score_ranks(sources: SourcesPart) -> dict[str, list[float]]:
     """Kendall's tau between each of ``SCORES`` and accuracy over the sources, for each seed."""
-    frame = read_cells([Path(path) for path in sources.metrics])
+    frame = read_cells([Path(path) for path in sources.metrics]).filter(pl.col("by").is_null())
     found: dict[str, list[float]] = {}
     for name in SCORES:
         for _, cells in frame.sort("variant").group_by("variant", maintain_order=True):
@@ -172,6 +224,22 @@ def score_ranks(sources: SourcesPart) -> dict[str, list[float]]:
     return found
 
 
+def _sources(sources: SourcesPart | None) -> str:
+    """How the texts of each source lie to each other for the model that is judged with them."""
+    if sources is None:
+        return ""
+    spaces, lines = spaces_by_clip(sources), []
+    for evaluation in sources.evaluations:
+        found = [spaces.get((evaluation, "", name), ()) for name in (*BY_CLIP, "top1")]
+        cells = [html.escape(evaluation), *map(_over_seeds, found), str(len(found[-1]))]
+        lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    return (
+        "<table><caption>Texts of each source by CLIP</caption><tr><th>Source</th>"
+        "<th>Diversity by CLIP</th><th>Separability by CLIP</th><th>Accuracy</th><th>Seeds</th>"
+        f"</tr>{''.join(lines)}</table>"
+    )
+
+
 def _scores(sources: SourcesPart | None) -> str:
     """Does a better score go with a better model?"""
     if sources is None or len(sources.evaluations) < FEWEST_ROWS:
@@ -179,9 +247,7 @@ def _scores(sources: SourcesPart | None) -> str:
     lines = []
     for name, taus in score_ranks(sources).items():
         if taus:
-            interval = mean_interval(
-                np.asarray(taus), resamples=RESAMPLES, confidence=CONFIDENCE, seed=0
-            )
+            interval = _interval(taus)
             lines.append(
                 f"<tr><td>{SCORES[name]}</td><td>{np.mean(taus):+.2f}</td>"
                 f"<td>[{interval.low:.2f}, {interval.high:.2f}]</td><td>{len(taus)}</td></tr>"

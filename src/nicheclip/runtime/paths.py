@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from nicheclip.runtime.errors import InputError
@@ -43,10 +44,36 @@ def read_text(path: Path | str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}). Save the file "
-            "with the encoding UTF-8."
-        ) from None
+        raise _not_utf8(path, line, content[error.start]) from None
+
+
+def read_lines(path: Path | str) -> Iterator[str]:
+    """The lines of ``read_text``, one in memory at a time: what stands between line feeds.
+
+    Raises:
+        InputError: as ``read_text``.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    encoding = "utf-8-sig" if number == 1 else "utf-8"
+                    yield line.removesuffix(b"\n").decode(encoding)
+                except UnicodeDecodeError as error:
+                    raise _not_utf8(path, number, line[error.start]) from None
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from None
+
+
+def _not_utf8(path: Path | str, line: int, byte: int) -> InputError:
+    return InputError(
+        f"{path}, line {line}: not UTF-8 (byte 0x{byte:02x}). Save the file with the encoding "
+        "UTF-8."
+    )
 
 
 def registry_folder() -> Path:

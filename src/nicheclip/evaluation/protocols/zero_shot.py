@@ -42,6 +42,7 @@ def judge(task: Task) -> Judged:
         measures=[
             *accuracy_measures(found, count, task.whole.classes, task.options, task.seed),
             *text_measures(split.images, split.labels, classes, task.options, task.seed),
+            *space_measures(classes),
         ],
         predictions=found,
         counts=counts | task.left_out(split),
@@ -79,6 +80,25 @@ def text_measures(
     np.fill_diagonal(cosines, -1)
     separation = 1 - float(cosines.max(axis=1).mean())
     return [score, Measure(name="text_separation", value=separation, n=len(few), classes=len(few))]
+
+
+def space_measures(classes: ClassEmbeddings) -> list[Measure]:
+    """How the texts of all classes lie to each other: see ``evaluation.text_spaces``."""
+    return [
+        Measure(
+            name=name,
+            value=value,
+            n=space.texts,
+            classes=len(classes.class_ids),
+            facets={"by": space.gate} if space.gate else {},
+        )
+        for space in classes.spaces
+        for name, value in (
+            ("text_diversity", space.diversity),
+            ("text_separability", space.separability),
+        )
+        if value is not None
+    ]
 
 
 class SoftmaxInBlocks:
