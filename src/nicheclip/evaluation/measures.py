@@ -29,8 +29,9 @@ class Measure(Record):
     """``top1``, ``top3``, ``top5``, ``macro`` (mean of the classes' accuracies), ``majority`` (the
     share of the most frequent label), ``class_accuracy``, ``rank_accuracy``, ``recall_at_1``,
     ``batch_top1`` and ``batch_top1_worst_tenth`` (means over a task's batches, all of them or the
-    worst tenth), ``best_epoch_top1`` (of an adaptation, selected on test), ``text_score`` and ``text_separation`` (``protocols.zero_shot.text_measures``),
-    and ``signal_<name>`` of an adapted model (``models.signals``)."""
+    worst tenth), ``best_epoch_top1`` (of an adaptation, selected on test), ``text_score`` and
+    ``text_separation`` (``protocols.zero_shot.text_measures``), and ``signal_<name>`` of an adapted
+    model (``models.signals``)."""
     facets: dict[str, str] = {}
     """What it is about, by ``FACETS``; a number of shots is written as digits."""
     value: float
