@@ -203,9 +203,9 @@ class AdaptationConfig(GridModel):
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Of order, views and new weights; the start is the same for all."""
     best_epoch: bool = False
-    """Of a method that trains: tables show, beside the last epoch, which is the result, the best one
-    on the judged images in a column that says so. It is selected on test, as some published numbers
-    are: compare it with those alone. The state after each epoch answers when the fit is over."""
+    """Of a method that trains: tables show, beside the last epoch, which is the result, the best
+    one on the judged images, in a column that says so. It is selected on test, as some published
+    numbers are: compare it with those alone. Each epoch's state answers when the fit is over."""
     job: Name | None = None
     """Entries with the same word here train one after another in one job, from the same start: for
     trainings of seconds, which a job's start would outweigh."""

@@ -118,9 +118,7 @@ def _signals(folder: Path, images: int) -> list[Measure]:
     return [Measure(name=f"signal_{name}", value=one, n=images) for name, one in found.items()]
 
 
-def best_epoch(
-    folder: Path, labels: Mapping[str, str]
-) -> tuple[list[Measure], dict[str, int]]:
+def best_epoch(folder: Path, labels: Mapping[str, str]) -> tuple[list[Measure], dict[str, int]]:
     """The share of judged images that the best epoch decided right, and which epoch (from 1) of how
     many it was; the first of equals. Nothing where no epochs were asked for.
 

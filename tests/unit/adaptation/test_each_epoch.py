@@ -60,8 +60,7 @@ def states(folder):
     """Digests of the states, by epoch."""
     (own,) = (folder / "states").iterdir()
     return {
-        state.name: [sha256_file(state / name) for name in FILES]
-        for state in sorted(own.iterdir())
+        state.name: [sha256_file(state / name) for name in FILES] for state in sorted(own.iterdir())
     }
 
 
@@ -153,9 +152,7 @@ def test_answers_are_those_of_the_states(task, tmp_path):
     fingerprint = run(task, tmp_path, "dpa").fingerprint
     own = sorted((tmp_path / "states" / fingerprint).iterdir())
     each = [classify(state, task.images)[0].probabilities.argmax(axis=1) for state in own]
-    found = epoch_answers(
-        tmp_path / "states", fingerprint, 2, task.images, device="cpu", threads=1
-    )
+    found = epoch_answers(tmp_path / "states", fingerprint, 2, task.images, device="cpu", threads=1)
     assert found.labels.tolist() == np.stack(each).tolist()
 
 
