@@ -33,7 +33,7 @@ from nicheclip.models.views import ViewSettings
 from nicheclip.training.data import TrainingData
 from nicheclip.training.pair_reader import PairReader
 
-IMAGES, BATCH, TURNS = 96, 32, 20
+IMAGES, BATCH, TURNS = 96, 32, 8
 WIDTH, HEIGHT, EDGE, QUALITY = 500, 375, 224, 90
 #: a crop of 0.9 of the image, as the tables of steps cut it
 BOX = (13, 9, 487, 365)

@@ -112,11 +112,14 @@ def test_a_stopped_run_goes_on_with_and_without_sharding(squares, whole, tmp_pat
 def test_pieces_and_the_best_epoch(squares, tmp_path):
     """A batch in pieces, and weights that were kept aside."""
     options = {"accumulation": 2, "keep": "best", "gradient_checkpointing": True, "keep_epochs": 2}
+    options |= {"validation": {"text_type": "com"}}
     for name, sharding in (("one", False), ("two", True)):
         assert together(squares, tmp_path / name, sharding=sharding, **options) == [0, 0]
     same(weights(tmp_path / "one"), weights(tmp_path / "two"))
-    kept = [read_json(tmp_path / name / "out/train.json")["kept_epoch"] for name in ("one", "two")]
-    assert kept[0] == kept[1]
+    reports = [read_json(tmp_path / name / "out/train.json") for name in ("one", "two")]
+    assert reports[0]["kept_epoch"] == reports[1]["kept_epoch"]
+    zero_shot = [report["final"]["zero_shot_accuracy"] for report in reports]
+    assert 0 <= zero_shot[0] == zero_shot[1] <= 1
     for epoch in ("1", "2"):
         one, two = (load(tmp_path / name / "out/epochs" / epoch) for name in ("one", "two"))
         same(one.model.state_dict(), two.model.state_dict())

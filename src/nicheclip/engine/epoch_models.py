@@ -35,7 +35,9 @@ def save_epoch_models(
     with writing(folder):
         shutil.rmtree(new, ignore_errors=True)
         for epoch, weights in sorted(epochs.items()):
-            objective.module.load_state_dict(weights)
+            # in place: FSDP's hooks refuse whole weights in load_state_dict
+            for name, value in objective.module.state_dict().items():
+                value.copy_(weights[name])
             objective.save(new / str(epoch))
         shutil.rmtree(folder, ignore_errors=True)
         if epochs:
