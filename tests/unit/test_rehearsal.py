@@ -2,6 +2,7 @@
 
 import copy
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,11 @@ def test_backbones_of_others_are_trained():
     assert config.alignment["dino-general-clip-alive"].pretraining == "rehearsal-resnet50"
     assert config.pretraining["rehearsal-resnet50"].dataset == "alive"
     assert config.alignment["agriclip"].pretraining == "dino-alive"
+    # fusion wants images of one size
+    for model in config.models.values():
+        architecture = json.loads((REGISTRY / f"models/{model.architecture}.json").read_text())
+        size = architecture["vision_cfg"]["image_size"]
+        assert {one.size for one in config.pretraining.values()} == {size}
 
 
 def test_a_resnet_stays_one():

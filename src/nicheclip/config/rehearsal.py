@@ -25,8 +25,8 @@ MODEL, RESNET = "nicheclip-tiny", "nicheclip-tiny-resnet"
 BACKBONE = "test_efficientnet"
 #: the grammar of all captions that a language model or a file would give
 GRAMMAR = "rehearsal"
-#: edges of images and of crops in pixels
-IMAGE_SIZE, BACKBONE_SIZE, LOCAL_SIZE = 32, 48, 24
+#: edges of images, which both start models read, and of local crops in pixels
+IMAGE_SIZE, LOCAL_SIZE = 32, 16
 BATCH = 8
 EPOCHS = 2
 #: two show what differs between seeds
@@ -265,7 +265,7 @@ def _pretraining(entry: Values) -> Values:
         **_without(entry, "precision", "min_steps", "weights"),
         **_steps(entry),
         "backbone": BACKBONE,
-        "size": BACKBONE_SIZE,
+        "size": IMAGE_SIZE,
         "recipe": {**recipe, "crops": crops, **head},
     }
 
