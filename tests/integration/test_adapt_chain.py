@@ -145,16 +145,16 @@ def test_a_second_fit_gives_the_same_bytes(finished):
     [
         (
             "adaptation/trained/upl.py",
-            {"adapt_model": 1, "judge_adapted": 1, "make_table_alone": 3, "make_table": 2},
+            {"adapt_model": 1, "judge_adapted": 1, "make_table_alone": 2, "make_table": 3},
         ),
         (
             "adaptation/stata.py",
-            {"adapt_model": 1, "judge_adapted": 3, "make_table_alone": 5, "make_table": 2},
+            {"adapt_model": 1, "judge_adapted": 3, "make_table_alone": 4, "make_table": 3},
         ),
         ("adaptation/trained/must.py", {}),
         (
             "evaluation/adapted.py",
-            {"judge_adapted": 3, "make_table_alone": 5, "make_table": 2},
+            {"judge_adapted": 3, "make_table_alone": 4, "make_table": 3},
         ),
         ("evaluation/protocols/zero_shot.py", {}),
     ],

@@ -20,6 +20,7 @@ p{max-width:60em} .muted,figcaption{color:#4b5563} a{color:#0072b2}
 img{border:3px solid #e5e7eb;display:block;max-width:160px}
 .unsure img{border:3px dashed #d55e00} .unsure b{color:#b04a00}
 figcaption{font-size:.85em;overflow-wrap:anywhere}
+@media(max-width:480px){body{padding:0 .8em} .gallery{gap:.5em}}
 table{border-collapse:collapse} td,th{padding:.15em .8em;text-align:right}
 td:first-child,th:first-child{text-align:left}
 """

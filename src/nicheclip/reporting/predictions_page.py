@@ -23,6 +23,7 @@ p{max-width:60em} .muted,figcaption{color:#4b5563} a{color:#0072b2}
 img{border:3px solid #1b7f4b;display:block;max-width:160px}
 .wrong img{border:3px dashed #c0392b} .wrong b{color:#c0392b}
 figcaption{font-size:.85em;overflow-wrap:anywhere}
+@media(max-width:480px){body{padding:0 .8em} .gallery{gap:.5em}}
 @media print{figure,h2{break-inside:avoid} h2{break-after:avoid}}
 """
 
