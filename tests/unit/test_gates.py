@@ -11,8 +11,9 @@ from open_clip.tokenizer import SimpleTokenizer
 
 from nicheclip.captions import cleaning, visual
 from nicheclip.captions.cleaning import clean
-from nicheclip.captions.gates import OBJECTIONABLE, Subject, identifier, judge
+from nicheclip.captions.gates import OBJECTIONABLE, Subject, judge
 from nicheclip.captions.mentions import ClassNames
+from nicheclip.captions.reasons import identifier
 from nicheclip.captions.repeats import MANY, Repeats, normalised
 from nicheclip.captions.tokens import CONTEXT, count_tokens, truncated
 from nicheclip.captions.words import words_of

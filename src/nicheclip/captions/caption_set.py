@@ -14,10 +14,11 @@ import polars as pl
 import pyarrow as pa
 
 from nicheclip.captions.candidates import Candidate, Described, Pair, by_target, described
-from nicheclip.captions.gates import Judgement, Subject, identifier, judge
+from nicheclip.captions.gates import Judgement, Subject, judge
 from nicheclip.captions.judged import Accepted, caption_row, splits_of_images, write_with_splits
 from nicheclip.captions.local import local_replies
 from nicheclip.captions.mentions import ClassNames
+from nicheclip.captions.reasons import identifier
 from nicheclip.captions.repeats import Repeats, TextKeys, text_keys
 from nicheclip.captions.replies import read_replies
 from nicheclip.captions.shortfall import Shortfall, warn_of_thoughts

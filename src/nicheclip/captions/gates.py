@@ -109,11 +109,6 @@ class Judgement(NamedTuple):
         return self._replace(reasons=(*self.reasons, reason))
 
 
-def identifier(reason: str) -> str:
-    """The fixed part of a reason: "too_long" of "too_long: 52 words"."""
-    return reason.partition(":")[0]
-
-
 def judge(
     raw: str,
     subject: Subject,

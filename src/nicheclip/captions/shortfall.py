@@ -4,7 +4,8 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from nicheclip.captions.gates import ONLY_THINKING, identifier
+from nicheclip.captions.gates import ONLY_THINKING
+from nicheclip.captions.reasons import identifier
 from nicheclip.runtime.errors import InputError
 
 LOGGER = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nicheclip.captions.gates import identifier
+from nicheclip.captions.reasons import identifier
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 from nicheclip.schemas import CAPTIONS, EVERY_SPLIT, TEXTS, read_table

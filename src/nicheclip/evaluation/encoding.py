@@ -233,7 +233,8 @@ def _write_texts(path: Path, texts: _Texts, encoder: Encoder, key: str) -> None:
 def _count(texts: _Texts) -> int:
     if isinstance(texts, GalleryItems):
         return len(texts.gallery.texts)
-    return sum(map(len, [*texts.accepted.values(), *texts.refused.values()]))
+    accepted = sum(len(some) for some in texts.accepted.values())
+    return accepted + sum(len(some) for some in texts.refused.values())
 
 
 def _image_content(images: ImageSet, catalog: Path) -> list[list[object]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from nicheclip.captions.gates import identifier
+from nicheclip.captions.reasons import identifier
 from nicheclip.captions.text_space import TextSpace, text_space
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.bootstrap import Interval, mean_interval
