@@ -4,6 +4,8 @@ import errno
 import fcntl
 import hashlib
 import json
+import os
+import threading
 from dataclasses import replace
 
 import pytest
@@ -47,6 +49,26 @@ def test_the_key_changes_with_all_that_matters():
     # the name under which a model was pulled is no content, and neither is the server's version
     assert key(identity=replace(WHO, server="0.2")) == key()
     assert key(identity=replace(WHO, model="alias")) == key()
+
+
+def test_a_slow_disk_holds_up_nobody_else(tmp_path, monkeypatch):
+    """While one reply waits for its sync, others are written and found."""
+    syncing, goes_on = threading.Event(), threading.Event()
+
+    def slow(number):
+        syncing.set()
+        assert goes_on.wait(20)
+
+    with ReplyCache(tmp_path / "cache.jsonl") as cache:
+        monkeypatch.setattr(os, "fsync", slow)
+        first = threading.Thread(target=cache.put, args=(named("a"), reply("A cow.")))
+        first.start()
+        assert syncing.wait(20)
+        cache.put(named("b"), reply("An ox."))
+        assert cache.get(named("b")) == reply("An ox.")
+        assert first.is_alive()
+        goes_on.set()
+        first.join()
 
 
 def test_replies_outlive_the_process(tmp_path):
