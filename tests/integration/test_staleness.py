@@ -16,8 +16,8 @@ DETAILS = {"write_report": 1, "all": 1}
 REPORT = {"write_page": 1} | DETAILS
 #: the paper's table and its two figures, the tables of the evaluations, the figures of the models
 SHOWN = {"make_table": 2, "make_figure": 2, "tabulate_evaluations": 1, "plot_models": 1} | REPORT
-#: the record of the config is part of the report
-CONFIG = {"write_config": 1} | DETAILS
+#: the record of the config is part of the report, and its first page shows where numbers come from
+CONFIG = {"write_config": 1} | REPORT
 TRAINED = {"train_model": 2, "plot_training": 1, "encode": 1, "judge": 1}
 #: what follows from a catalog but for models; no image is read again
 DATA = {
