@@ -13,6 +13,7 @@ from nicheclip.config.alike import leave_out, used_like_others
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.rehearsal import rehearsed
 from nicheclip.config.tasks import CaptionSource, PublishedDescriptions
+from nicheclip.config.training_free import given_vision
 from nicheclip.config.workflow import parse_config
 from nicheclip.config.worlds import StandInWorld
 from nicheclip.config.yaml_file import read_yaml
@@ -63,6 +64,7 @@ def test_a_rehearsal_needs_nothing_from_elsewhere(file):
     )
     assert all(one.weights is None for one in config.pretraining.values())
     assert all(one.backbone is None for one in config.alignment.values())
+    assert not any(given_vision(one.method) for one in config.adaptation.values())
     computes = [
         one.compute
         for section in (config.training, config.pretraining, config.adaptation)
@@ -145,6 +147,9 @@ def test_what_is_used_alike():
     # what decides which classes are seen stays
     values["evaluation"]["one"]["seen_in"] = "c"
     assert used_like_others(values, 1) == {"b"}
+    # and so does what says which epoch of a run is the best
+    values["training"]["run"]["validation"] = {"dataset": "b"}
+    assert used_like_others(values, 1) == set()
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -242,6 +247,11 @@ def test_backbones_of_others_are_trained():
     assert config.alignment["dino-general-clip-alive"].pretraining == "rehearsal-resnet50"
     assert config.pretraining["rehearsal-resnet50"].dataset == "alive"
     assert config.alignment["agriclip"].pretraining == "dino-alive"
+    transport = config_of("fair").adaptation["transport-dinov2-v3"].method
+    assert transport.vision == [
+        "rehearsal-vit_base_patch14_dinov2",
+        "rehearsal-vit_base_patch16_dinov3",
+    ]
     # fusion wants images of one size
     for model in config.models.values():
         architecture = json.loads((REGISTRY / f"models/{model.architecture}.json").read_text())

@@ -92,12 +92,13 @@ def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
 
 
 def _needed(values: Values) -> Iterator[str]:
-    """Data sets that train something or decide which classes are seen."""
+    """Data sets that train something, choose its epoch or decide which classes are seen."""
     for section in ("training", "pretraining", "alignment"):
         for entry in (values.get(section) or {}).values():
             yield entry["dataset"]
-            if entry.get("replay"):
-                yield entry["replay"]["dataset"]
+            for key in ("replay", "validation"):
+                if named := (entry.get(key) or {}).get("dataset"):
+                    yield named
     for section in ("evaluation", "tasks"):
         for entry in (values.get(section) or {}).values():
             if entry.get("seen_in"):

@@ -87,7 +87,9 @@ def rehearsed(values: Values, registry: Path) -> Values:
         name: _task(one, stand_ins, made["captions"], options)
         for name, one in _section(values, "tasks")
     }
-    made["adaptation"] = {name: _adaptation(one) for name, one in _section(values, "adaptation")}
+    made["adaptation"] = {
+        name: _adaptation(one, made) for name, one in _section(values, "adaptation")
+    }
     return made
 
 
@@ -290,12 +292,20 @@ def _alignment(entry: Values, pretraining: dict[str, Values]) -> Values:
     if (fit := entry.get("fit")) and fit.get("kind") == "sgd":
         made["fit"] = {**fit, "epochs": EPOCHS}
     if backbone := entry.get("backbone"):
-        name = f"rehearsal-{backbone['architecture']}"
-        pretraining[name] = _pretraining(
-            {"dataset": entry["dataset"], "backbone": BACKBONE, "recipe": {"kind": "dino"}}
-        )
+        name = _trained_here(backbone, entry["dataset"], pretraining)
         made = {**_without(made, "backbone"), "pretraining": name}
     return made
+
+
+def _trained_here(backbone: Values, dataset: str, pretraining: dict[str, Values]) -> str:
+    """The name of the run, added to ``pretraining``, that stands for an image model of others."""
+    name = f"rehearsal-{backbone['architecture']}"
+    if name not in pretraining:
+        recipe = {"kind": "dino"}
+        pretraining[name] = _pretraining(
+            {"dataset": dataset, "backbone": BACKBONE, "recipe": recipe}
+        )
+    return name
 
 
 # --- judging and adapting ---
@@ -319,22 +329,28 @@ _MOST: dict[str, dict[str, int]] = {
 _TRAINED = ("fair", "upl", "pouf", "lafter", "reclip", "dpa", "must")
 
 
-def _adaptation(entry: Values) -> Values:
+def _adaptation(entry: Values, made: Values) -> Values:
     """A method. Those of one kind that train from one start share a job, which would else start
-    for each task of each entry.
+    for each task of each entry. Image models of others are added to the pretraining of ``made``.
     """
     method = dict(entry["method"])
     kind = method["kind"]
     for key, most in _MOST.get(kind, {}).items():
         if key not in method or method[key] is not None:  # null is all of them
             method[key] = min(method.get(key, most), most)
-    made = {**_without(entry, "side_by_side", "compute"), "seeds": entry.get("seeds", [0])[:SEEDS]}
+    if vision := method.get("vision"):
+        dataset = made["tasks"][entry["tasks"][0]]["dataset"]
+        method["vision"] = [
+            one if isinstance(one, str) else _trained_here(one, dataset, made["pretraining"])
+            for one in vision
+        ]
+    few = {**_without(entry, "side_by_side", "compute"), "seeds": entry.get("seeds", [0])[:SEEDS]}
     if kind not in _TRAINED:
-        return {**made, "method": method}
+        return {**few, "method": method}
     method = _without(method, "precision", "accumulation")
     start = entry.get("run") or entry.get("model")
     return {
-        **made,
+        **few,
         "method": {**method, "epochs": 1, "batch_size": BATCH},
         "job": f"rehearsal-{kind}-{start}",
     }
