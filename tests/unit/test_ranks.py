@@ -19,7 +19,7 @@ TASKS = {
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    values = config("adapt", adaptation__fair__seeds=[0])
+    values = config("adapt", adaptation__fair__seeds=[0], adaptation__upl__best_epoch=False)
     values["tasks"]["more"] = values["tasks"]["few"]
     for name in ("free", "upl", "fair"):
         values["adaptation"][name]["tasks"] = ["few", "more", "few-test", "few-stream"]
