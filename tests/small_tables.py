@@ -31,6 +31,16 @@ def config(name, **changes):
     return values
 
 
+def methods_on_two_tasks():
+    """The values of a config with three methods, one seed each, on the tasks few and more."""
+    values = config("adapt", adaptation__fair__seeds=[0], adaptation__upl__best_epoch=False)
+    values["tasks"]["more"] = values["tasks"]["few"]
+    for name in ("free", "upl", "fair"):
+        values["adaptation"][name]["tasks"] = ["few", "more", "few-test", "few-stream"]
+    values["papers"]["fair"]["tasks"] = ["few", "more"]
+    return values
+
+
 def tables(values, registry=REGISTRY):
     return PaperTables(Plan(parse_config(values), registry))
 

@@ -11,7 +11,7 @@ from nicheclip.reporting.figure_kinds.scatter import draw
 from nicheclip.reporting.table import Number, rows_by_key
 from nicheclip.subjects import Subject
 from small_evaluation import predictions_of
-from small_tables import config, made, measure, tables, write_cell
+from small_tables import config, made, measure, methods_on_two_tasks, tables, write_cell
 
 
 @pytest.fixture(autouse=True)
@@ -68,11 +68,7 @@ def test_each_method_is_tested_against_zero_shot_by_the_mean_of_the_tasks():
     """FAIR is right where CLIP is wrong on all of eight images of both tasks: 2 of 2^8 exchanges
     are as extreme, and Holm's method doubles the smaller of two p-values. UPL is like CLIP.
     """
-    values = config("adapt", adaptation__fair__seeds=[0], adaptation__upl__best_epoch=False)
-    values["tasks"]["more"] = values["tasks"]["few"]
-    for name in ("free", "upl", "fair"):
-        values["adaptation"][name]["tasks"] = ["few", "more", "few-test", "few-stream"]
-    values["papers"]["fair"]["tasks"] = ["few", "more"]
+    values = methods_on_two_tasks()
     for name, predicted in (("free-clip", "b"), ("upl", "b"), ("fair", "a")):
         for task in ("few", "more"):
             write_cell(
@@ -94,11 +90,7 @@ def test_each_method_is_tested_against_zero_shot_by_the_mean_of_the_tasks():
 
 
 def test_the_best_epoch_on_test_has_columns_that_say_so_where_it_is_asked_for():
-    values = config("adapt", adaptation__fair__seeds=[0], adaptation__upl__best_epoch=False)
-    values["tasks"]["more"] = values["tasks"]["few"]
-    values["papers"]["fair"]["tasks"] = ["few", "more"]
-    for name in ("free", "upl", "fair"):
-        values["adaptation"][name]["tasks"] = ["few", "more", "few-test", "few-stream"]
+    values = methods_on_two_tasks()
     best = {"few": 0.875, "more": 0.75}
     for name in ("free-clip", "upl", "fair"):
         for task in ("few", "more"):

@@ -12,7 +12,7 @@ from nicheclip.reporting.figure_kinds import critical_difference
 from nicheclip.reporting.figure_kinds.critical_difference import critical_difference_figure
 from nicheclip.reporting.style import save_figure
 from nicheclip.runtime.errors import InputError
-from small_tables import REGISTRY, config, made, measure, tables, write_cell
+from small_tables import REGISTRY, made, measure, methods_on_two_tasks, tables, write_cell
 
 
 def test_ranks_and_the_statistic_by_hand():
@@ -64,11 +64,7 @@ def test_what_cannot_be_ranked():
 def paper_tables(tmp_path, monkeypatch):
     """Three methods on two tasks, of the paper FAIR."""
     monkeypatch.chdir(tmp_path)
-    values = config("adapt", adaptation__fair__seeds=[0], adaptation__upl__best_epoch=False)
-    values["tasks"]["more"] = values["tasks"]["few"]
-    for name in ("free", "upl", "fair"):
-        values["adaptation"][name]["tasks"] = ["few", "more", "few-test", "few-stream"]
-    values["papers"]["fair"]["tasks"] = ["few", "more"]
+    values = methods_on_two_tasks()
     accuracies = {"free-clip": (0.5, 0.6), "upl": (0.6, 0.5), "fair": (0.7, 0.7)}
     for method, row in accuracies.items():
         for task, accuracy in zip(("few", "more"), row, strict=True):

@@ -6,7 +6,7 @@ import pytest
 from nicheclip.reporting.figure_kinds import ranks as figure
 from nicheclip.reporting.ranks import chosen_value, tau
 from nicheclip.reporting.table import Measured, rows_by_key, write_table
-from small_tables import config, made, measure, tables, write_cell
+from small_tables import made, measure, methods_on_two_tasks, tables, write_cell
 
 NAMES = ("confidence", "balance", "information", "zero_shot_agreement", "silhouette")
 #: accuracy and, by name, signals of three methods on two tasks
@@ -19,11 +19,7 @@ TASKS = {
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    values = config("adapt", adaptation__fair__seeds=[0], adaptation__upl__best_epoch=False)
-    values["tasks"]["more"] = values["tasks"]["few"]
-    for name in ("free", "upl", "fair"):
-        values["adaptation"][name]["tasks"] = ["few", "more", "few-test", "few-stream"]
-    values["papers"]["fair"]["tasks"] = ["few", "more"]
+    values = methods_on_two_tasks()
     for task, methods in TASKS.items():
         for method, (accuracy, signal) in methods.items():
             signals = [

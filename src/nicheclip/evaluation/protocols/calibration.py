@@ -21,7 +21,7 @@ from nicheclip.evaluation.calibration import (
 from nicheclip.evaluation.evaluation_split import EvaluationSplit
 from nicheclip.evaluation.measures import Measure
 from nicheclip.evaluation.predictions import Predictions
-from nicheclip.evaluation.protocols.zero_shot import zero_shot
+from nicheclip.evaluation.protocols.zero_shot import answers
 from nicheclip.evaluation.task import Judged, Task
 from nicheclip.evaluation.text_sets import ClassEmbeddings
 from nicheclip.runtime.errors import InputError
@@ -48,7 +48,7 @@ def judge(task: Task) -> Judged:
     )
     temperature, fitted = _temperature(task.learnt_split("val"), classes, task)
     log.info("temperature %g, fitted to %d validation images", temperature, fitted)
-    found = _answers(split, classes, classes.logit_scale)
+    found = answers(split, classes)
     check_images(found, task.options)
     count, correct = len(classes.class_ids), found.correct()
     measures = [
@@ -61,9 +61,9 @@ def judge(task: Task) -> Judged:
         ),
         *_selective(found),
     ]
-    scaled = _answers(split, classes, classes.logit_scale / temperature)
-    for name, answers, factor in (("", found, 1.0), ("_scaled", scaled, temperature)):
-        measures += _calibration(name, answers, split, classes, classes.logit_scale / factor)
+    scaled = answers(split, classes, temperature=temperature)
+    for name, given, factor in (("", found, 1.0), ("_scaled", scaled, temperature)):
+        measures += _calibration(name, given, split, classes, classes.logit_scale / factor)
     measures.append(Measure(name="temperature", value=temperature, n=fitted))
     return Judged(
         n=len(found.image_ids),
@@ -71,12 +71,6 @@ def judge(task: Task) -> Judged:
         measures=measures,
         predictions=found,
         counts={"validation_images": fitted} | task.left_out(split),
-    )
-
-
-def _answers(split: EvaluationSplit, classes: ClassEmbeddings, scale: float) -> Predictions:
-    return zero_shot(
-        split.images, split.labels, classes.class_ids, classes.embeddings, logit_scale=scale
     )
 
 
@@ -119,14 +113,14 @@ def _selective(found: Predictions) -> list[Measure]:
 
 def _calibration(
     suffix: str,
-    answers: Predictions,
+    given: Predictions,
     split: EvaluationSplit,
     classes: ClassEmbeddings,
     scale: float,
 ) -> list[Measure]:
     """The calibration error, what it is the mean of, and the loss that the temperature lowers."""
-    confidence = answers.confidence
-    bins = reliability_bins(confidence, answers.correct())
+    confidence = given.confidence
+    bins = reliability_bins(confidence, given.correct())
     n = len(confidence)
     # rows of images at once: the loss must not need all cosines of a large split
     loss, rows = 0.0, max(1, MOST_NUMBERS // (4 * len(classes.class_ids)))
@@ -134,7 +128,7 @@ def _calibration(
         cosines = (split.images.features[start : start + rows] @ classes.embeddings.T).astype(
             np.float64
         )
-        truth = _columns(answers.labels[start : start + rows], classes)
+        truth = _columns(given.labels[start : start + rows], classes)
         loss += len(truth) * negative_log_likelihood(cosines, truth, scale)
     measures = [
         Measure(name=f"ece{suffix}", value=calibration_error(bins), n=n),

@@ -15,7 +15,7 @@ from nicheclip.config.text_sets import class_text_set
 from nicheclip.evaluation.accuracy import check_images, measure_share
 from nicheclip.evaluation.bootstrap import class_share_interval
 from nicheclip.evaluation.measures import Measure
-from nicheclip.evaluation.protocols.zero_shot import zero_shot
+from nicheclip.evaluation.protocols.zero_shot import answers
 from nicheclip.evaluation.ranking import order_by_score
 from nicheclip.evaluation.task import Judged, Task
 from nicheclip.runtime.errors import InputError
@@ -74,13 +74,7 @@ def judge(task: Task) -> Judged:
     classes = task.class_embeddings(class_text_set(task.options)).among(
         split.classes["class_id"].to_list()
     )
-    found = zero_shot(
-        split.images,
-        split.labels,
-        classes.class_ids,
-        classes.embeddings,
-        logit_scale=classes.logit_scale,
-    )
+    found = answers(split, classes)
     check_images(found, task.options)
     column = {class_id: place for place, class_id in enumerate(classes.class_ids)}
     truth = np.array([column[label] for label in found.labels])

@@ -16,7 +16,7 @@ from nicheclip.evaluation.accuracy import class_accuracies, measure_share
 from nicheclip.evaluation.bootstrap import Interval, class_share_interval, class_weights
 from nicheclip.evaluation.measures import Measure
 from nicheclip.evaluation.predictions import Predictions
-from nicheclip.evaluation.protocols.zero_shot import zero_shot
+from nicheclip.evaluation.protocols.zero_shot import answers
 from nicheclip.evaluation.task import Judged, Task
 from nicheclip.runtime.errors import InputError
 
@@ -36,13 +36,7 @@ def judge(task: Task) -> Judged:
     classes = task.class_embeddings(class_text_set(task.options)).among(
         whole.classes["class_id"].to_list()
     )
-    found = zero_shot(
-        whole.images,
-        whole.labels,
-        classes.class_ids,
-        classes.embeddings,
-        logit_scale=classes.logit_scale,
-    )
+    found = answers(whole, classes)
     count, measures, by_group = len(classes.class_ids), [], []
     for group in GROUPS:
         mine = among_labels(found, task.groups.get(group, []))  # type: ignore[call-overload]

@@ -8,7 +8,7 @@ from nicheclip.evaluation.bootstrap import class_share_interval
 from nicheclip.evaluation.evaluation_split import EvaluationSplit
 from nicheclip.evaluation.measures import Measure
 from nicheclip.evaluation.predictions import Predictions
-from nicheclip.evaluation.protocols.zero_shot import zero_shot
+from nicheclip.evaluation.protocols.zero_shot import answers
 from nicheclip.evaluation.seen_classes import GROUPS, ClassGroup
 from nicheclip.evaluation.task import Judged, Task
 from nicheclip.runtime.errors import InputError
@@ -37,13 +37,7 @@ def judge(task: Task) -> Judged:
         cut += int(everything.cut.sum())
         for group, split in splits.items():
             classes = everything.among(split.classes["class_id"].to_list())
-            judged = zero_shot(
-                split.images,
-                split.labels,
-                classes.class_ids,
-                classes.embeddings,
-                logit_scale=classes.logit_scale,
-            )
+            judged = answers(split, classes)
             found[text_set.text_type, group] = judged
             facets: dict[str, str] = {"text_type": text_set.text_type, "group": group}
             measures += _measures(judged, split, task, facets)

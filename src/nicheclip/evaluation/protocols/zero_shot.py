@@ -9,6 +9,7 @@ from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.text_sets import class_text_set
 from nicheclip.evaluation.accuracy import accuracy_measures, measure_share
 from nicheclip.evaluation.bootstrap import mean_interval
+from nicheclip.evaluation.evaluation_split import EvaluationSplit
 from nicheclip.evaluation.measures import Measure
 from nicheclip.evaluation.predictions import TOP, Predictions, join_predictions
 from nicheclip.evaluation.ranking import Best, BestInBlocks
@@ -27,13 +28,7 @@ def judge(task: Task) -> Judged:
     classes = task.class_embeddings(class_text_set(task.options)).among(
         split.classes["class_id"].to_list()
     )
-    found = zero_shot(
-        split.images,
-        split.labels,
-        classes.class_ids,
-        classes.embeddings,
-        logit_scale=classes.logit_scale,
-    )
+    found = answers(split, classes)
     count = len(classes.class_ids)
     counts = {"texts": int(classes.texts.sum()), "texts_cut": int(classes.cut.sum())}
     return Judged(
@@ -120,6 +115,22 @@ class SoftmaxInBlocks:
         """The probabilities of classes with these logits [n, k], among all that were added."""
         shares: npt.NDArray[np.float64] = np.exp(logits - self._largest[:, None])
         return shares / self._total[:, None]
+
+
+def answers(
+    split: EvaluationSplit, classes: ClassEmbeddings, *, temperature: float = 1.0
+) -> Predictions:
+    """What a model answers for the images of ``split`` among ``classes``.
+
+    Its logits are divided by ``temperature``.
+    """
+    return zero_shot(
+        split.images,
+        split.labels,
+        classes.class_ids,
+        classes.embeddings,
+        logit_scale=classes.logit_scale / temperature,
+    )
 
 
 def zero_shot(
