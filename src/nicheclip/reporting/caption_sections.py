@@ -234,9 +234,10 @@ def _sources(sources: SourcesPart | None) -> str:
         cells = [html.escape(evaluation), *map(_over_seeds, found), str(len(found[-1]))]
         lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     return (
-        "<table><caption>Texts of each source by CLIP</caption><tr><th>Source</th>"
-        "<th>Diversity by CLIP</th><th>Separability by CLIP</th><th>Accuracy</th><th>Seeds</th>"
-        f"</tr>{''.join(lines)}</table>"
+        '<div class="wide"><table><caption>Texts of each source by CLIP</caption>'
+        "<tr><th>Source</th><th>Diversity by CLIP</th><th>Separability by CLIP</th>"
+        "<th>Accuracy</th><th>Seeds</th>"
+        f"</tr>{''.join(lines)}</table></div>"
     )
 
 
