@@ -32,6 +32,13 @@ def config_of(seen, gpus=0):
     return parse_config(yaml.safe_load(text))
 
 
+def test_classes_of_one_size_have_one_number(tmp_path):
+    seen = look(folder(tmp_path / "data"))
+    assert "8 images of 2 classes, 4 of each" in "\n".join(report(seen))
+    text = config_text(seen, "things", choose(seen, 0), file="things.yaml", cores=2)
+    assert text.startswith("# 8 images of 2 classes (4 of each), by `nicheclip init`.")
+
+
 def test_a_folder_of_class_folders(tmp_path):
     root = folder(tmp_path / "pictures" / "data")
     (tmp_path / "pictures/LICENSE").write_text("free")

@@ -72,8 +72,8 @@ def config_text(seen: Seen, name: str, choices: Choices, *, file: str, cores: in
     advice = "" if choices.gpus else "      # pretrained: lr 1.0e-5"
     text_type = "taxon_com" if _ranks(seen) else "com"
     return f"""\
-# {seen.images} images of {len(seen.classes)} classes ({seen.smallest} to \
-{max(seen.classes.values())} each), by `nicheclip init`. Run it:
+# {seen.images} images of {len(seen.classes)} classes ({seen.of_each} \
+of each), by `nicheclip init`. Run it:
 #   snakemake --cores {cores} --configfile {file}
 # Every key is described in workflow/schemas/config.schema.json.
 scale: own

@@ -56,6 +56,12 @@ class Seen:
     """Least, median and most pixels of the shorter side."""
 
     @property
+    def of_each(self) -> str:
+        """How many images a class has: "14", or "4 to 6"."""
+        least, most = self.smallest, max(self.classes.values())
+        return f"{least}" if least == most else f"{least} to {most}"
+
+    @property
     def smallest(self) -> int:
         """Images of the class that has least."""
         return min(self.classes.values(), default=0)

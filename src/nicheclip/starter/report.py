@@ -17,7 +17,7 @@ def report(seen: Seen) -> Iterator[str]:
     else:
         yield (
             f"{seen.path}: {seen.images} images of {len(seen.classes)} classes, "
-            f"{seen.smallest} to {max(seen.classes.values())} of each"
+            f"{seen.of_each} of each"
         )
     if seen.others:
         what = "rows without a file" if seen.kind == "table" else "files are left out: no images"
