@@ -306,3 +306,28 @@ def test_a_wrong_config_is_refused_as_it_stands(tmp_path):
         config_with({"imagess": 4})
     with pytest.raises(InputError, match="no 'datasets' entry is called 'lnd'"):
         config_with(evaluation={"e": {"dataset": "lnd"}})
+
+
+def test_three_classes_are_enough_to_draw_some_from():
+    config = parse_config(
+        read_yaml(ROOT / "tests/configs/adapt.yaml") | {"rehearsal": {"images": 2, "classes": 3}}
+    )
+    assert config.tasks["few"].classes.sample == 2
+
+
+def test_each_image_model_of_others_is_trained_by_a_name_that_a_config_may_have():
+    values = read_yaml(ROOT / "tests/configs/adapt.yaml") | {"rehearsal": 2}
+    values["adaptation"]["transport"]["method"]["vision"] = [
+        {"architecture": "resnet18", "weights": "one.pt"},
+        {"architecture": "resnet18", "weights": "other.pt"},
+        {"architecture": "hf-hub:owner/model", "weights": "one.pt"},
+    ]
+    config = parse_config(values)
+    names = ["rehearsal-resnet18", "rehearsal-resnet18-2", "rehearsal-hf-hub-owner-model"]
+    assert config.adaptation["transport"].method.vision == names
+    assert set(names) < config.pretraining.keys()
+
+
+def test_an_unknown_key_of_a_rehearsal_is_explained_by_those_that_it_has():
+    with pytest.raises(InputError, match="unknown key 'imges'; did you mean 'images'"):
+        config_with({"images": 4, "imges": 4})

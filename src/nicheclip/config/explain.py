@@ -99,6 +99,8 @@ def _children(node: Schema, part: str, schema: Schema) -> list[Schema]:
             found.append(option["items"])
         elif option.get("properties", {}).get("kind", {}).get("const") == part:
             found.append(option)  # pydantic puts a union's tag into the path
+    if not found and part in schema.get("$defs", {}):
+        return [schema["$defs"][part]]  # or the name of a class, where the union has no tags
     return found
 
 

@@ -5,7 +5,8 @@ workflow knows nothing of it. Every rule runs that the config would run, for not
 data sets that are used just like others (``alike``); what shrinks is the work within a job.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -226,7 +227,8 @@ def _task(
     """
     made = {**entry, "bootstrap": BOOTSTRAP}
     if isinstance(classes := entry.get("classes"), dict):
-        made["classes"] = {**classes, "sample": min(classes["sample"], options.classes // 2)}
+        few = max(2, options.classes // 2)
+        made["classes"] = {**classes, "sample": min(classes["sample"], few)}
     texts = dict(entry.get("texts") or {})
     for key in ("descriptions", "details"):
         source = texts.get(key)
@@ -297,9 +299,18 @@ def _alignment(entry: Values, pretraining: dict[str, Values]) -> Values:
     return made
 
 
-def _trained_here(backbone: Values, dataset: str, pretraining: dict[str, Values]) -> str:
-    """The name of the run, added to ``pretraining``, that stands for an image model of others."""
-    name = f"rehearsal-{backbone['architecture']}"
+def _trained_here(
+    backbone: Values, dataset: str, pretraining: dict[str, Values], taken: Collection[str] = ()
+) -> str:
+    """The name of the run, added to ``pretraining``, that stands for an image model of others; none
+    of ``taken``.
+    """
+    # timm's names may have what no name of a config has: hf-hub:owner/model
+    first = name = f"rehearsal-{re.sub('[^A-Za-z0-9_.-]+', '-', backbone['architecture'])}"
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{first}-{number}"
     if name not in pretraining:
         recipe = {"kind": "dino"}
         pretraining[name] = _pretraining(
@@ -340,10 +351,11 @@ def _adaptation(entry: Values, made: Values) -> Values:
             method[key] = min(method.get(key, most), most)
     if vision := method.get("vision"):
         dataset = made["tasks"][entry["tasks"][0]]["dataset"]
-        method["vision"] = [
-            one if isinstance(one, str) else _trained_here(one, dataset, made["pretraining"])
-            for one in vision
-        ]
+        names: list[str] = []
+        for one in vision:
+            given = isinstance(one, str)
+            names.append(one if given else _trained_here(one, dataset, made["pretraining"], names))
+        method["vision"] = names
     few = {**_without(entry, "side_by_side", "compute"), "seeds": entry.get("seeds", [0])[:SEEDS]}
     if kind not in _TRAINED:
         return {**few, "method": method}
