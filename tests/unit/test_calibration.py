@@ -84,6 +84,12 @@ def test_the_temperature_that_made_the_labels_is_found_and_is_the_best():
         assert negative_log_likelihood(cosines, truth, SCALE / other) >= best - 1e-9
 
 
+@pytest.mark.parametrize("cosines", [np.eye(4), np.ones((4, 4)), np.ones((4, 1))])
+def test_where_no_temperature_is_better_it_is_one(cosines):
+    truth = np.zeros(4, int) if cosines.shape[1] == 1 else np.arange(4)
+    assert fit_temperature(cosines, truth, 100.0) == 1.0
+
+
 def test_blocks_of_images_change_no_likelihood(monkeypatch):
     cosines, truth = cosines_and_truth(50)
     whole = negative_log_likelihood(cosines, truth, SCALE)

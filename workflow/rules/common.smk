@@ -68,7 +68,7 @@ try:
 except InputError as error:
     raise WorkflowError(masked(str(error))) from None
 
-# Nothing that is real is overwritten by a rehearsal, or by that of another config.
+# Nothing that is real is overwritten by a rehearsal, nor by that of a config of another name.
 if CONFIG.rehearsal:
     if workflow.overwrite_workdir and "rehearsal" not in Path.cwd().parts:
         raise WorkflowError(

@@ -103,8 +103,8 @@ def fit_temperature(cosines: Floats, truth: npt.NDArray[np.int64], scale: float)
     """The temperature T that minimises the negative log-likelihood of softmax(scale / T * cosine).
 
     The likelihood has one minimum in T; it is looked for between ``COLDEST`` and ``HOTTEST``. Where
-    every image is right by a margin the best T is 0, and where the answers are worse than chance it
-    is infinite: then one of these ends comes out.
+    every image is right by a margin T goes towards 0, and where the answers are worse than chance
+    towards infinity. Where no T is better than 1, for example with one class, it is 1.
 
     Args:
         cosines: of n validation images and C classes [n, C].
@@ -113,13 +113,16 @@ def fit_temperature(cosines: Floats, truth: npt.NDArray[np.int64], scale: float)
     """
     from scipy import optimize  # takes half a second to import, and few jobs come here
 
+    def loss(log: float) -> float:
+        return negative_log_likelihood(cosines, truth, scale / float(np.exp(log)))
+
     found = optimize.minimize_scalar(
-        lambda log: negative_log_likelihood(cosines, truth, scale / float(np.exp(log))),
+        loss,
         bounds=(np.log(COLDEST), np.log(HOTTEST)),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return float(np.exp(found.x))
+    return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
 
 
 def _losses(cosines: Floats, truth: npt.NDArray[np.int64], scale: float) -> Iterator[Floats]:
