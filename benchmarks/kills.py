@@ -38,20 +38,9 @@ from slurm_conf import PARTITIONS  # noqa: E402
 from nicheclip.runtime.files import read_json, write_json  # noqa: E402
 from workflow_run import clone  # noqa: E402
 
-PAUSE = (2.0, 25.0)  # seconds between two kills
+SHORTEST_PAUSE = 2.0  # seconds between two kills
 ENDS_WITHIN = 300.0  # seconds after a signal that the driver is given
 STUCK = 4  # starts without a kill that end with an error
-#: rules whose light jobs share one SLURM job with --grouped
-DATA = (
-    "acquire_part",
-    "curate_dataset",
-    "flatten_taxonomy",
-    "judge_captions",
-    "assign_captions",
-    "create_model",
-    "draw_task",
-)
-ON_SPLIT = ("encode", "judge")
 PLACEHOLDER = "http://127.0.0.1:1/"
 
 
@@ -84,8 +73,8 @@ HEAD = (
 class Trial:
     """Kills one run after another."""
 
-    def __init__(self, run: Run, network: Network, kills: int, seed: int) -> None:
-        self.run, self.network = run, network
+    def __init__(self, run: Run, network: Network, *, kills: int, seed: int, pause: float) -> None:
+        self.run, self.network, self.pause = run, network, pause
         self.draw = random.Random(seed)
         self.strikes = SLURM if run.cluster else LOCAL
         deck = [kind for _ in range(kills) for kind in self.strikes][:kills]
@@ -120,7 +109,7 @@ class Trial:
         """Wait for the driver's end, a download to break off, or the drawn moment."""
         if not self.deck:
             return self.run.wait(3600)
-        end = time.monotonic() + self.draw.uniform(*PAUSE)
+        end = time.monotonic() + self.draw.uniform(SHORTEST_PAUSE, self.pause)
         while time.monotonic() < end:
             if (status := self.run.wait(0.5)) is not None:
                 return status
@@ -240,9 +229,6 @@ def options(given: argparse.Namespace, *, slurm: bool) -> list[str]:
         return [*found, "--cores", str(given.cores)]
     found += ["--profile", "slurm", "--latency-wait", "20"]
     found += ["--slurm-init-seconds-before-status-checks", "1"]
-    if given.grouped:
-        names = [f"{rule}=data" for rule in DATA] + [f"{rule}=on_split" for rule in ON_SPLIT]
-        found += ["--groups", *names, "--group-components", f"data={len(DATA)}"]
     return found
 
 
@@ -268,13 +254,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Random kills, and the same bytes after them?")
     parser.add_argument("--on", choices=("slurm", "local"), default="slurm")
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--pause", type=float, default=30, help="seconds between kills, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--configfile", type=Path, default=ROOT / "tests/configs/kills.yaml")
     parser.add_argument("--config", nargs="+", default=[])
     parser.add_argument("--port", type=int, default=18731, help="of the server of the archive")
     parser.add_argument("--targets", nargs="*", default=["tables", "adapt"])
-    parser.add_argument("--grouped", action="store_true", help="light jobs share SLURM jobs")
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
     return parser.parse_args()
 
@@ -289,7 +275,7 @@ def main() -> None:
     with started_cluster(place / "cluster", wanted=slurm) as cluster:
         folder = copy_of_project(place / "killed", given.configfile, network)
         run = Run(folder, options(given, slurm=slurm), cluster)
-        trial = Trial(run, network, given.kills, given.seed)
+        trial = Trial(run, network, kills=given.kills, seed=given.seed, pause=given.pause)
         began = time.monotonic()
         try:
             while trial.deck:

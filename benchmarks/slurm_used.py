@@ -1,20 +1,29 @@
 """What SLURM jobs asked for and what they used, of a test cluster on this machine.
 
-It has no accounting database (`sacct`), so memory is read while the jobs run: every half second the
-proportional share (PSS) of all processes of a job, Snakemake's own included.
+    PYTHONPATH=src python benchmarks/slurm_used.py FOLDER    # of the cluster; until Ctrl-C
+    PYTHONPATH=src python benchmarks/slurm_demo.py           # of a whole run
+
+It has no accounting database (`sacct`), so memory is read while the jobs run: every second the
+proportional share (PSS) of all processes of a job, Snakemake's own included. Jobs that did not end
+well are left out.
 """
 
 import re
+import signal
+import sys
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cluster import Cluster
-from kills_processes import SCRIPT, steps
-from processes import arguments, family
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/slurm"), str(ROOT / "src")]
 
-SECONDS = 0.5
+from cluster import Cluster  # noqa: E402
+from kills_processes import SCRIPT, steps  # noqa: E402
+from processes import arguments, family  # noqa: E402
+
+SECONDS = 1.0
 FORMAT = "%i|%m|%l|%M|%T"
 UNITS = {"M": 1, "G": 1 << 10, "T": 1 << 20}
 
@@ -28,6 +37,7 @@ class Used:
     asked_mb: float = 0.0
     asked_minutes: float = 0.0
     minutes: float = 0.0
+    state: str = ""
 
 
 class Recorder:
@@ -48,9 +58,10 @@ class Recorder:
         self._thread.join()
         lines = self._cluster.run("squeue", "-h", "--states=all", "-o", FORMAT)
         for line in lines.splitlines():
-            number, memory, limit, elapsed, _ = line.split("|")
+            number, memory, limit, elapsed, state = line.split("|")
             job = self._jobs[number]
             job.asked_mb = float(memory[:-1]) * UNITS[memory[-1]]
+            job.state = state
             job.asked_minutes, job.minutes = _minutes(limit), _minutes(elapsed)
 
     def _watch(self) -> None:
@@ -68,7 +79,7 @@ class Recorder:
     def table(self) -> str:
         """A row for each rule, or group of rules that share a job."""
         by_stage: dict[str, list[Used]] = defaultdict(list)
-        for job in self._jobs.values():
+        for job in [job for job in self._jobs.values() if job.state == "COMPLETED"]:
             by_stage[" + ".join(sorted(job.stages)) or "not seen"].append(job)
         rows = [
             "| rule | jobs | memory asked, MB | used at most, MB | share | "
@@ -101,3 +112,15 @@ def _minutes(text: str) -> float:
     parts = [float(part) for part in rest.split(":")]
     seconds = sum(part * 60**power for power, part in enumerate(reversed(parts)))
     return float(days or 0) * 1440 + seconds / 60
+
+
+def main() -> None:
+    """Print one table when the signal comes."""
+    with Recorder(Cluster(sys.argv[1])) as recorder:
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    print(recorder.table())
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    main()
