@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nicheclip.evaluation.frame import read_cells
 from nicheclip.reporting.evaluation_table import evaluation_table
-from nicheclip.reporting.table import write_table
+from nicheclip.reporting.table_files import write_table
 from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
