@@ -28,8 +28,9 @@ td abbr{text-decoration:none;color:#6b7280;cursor:help}
 @media print{th button::after{content:none}}
 """
 
-#: for the head of a page: a module runs once the page is there. The first press sorts numbers from the highest and texts from a, the second the other way round,
-#: the third as it was; cells without a number stay last
+#: for the head of a page: a module runs once the page is there. The first press sorts numbers from
+#: the highest and texts from a, the second the other way round, the third as it was; cells without
+#: a number stay last
 SORT_SCRIPT = """<script type="module">
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0], rows = [...body.rows], heads = [...table.tHead.rows[0].cells];
