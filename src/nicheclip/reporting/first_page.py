@@ -82,6 +82,7 @@ def first_page(plan: PagePlan) -> str:
         _curves(plan.training),
         passports.html(),
         "<h2>More</h2>",
+        _leaderboard(plan.leaderboard),
         f'<p><a href="{html.escape(plan.details)}">{html.escape(plan.details)}</a> holds every '
         "table and figure, the workflow's graph and the software. Tables for a program are in "
         "<code>results/tables/</code>, what each image was taken for in "
@@ -144,6 +145,11 @@ def _pictures(pages: Mapping[str, WrongPart]) -> str:
         for page, part in pages.items()
     )
     return f"<p>Every class in pictures, with the answers:</p><ul>{items}</ul>" if pages else ""
+
+
+def _leaderboard(path: str | None) -> str:
+    link = f'<a href="{html.escape(path or "")}">leaderboard</a>'
+    return f"<p>The {link} ranks the models by every task, with ties.</p>" if path else ""
 
 
 def _listed(sentences: Sequence[str], name: str) -> str:

@@ -58,8 +58,8 @@ def make_table(request: TableRequest, frame: pl.DataFrame) -> Table:
                 continue
             shown = _contents(request, found[1], paper)
             contents |= dict(shown) | dict(code) | dict(tests.get(texts, {}))
-        row, seeds = found or (None, {})
-        rows.append(_explained(request, contents, row, paper, seeds))
+        ran, seeds = found if found else (None, {})
+        rows.append(_explained(request, contents, ran, paper, seeds))
     shown_columns = tuple(Column(c.key, c.label, c.interval) for c in request.columns)
     table = Table(
         title=request.title,

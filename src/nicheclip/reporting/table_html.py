@@ -81,15 +81,21 @@ _EMPHASIS = {"bold": "<b>{}</b>", "underline": "<u>{}</u>"}
 
 def to_html(table: Table) -> str:
     """A page of its own; a measured number shows the files that it came from when pointed at."""
-    title = html.escape(table.title)
+    return page(table.title, section(table))
+
+
+def page(title: str, body: str) -> str:
+    """A page with tables in its ``body``, which is HTML; ``title`` is a text."""
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{html.escape(title)}</title>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}{SORT_STYLE}</style>{SORT_SCRIPT}</head>\n"
-        f"<body>\n{_section(table)}\n</body></html>\n"
+        f"<body>\n{body}\n</body></html>\n"
     )
 
 
-def _section(table: Table) -> str:
+def section(table: Table) -> str:
     """The table and its notes, which another page may take over with style and script."""
     head = "".join(f'<th scope="col">{html.escape(column.label)}</th>' for column in table.columns)
     body = "\n".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in table.rows)
