@@ -3,6 +3,7 @@
 Inputs:  results/evaluate/..., results/features/..., results/models/trained/.../history.csv,
          workflow/registry/tables/<paper>/<table>.yaml, workflow/registry/published/
 Outputs: results/tables/<name>.{md,html,csv,tex,sources.csv}, results/figures/<name>.{svg,png},
+         results/tables/leaderboard.{jsonl,html},
          results/report.html, and results/report_details.html, Snakemake's own
 A paper's table is a file: it says what the rows, columns and entries are, and which figure is drawn.
 """
@@ -127,6 +128,7 @@ if ADAPTATION_FIGURES:
 rule tabulate_evaluations:
     input:
         list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),
+        others=CONFIG.leaderboard.files,
     output:
         *[
             file
@@ -138,6 +140,8 @@ rule tabulate_evaluations:
                 labels={"run": "all", "figure": f"table, {evaluation}"},
             ).values()
         ],
+        leaderboard="results/tables/leaderboard.jsonl",
+        leaderboard_page="results/tables/leaderboard.html",
     log:
         "results/logs/tables/evaluation.log",
     localrule: True
@@ -151,7 +155,7 @@ rule tabulate_evaluations:
         scale=CONFIG.scale,
         code=code("tabulate_evaluations.py"),
     message:
-        "Tables of everything that the evaluations judge"
+        "Tables of everything that the evaluations judge, and the leaderboard"
     script:
         "../../scripts/tabulate_evaluations.py"
 
