@@ -11,24 +11,28 @@ A paper's table is a file: it says what the rows, columns and entries are, and w
 
 rule plot_training:
     input:
-        lambda w: list(PLAN.histories(w.run).values()),
+        [file for run in CURVES for file in PLAN.histories(run).values()],
     output:
-        **figure(
-            "training/{run}",
-            category="Training",
-            caption="../report/training.rst",
-            labels={"run": "{run}", "figure": "curves"},
-        ),
+        [
+            report(
+                f"results/figures/training/{run}.svg",
+                category="Training",
+                caption="../report/training.rst",
+                labels={"run": run, "figure": "curves"},
+            )
+            for run in CURVES
+        ],
+        [f"results/figures/training/{run}.png" for run in CURVES],
     log:
-        "results/logs/figures/training/{run}.log",
+        "results/logs/figures/training.log",
     localrule: True
     conda:
         "../../envs/evaluate.yaml"
     params:
-        labels=lambda w: list(PLAN.histories(w.run)),
+        histories={run: PLAN.histories(run) for run in CURVES},
         code=code("plot_training.py"),
     message:
-        "Training curves of {wildcards.run}"
+        "Training curves of all runs"
     script:
         "../../scripts/plot_training.py"
 
