@@ -130,7 +130,6 @@ class Trial:
             self._close_last()
             self.deck.remove(kind)
             self.rows.append(Kill(len(self.rows) + 1, kind, target, when, done))
-            print(self.rows[-1].row(), file=sys.stderr, flush=True)
             if "driver" in kind or kind in ("Ctrl-C", "SIGKILL of all"):
                 struck = time.monotonic()
                 status = self.run.wait(ENDS_WITHIN)
@@ -164,6 +163,7 @@ class Trial:
             row.orphans = max(row.orphans, watch.longest)
             if "Trying to restart job" in self.run.said and not row.events:
                 row.events.append("the job ran again")
+            print(row.row(), file=sys.stderr, flush=True)
         if watch.too_long:
             self.bad.append(f"kill {len(self.rows)}: orphans {sorted(watch.too_long)}")
         watch.forget()
@@ -259,7 +259,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--configfile", type=Path, default=ROOT / "tests/configs/kills.yaml")
     parser.add_argument("--config", nargs="+", default=[])
-    parser.add_argument("--port", type=int, default=18731, help="of the server of the archive")
     parser.add_argument("--targets", nargs="*", default=["tables", "adapt"])
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
     return parser.parse_args()
@@ -269,7 +268,7 @@ def main() -> None:
     """Print one table."""
     given = arguments()
     place = given.keep or Path(tempfile.mkdtemp(prefix="kills-", dir="/tmp"))
-    network = Network(given.port)
+    network = Network()
     slurm = given.on == "slurm"
     expected = unbroken(place / "whole", given, network)
     with started_cluster(place / "cluster", wanted=slurm) as cluster:
