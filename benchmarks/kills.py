@@ -31,6 +31,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/slurm"), str(ROOT / "src"
 
 from cluster import Cluster  # noqa: E402
 from kills_kinds import LOCAL, NETWORK, SLURM, loads  # noqa: E402
+from kills_processes import job_processes  # noqa: E402
 from kills_run import BY_HAND, JOBS_LEFT, Run  # noqa: E402
 from kills_server import Network  # noqa: E402
 from slurm_conf import PARTITIONS  # noqa: E402
@@ -39,6 +40,7 @@ from nicheclip.runtime.files import read_json, write_json  # noqa: E402
 from workflow_run import clone  # noqa: E402
 
 SHORTEST_PAUSE = 2.0  # seconds between two kills
+START_UP = 0.2  # share of kills that need not wait until a job works
 ENDS_WITHIN = 300.0  # seconds after a signal that the driver is given
 STUCK = 4  # starts without a kill that end with an error
 PLACEHOLDER = "http://127.0.0.1:1/"
@@ -109,12 +111,16 @@ class Trial:
         """Wait for the driver's end, a download to break off, or the drawn moment."""
         if not self.deck:
             return self.run.wait(3600)
-        end = time.monotonic() + self.draw.uniform(SHORTEST_PAUSE, self.pause)
+        pause = self.draw.uniform(SHORTEST_PAUSE, self.pause)
+        waits = self.draw.random() > START_UP
+        end = time.monotonic() + pause
         while time.monotonic() < end:
             if (status := self.run.wait(0.5)) is not None:
                 return status
             if NETWORK in self.deck and loads(self.run) and self.draw.random() < 0.2:
                 return None
+            if waits := waits and not job_processes(self.run.folder):
+                end = time.monotonic() + pause
         return None
 
     def _strike(self) -> None:
@@ -147,7 +153,10 @@ class Trial:
             self._note("next start refused until the SLURM jobs of the dead driver had ended")
             self.run.wait_for_jobs()
         else:
-            self._note(f"driver ended ({status}), same command again")
+            ended = f"driver ended ({status})"
+            if not self.rows or not any(ended in event for event in self.rows[-1].events):
+                self._note(ended)
+            self._note("same command again")
         time.sleep(self.draw.uniform(0, 5))
         self.run.start()
 
