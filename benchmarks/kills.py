@@ -31,6 +31,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/slurm"), str(ROOT / "src"
 
 from cluster import Cluster  # noqa: E402
 from kills_kinds import LOCAL, NETWORK, SLURM, loads  # noqa: E402
+from kills_processes import job_processes  # noqa: E402
 from kills_run import BY_HAND, JOBS_LEFT, Run  # noqa: E402
 from kills_server import Network  # noqa: E402
 from slurm_conf import PARTITIONS  # noqa: E402
@@ -39,6 +40,7 @@ from nicheclip.runtime.files import read_json, write_json  # noqa: E402
 from workflow_run import clone  # noqa: E402
 
 SHORTEST_PAUSE = 2.0  # seconds between two kills
+START_UP = 0.2  # share of kills that need not wait until a job works
 ENDS_WITHIN = 300.0  # seconds after a signal that the driver is given
 STUCK = 4  # starts without a kill that end with an error
 PLACEHOLDER = "http://127.0.0.1:1/"
@@ -109,12 +111,16 @@ class Trial:
         """Wait for the driver's end, a download to break off, or the drawn moment."""
         if not self.deck:
             return self.run.wait(3600)
-        end = time.monotonic() + self.draw.uniform(SHORTEST_PAUSE, self.pause)
+        pause = self.draw.uniform(SHORTEST_PAUSE, self.pause)
+        waits = self.draw.random() > START_UP
+        end = time.monotonic() + pause
         while time.monotonic() < end:
             if (status := self.run.wait(0.5)) is not None:
                 return status
             if NETWORK in self.deck and loads(self.run) and self.draw.random() < 0.2:
                 return None
+            if waits := waits and not job_processes(self.run.folder):
+                end = time.monotonic() + pause
         return None
 
     def _strike(self) -> None:
@@ -130,7 +136,6 @@ class Trial:
             self._close_last()
             self.deck.remove(kind)
             self.rows.append(Kill(len(self.rows) + 1, kind, target, when, done))
-            print(self.rows[-1].row(), file=sys.stderr, flush=True)
             if "driver" in kind or kind in ("Ctrl-C", "SIGKILL of all"):
                 struck = time.monotonic()
                 status = self.run.wait(ENDS_WITHIN)
@@ -148,7 +153,10 @@ class Trial:
             self._note("next start refused until the SLURM jobs of the dead driver had ended")
             self.run.wait_for_jobs()
         else:
-            self._note(f"driver ended ({status}), same command again")
+            ended = f"driver ended ({status})"
+            if not self.rows or not any(ended in event for event in self.rows[-1].events):
+                self._note(ended)
+            self._note("same command again")
         time.sleep(self.draw.uniform(0, 5))
         self.run.start()
 
@@ -164,6 +172,7 @@ class Trial:
             row.orphans = max(row.orphans, watch.longest)
             if "Trying to restart job" in self.run.said and not row.events:
                 row.events.append("the job ran again")
+            print(row.row(), file=sys.stderr, flush=True)
         if watch.too_long:
             self.bad.append(f"kill {len(self.rows)}: orphans {sorted(watch.too_long)}")
         watch.forget()
@@ -259,7 +268,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--configfile", type=Path, default=ROOT / "tests/configs/kills.yaml")
     parser.add_argument("--config", nargs="+", default=[])
-    parser.add_argument("--port", type=int, default=18731, help="of the server of the archive")
     parser.add_argument("--targets", nargs="*", default=["tables", "adapt"])
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
     return parser.parse_args()
@@ -269,7 +277,7 @@ def main() -> None:
     """Print one table."""
     given = arguments()
     place = given.keep or Path(tempfile.mkdtemp(prefix="kills-", dir="/tmp"))
-    network = Network(given.port)
+    network = Network()
     slurm = given.on == "slurm"
     expected = unbroken(place / "whole", given, network)
     with started_cluster(place / "cluster", wanted=slurm) as cluster:

@@ -73,10 +73,11 @@ class _Server(ThreadingHTTPServer):
 class Network:
     """The server of the archive; away, nothing listens at its address."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self) -> None:
         self._content = archive()
-        self.port = port
+        self.port = 0  # any; from then on the same
         self.back()
+        self.port = self._server.server_port
 
     def back(self) -> None:
         """The server answers."""

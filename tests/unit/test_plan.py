@@ -12,7 +12,14 @@ from nicheclip.config.training import ComputeConfig
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan
-from nicheclip.plan.resources import acquire_memory, memory, minutes, training_memory
+from nicheclip.plan.resources import (
+    LARGEST,
+    acquire_memory,
+    largest_request,
+    memory,
+    minutes,
+    training_memory,
+)
 from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.driver_lock import take_over
 from nicheclip.runtime.errors import InputError
@@ -289,6 +296,18 @@ def test_resources_grow_with_input_and_attempt():
     assert memory(1500, 2)(None, asked, 1) == 3500
     assert memory(1500, 2)(None, asked, 3) == 14_000
     assert minutes(60, 0.0011)(None, asked, 1) == 62
+
+
+def test_further_attempts_ask_for_no_more_than_the_largest_partition_gives(monkeypatch):
+    asked = SimpleNamespace(size_mb=0)
+    partitions = [{"max_mem_mb": 16_000, "max_runtime": 100}, {"max_mem_mb": 9_000}]
+    monkeypatch.setattr(LARGEST, "mem_mb", largest_request(partitions, "mem_mb"))
+    monkeypatch.setattr(LARGEST, "runtime", largest_request(partitions, "runtime"))
+    tries = (1, 2, 3)
+    assert [memory(6_000)(None, asked, n) for n in tries] == [6_000, 12_000, 16_000]
+    assert [minutes(60)(None, asked, n) for n in tries] == [60, 120, 240]
+    # one that no partition takes is refused before anything runs, with these numbers
+    assert [memory(20_000)(None, asked, n) for n in tries] == [20_000] * 3
 
 
 def test_the_memory_of_acquiring_grows_with_the_largest_image():

@@ -9,6 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from nicheclip.plan.resources import LARGEST, largest_request
 from nicheclip.runtime.driver_lock import take_over
 from nicheclip.runtime.driver_watch import announce
 from nicheclip.runtime.errors import InputError
@@ -60,6 +61,9 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
     except InputError as error:
         raise WorkflowError(str(error)) from None
     if RUN_KIND == "slurm":
+        limits = partition_limits().values()
+        LARGEST.mem_mb = largest_request(limits, "mem_mb")
+        LARGEST.runtime = largest_request(limits, "runtime")
         os.environ.update(patient_environment(dict(os.environ)))
         slurm_driver.note_interrupts()
         atexit.register(slurm_driver.leave_no_jobs)
