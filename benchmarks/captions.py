@@ -5,6 +5,7 @@
 Each in a process of its own, whose peak memory is shown; seconds are those of the processor:
 
 - gates: judging and comparing different texts;
+- slow_gates: those for language and near-duplicates, which are off by default;
 - cached: `ask` where the cache has every reply, then `judge`;
 - server: `ask` against a server (``caption_server.py``, another process): each answer takes a fixed
   time, so many at once. Of its places a share is in use, from the first request to
@@ -15,6 +16,7 @@ Each in a process of its own, whose peak memory is shown; seconds are those of t
 import argparse
 import contextlib
 import json
+import random
 import resource
 import subprocess
 import sys
@@ -32,15 +34,17 @@ from nicheclip.captions.backend import Reply
 from nicheclip.captions.cache import cache_key
 from nicheclip.captions.caption_set import make_caption_set
 from nicheclip.captions.gates import Subject, judge
+from nicheclip.captions.language import other_language
 from nicheclip.captions.mentions import ClassNames
 from nicheclip.captions.repeats import Repeats, text_keys
-from nicheclip.config.captions import CaptionConfig
+from nicheclip.config.captions import CaptionConfig, GateConfig
 from nicheclip.schemas import CATALOG, CLASSES
 from nicheclip.terms import RANKS
 
 PROMPTS = Path(__file__).parents[1] / "workflow/registry/prompts"
 CLASSES_OF_SET = 1000
 SECONDS, PARALLEL = 0.5, 8
+TEXTS_OF_A_CLASS = (100, 1000, 10_000)
 
 
 def class_table(classes: int) -> pa.Table:
@@ -87,6 +91,26 @@ def gates(captions: int) -> dict[str, float]:
     seconds = time.process_time() - start
     assert accepted == captions
     return {"captions a second of a core": captions / seconds}
+
+
+def slow_gates(captions: int) -> dict[str, float]:
+    """What the gates for language and near-duplicates take, which are off by default."""
+    texts = [caption(number) for number in random.Random(0).sample(range(1_000_000), captions)]
+    keys = [text_keys(text) for text in texts]
+    other_language(texts[0], "en")  # loads the library
+    figures = {}
+    start = time.process_time()
+    for text in texts:
+        other_language(text, "en")
+    figures["language"] = time.process_time() - start
+    for expected in TEXTS_OF_A_CLASS:
+        start = time.process_time()
+        for number, (text, key) in enumerate(zip(texts, keys, strict=True)):
+            if number % expected == 0:
+                repeats = Repeats(GateConfig(near_duplicate=0.8), expected)
+            repeats.add(text, key)
+        figures[f"near_duplicate, {expected} of a class"] = time.process_time() - start
+    return {f"us a text, {name}": 1e6 * value / captions for name, value in figures.items()}
 
 
 @contextlib.contextmanager
@@ -193,6 +217,7 @@ def _peak() -> float:
 
 MEASURED: dict[str, Callable[[int], dict[str, float]]] = {
     "gates": gates,
+    "slow_gates": slow_gates,
     "cached": cached,
     "server": server,
     "waiting": waiting,
@@ -213,7 +238,8 @@ def main() -> None:
         print(", ".join(f"{what} {value:.4g}" for what, value in found.items()))
         return
     for name in arguments.only:
-        for number in [arguments.replies] if name in ("server", "waiting") else arguments.captions:
+        numbers = [arguments.replies] if name in ("server", "waiting") else arguments.captions
+        for number in [20_000] if name == "slow_gates" else numbers:
             command = [sys.executable, __file__, "--one", name, str(number)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             print(f"{name}, {number}: {done.stdout.strip() or done.stderr}", flush=True)

@@ -1,6 +1,8 @@
-"""The demo's seconds through the SLURM profile beside a local run, and whether both write the same.
+"""The demo's seconds through the SLURM profile beside a local run, whether both write the same, and
+what the jobs of each rule asked for and used.
 
-    python benchmarks/slurm_demo.py [--cores 2] [--configfile config.yaml]
+    python benchmarks/slurm_demo.py [--cores 2] [--configfile FILE] [--config rehearsal=4]
+        [--options="--slurm-array-jobs=encode"]
 
 Needs Debian's packages munge and slurm-wlm. Both runs are in fresh copies of the project; the one
 on the test cluster uses the profile as it is, with the partitions of that cluster. The cluster
@@ -23,6 +25,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/slurm"), str(ROOT / "src"
 
 from cluster import Cluster  # noqa: E402
 from slurm_conf import PARTITIONS  # noqa: E402
+from slurm_used import Recorder  # noqa: E402
 
 from workflow_run import clone, digests, environment  # noqa: E402
 
@@ -44,26 +47,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The demo on the test cluster and locally.")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--configfile", type=Path, default=ROOT / "config.yaml")
+    parser.add_argument("--config", nargs="+", default=[])
+    parser.add_argument("--options", default="", help="of Snakemake, for the run on the cluster")
     given = parser.parse_args()
+    config = ["--configfile", given.configfile.name]
+    if given.config:
+        config += ["--config", *given.config]
     with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as name:
         local, remote = clone(Path(name) / "local"), clone(Path(name) / "remote")
         for folder in (local, remote):
-            shutil.copy2(given.configfile, folder / "config.yaml")
+            shutil.copy2(given.configfile, folder / given.configfile.name)
         (remote / "profiles/slurm/partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
         cluster = Cluster(Path(name) / "cluster")
         try:
             cluster.start()
             env = environment(PATH=cluster.env["PATH"])
-            here = seconds(local, env, "--cores", str(given.cores))
-            there = seconds(remote, cluster.env, "--profile", "slurm")
+            here = seconds(local, env, *config, "--cores", str(given.cores))
+            with Recorder(cluster) as recorder:
+                options = [*config, "--profile", "slurm", *given.options.split()]
+                there = seconds(remote, cluster.env, *options)
             jobs = len(cluster.run("squeue", "-h", "-r", "--states=all").splitlines())
         finally:
             cluster.stop()
-        found, expected = digests(remote), digests(local)
+        inner = f"rehearsal/{given.configfile.stem}" if given.config else ""
+        found, expected = digests(remote / inner), digests(local / inner)
     print(f"{given.configfile.name} on {os.cpu_count()} processors\n")
     print("| run | SLURM jobs | seconds | ratio |\n|---|---|---|---|")
     print(f"| --cores {given.cores} | 0 | {here:.0f} | 1 |")
     print(f"| --profile slurm | {jobs} | {there:.0f} | {there / here:.2f} |\n")
+    print(recorder.table(), end="\n\n")
     differing = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
     print(f"{len(found)} files compared, {len(differing)} differ")
     if differing or not found:

@@ -13,7 +13,7 @@ from nicheclip.evaluation.frame import read_cells
 from nicheclip.evaluation.records import write_record
 from nicheclip.plan.table_request import TableRequest
 from nicheclip.reporting.pivot import make_table
-from nicheclip.reporting.table import write_table
+from nicheclip.reporting.table_files import write_table
 from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:

@@ -1,4 +1,8 @@
-"""Plot the training curves of a run, one line for each seed."""
+"""Plot the training curves of every run, one line for each seed.
+
+params.histories: history.csv of each seed, by run
+output: the SVG and PNG files of all of them
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    histories = dict(zip(snakemake.params.labels, map(Path, snakemake.input), strict=True))
-    figure = training_figure(histories, f"Training of {snakemake.wildcards.run}")
-    save_figure(figure, Path(snakemake.output.svg).with_suffix(""))
+    for run, files in snakemake.params.histories.items():
+        histories = {seed: Path(file) for seed, file in files.items()}
+        figure = training_figure(histories, f"Training of {run}")
+        save_figure(figure, Path("results/figures/training") / run)

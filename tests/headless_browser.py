@@ -141,6 +141,14 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def press(self, key: str) -> None:
+        """Press and let go of a key, as a person does: ``Tab``, ``Enter`` or a space."""
+        code = {"Tab": 9, "Enter": 13, " ": 32}[key]
+        text = {"Enter": "\r", " ": " "}.get(key, "")
+        said = {"key": key, "windowsVirtualKeyCode": code}
+        self._ask("Input.dispatchKeyEvent", type="keyDown", text=text, **said)
+        self._ask("Input.dispatchKeyEvent", type="keyUp", **said)
+
     def picture(self, path: Path) -> None:
         """What the screen shows, as a PNG file."""
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))

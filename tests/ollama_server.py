@@ -35,6 +35,8 @@ class Server:
     """What the server does, and what it was asked."""
 
     models: tuple = (MODEL,)
+    library: tuple = ()
+    """Models that it can fetch."""
     digest: str = DIGEST
     version: str = VERSION
     capabilities: tuple = ("completion",)
@@ -93,11 +95,13 @@ class Handler(QuietHandler, BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path in self.state.answers:
             self._raw(self.state.answers[self.path])
+        elif self.path == "/api/pull":
+            self._pull(body)
         elif body["model"] not in self.state.models:
             self._json({"error": f"model '{body['model']}' not found"}, 404)
         elif self.path == "/api/show":
             self._json({"capabilities": self.state.capabilities, "model_info": {}})
-        elif self.path == "/api/generate":
+        elif self.path in ("/api/generate", "/api/chat"):
             self._generate(body)
             with self.state.guard:
                 self.state.active -= 1
@@ -119,6 +123,15 @@ class Handler(QuietHandler, BaseHTTPRequestHandler):
             return
         self._stream(body, fault)
 
+    def _pull(self, body):
+        """As the real one does: a line for each step, an error within a 200."""
+        steps = [{"status": "pulling manifest"}, {"status": "success"}]
+        if body["model"] in self.state.library:
+            self.state.models = (*self.state.models, body["model"])
+        else:
+            steps[1:] = [{"error": "pull model manifest: file does not exist"}]
+        self._raw(b"".join(json.dumps(step).encode() + b"\n" for step in steps))
+
     def _endless(self, fault):
         """A reply that never ends its first line: a letter at a time, or as fast as it is read."""
         self.close_connection = True
@@ -134,7 +147,8 @@ class Handler(QuietHandler, BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/x-ndjson")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        text = self.state.reply(body["prompt"], body["options"]["seed"])
+        prompt = body["prompt"] if "prompt" in body else body["messages"][0]["content"]
+        text = self.state.reply(prompt, body["options"]["seed"])
         if fault == "crawl":
             for _ in range(20):
                 self._chunk({"response": "and ", "done": False})
@@ -155,6 +169,9 @@ class Handler(QuietHandler, BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def _chunk(self, value):
+        if self.path == "/api/chat" and "response" in value:
+            said = {"content": value.pop("response"), "thinking": value.pop("thinking", None)}
+            value["message"] = {"role": "assistant", **said}
         line = json.dumps(value).encode() + b"\n"
         self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
 

@@ -1,6 +1,7 @@
 import io
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from source_files import every
 
 from nicheclip.config.fetched_sources import ArchiveSource
+from nicheclip.data.registry import load_entry
 from nicheclip.data.sources import members
 from nicheclip.data.sources.archive import ArchiveImages
 from nicheclip.data.sources.base import SourceImage
@@ -18,6 +20,7 @@ from nicheclip.data.sources.members import iterate_members
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 
+SHIPPED = Path(__file__).parents[2] / "workflow" / "registry" / "datasets"
 FILES = {"set/b/2.jpg": b"two", "set/a/1.jpg": b"one", "set/readme.txt": b"text"}
 
 
@@ -445,3 +448,69 @@ def test_damaged_archives_give_members_or_a_clear_error(tmp_path_factory, kind, 
         list(iterate_members(path))
     except InputError:
         return
+
+
+def test_inaturalists_class_folders_have_all_ranks(tmp_path):
+    folder = "00012_Animalia_Annelida_Clitellata_Haplotaxida_Lumbricidae_Lumbricus_terrestris"
+    reader = load_entry(SHIPPED, "inat21_mini").source.reader.model_dump()
+    archives = {
+        "train_mini.tar.gz": tar_bytes({f"train_mini/{folder}/a.jpg": b"a"}, "w:gz"),
+        "val.tar.gz": tar_bytes({f"val/{folder}/b.jpg": b"b"}, "w:gz"),
+    }
+    kept, dropped = read(tmp_path, archives, reader)
+    assert [(one.data, one.label, one.split) for one in kept] == [
+        (b"a", "Lumbricus terrestris", "train"),
+        (b"b", "Lumbricus terrestris", "test"),
+    ]
+    assert list(kept[0].lineage.values()) == folder.split("_")[1:] and not dropped
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        ("val/00012_Lumbricus/b.jpg", r"x\.tar/val/.* '00012_Lumbricus' is not a number and king"),
+        ("public_test/00012_a_b_c_d_e_f_g/b.jpg", "the folder 'public_test' is none of train"),
+    ],
+)
+def test_another_layout_than_inaturalists_says_what_was_expected(tmp_path, member, message):
+    reader = load_entry(SHIPPED, "inat21").source.reader.model_dump()
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, {"x.tar": tar_bytes({member: b"b"})}, reader)
+
+
+NABIRDS = {
+    "nabirds/images.txt": b"00a-1 0817/1.jpg\n00b-2 0299/2.jpg\n00c-3 0300/3.jpg\n",
+    "nabirds/train_test_split.txt": b"00a-1 1\n00b-2 0\n00c-3 0\n",
+    "nabirds/image_class_labels.txt": b"00a-1 817\n00b-2 299\n00c-3 300\n",
+    "nabirds/classes.txt": b"0 Birds\n299 Common Eider (Adult male)\n300 Junco\n817 Junco\n",
+}
+
+
+def test_nabirds_names_the_classes_by_number(tmp_path):
+    images = {f"nabirds/images/{name}": b"x" for name in ("0817/1.jpg", "0299/2.jpg", "0300/3.jpg")}
+    reader = load_entry(SHIPPED, "nabirds").source.reader.model_dump()
+    kept, _ = read(tmp_path, {"nabirds.tar.gz": tar_bytes(NABIRDS | images, "w:gz")}, reader)
+    assert [(one.label, one.split) for one in kept] == [
+        ("Junco 817", "train"),  # a name that two numbers share stays two classes
+        ("Common Eider (Adult male)", "test"),
+        ("Junco 300", "test"),
+    ]
+
+
+def test_a_class_number_without_a_name_is_an_error(tmp_path):
+    reader = load_entry(SHIPPED, "nabirds").source.reader.model_dump()
+    files = NABIRDS | {"nabirds/classes.txt": b"299 Common Eider\n300 Junco\n"}
+    message = r"image_class_labels\.txt: the image 00a-1 .* class '817', which nabirds/classes\.txt"
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, {"nabirds.tar": tar_bytes(files)}, reader)
+
+
+def test_a_frozen_list_names_the_test_images(tmp_path):
+    (tmp_path / "tests.txt").write_text("# drawn once\na/1.jpg\n")
+    files = {f"set/a/{number}.jpg": b"%d" % number for number in (1, 2)}
+    reader = {"kind": "class_folders", "root": "set", "test_list": "tests.txt"}
+    kept, _ = read(tmp_path, {"x.zip": zip_bytes(files)}, reader)
+    assert [(one.data, one.split) for one in kept] == [(b"1", "test"), (b"2", "train")]
+    (tmp_path / "tests.txt").write_text("a/1.jpg\na/1.jpg\n")
+    with pytest.raises(InputError, match=r"tests\.txt: names no member, or one twice"):
+        read(tmp_path, {"x.zip": zip_bytes(files)}, reader)

@@ -2,7 +2,10 @@
 
 import io
 import json
+import random
+import sys
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +20,13 @@ from nicheclip.config.archive_readers import (
     JsonSplitsReader,
 )
 from nicheclip.config.data import DatasetConfig, SplitConfig
+from nicheclip.data.frozen_lists import drawn_tests, main
 from nicheclip.data.sources.archive import read_archives
+from nicheclip.data.sources.archive_files import ArchiveFile
 from nicheclip.data.sources.base import Part, SourceImage
 from nicheclip.runtime.errors import InputError
+
+SHIPPED = Path(__file__).parents[2] / "workflow" / "registry" / "datasets"
 
 
 def archive(folder, files, name="set.tar"):
@@ -33,7 +40,8 @@ def archive(folder, files, name="set.tar"):
 
 
 def read(paths, reader):
-    found = read_archives(paths, reader, inner=None, registry=Path(), part=Part())
+    files = [ArchiveFile(path.name, lambda path=path: path) for path in paths]
+    found = read_archives(files, reader, inner=None, registry=Path(), part=Part())
     return [(one.key, one.label, one.split) for _, one in found if isinstance(one, SourceImage)]
 
 
@@ -184,3 +192,29 @@ def test_images_for_validation_may_train(tmp_path):
 
 def hash_of(split):
     return {"train": 10, "val": 20, "test": 30}[split]
+
+
+def test_the_list_of_resisc45_is_that_of_its_recipe():
+    """Faithful to VISSL: one generator for all classes, four fifths and a fifth of each."""
+    shipped = (SHIPPED / "splits/resisc45_vissl_test.txt").read_text().splitlines()[1:]
+    classes = sorted({name.split("/")[0] for name in shipped})
+    names = [f"{one}/{one}_{number:03}.jpg" for one in classes for number in range(1, 701)]
+    assert drawn_tests(reversed(names)) == shipped
+    assert len(classes) == 45
+    assert {sum(name.startswith(f"{one}/") for name in shipped) for one in classes} == {140}
+    generator, first = random.Random(42), names[:700]
+    generator.shuffle(first)
+    assert sorted(first[560:]) == shipped[:140]
+
+
+def test_a_list_is_made_from_an_archive(tmp_path, monkeypatch):
+    files = {f"set/{one}/{number}.jpg": b"x" for one in "ab" for number in range(10)}
+    path = archive(tmp_path, files | {"set/readme.txt": b"", "other/a/1.jpg": b"x"})
+    arguments = ["frozen_lists", str(path), str(tmp_path / "tests.txt"), "--root", "set"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    main()
+    reader = ClassFoldersReader(root="set", test_list=str(tmp_path / "tests.txt"))
+    splits = Counter((label, split) for _, label, split in read([path], reader))
+    assert splits == {
+        (one, split): n for one in "ab" for split, n in {"train": 8, "test": 2}.items()
+    }

@@ -93,13 +93,30 @@ def test_the_papers_rows_of_objectives_stand_empty_with_the_reason(plan):
     assert all("not at hand" in row.source for row in papers)
 
 
-def test_a_benchmark_that_cannot_be_read_says_what_is_missing(plan, tmp_path, monkeypatch):
+def test_a_benchmark_that_a_person_must_get_says_what_and_where(plan, tmp_path, monkeypatch):
+    """All can be read: what is trained on, and Rare Species, is fetched."""
     monkeypatch.chdir(tmp_path)
     lines = {line.split(":")[0]: line for line in plan.missing_data()}
-    assert set(lines) == {f"datasets.{name}" for name in plan.config.datasets} - {
-        "datasets.rare-species"
+    fetched = ("rare-species", "tol-10m", "tol-1m", "inat21")
+    assert lines.keys() == {
+        f"datasets.{name}" for name in plan.config.datasets if name not in fetched
     }
-    assert "A reader of Meta-Album's tables" in lines["datasets.plankton"]
+    assert not any("cannot be read yet" in line for line in lines.values())
+    page, folder = "https://meta-album.github.io", "results/downloads/plankton"
+    assert lines["datasets.plankton"] == (
+        f"datasets.plankton: put PLK_Mini.zip from {page} into {folder}"
+    )
+
+
+def test_five_of_five_images_are_no_support(plan):
+    """Birds 525 has five test images a class: zero-shot is judged on them, few-shot on others."""
+    judged = {
+        (evaluation.split, protocol)
+        for evaluation in plan.config.evaluation.values()
+        for protocol in evaluation.protocols
+        if "birds" in evaluation.datasets
+    }
+    assert judged == {("test", "zero_shot"), ("train", "few_shot")}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from nicheclip.plan.cells import Cell
 from nicheclip.reporting.figure_kinds.dots import table_dots
 from nicheclip.reporting.published import read_published
 from nicheclip.reporting.row_code.rank_chance import rank_chances
-from nicheclip.reporting.table import Measured, Number, rows_by_key, to_csv, to_markdown
+from nicheclip.reporting.table import Measured, Number, rows_by_key
+from nicheclip.reporting.table_files import to_csv, to_markdown
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import Subject
 from small_evaluation import predictions_of, write_classes

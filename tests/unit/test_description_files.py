@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nicheclip.data.description_files import Flaws, cleaned, read_descriptions
+from nicheclip.data.description_files import LARGEST, Flaws, cleaned, read_descriptions
 from nicheclip.runtime.errors import InputError
 
 NAMES = {"ardea": "Grey heron", "fulica": "Eurasian coot"}
@@ -54,6 +54,7 @@ def test_a_class_with_an_empty_list_is_counted(tmp_path, caplog):
     ("content", "message"),
     [
         ("{", r"descriptions\.json: not a JSON file"),
+        ("[" * 100_000, r"descriptions\.json: not a JSON file"),
         ("[]", "expected a mapping of class names to lists of texts"),
         ({"grey heron": "tall", "eurasian coot": []}, "'grey heron': expected a list of texts"),
         ({"grey heron": [], "coot": []}, r"1 of 2 classes .* 'Eurasian coot'\. .* class: 'coot'"),
@@ -63,6 +64,14 @@ def test_a_class_with_an_empty_list_is_counted(tmp_path, caplog):
 def test_what_cannot_be_meant_is_refused(tmp_path, content, message):
     with pytest.raises(InputError, match=message):
         read_descriptions(written(tmp_path, content), NAMES, {})
+
+
+def test_a_mapping_that_is_too_large_to_be_read_whole_is_refused(tmp_path):
+    path = tmp_path / "descriptions.json"
+    with path.open("wb") as file:
+        file.truncate(LARGEST + 1)  # takes no disk
+    with pytest.raises(InputError, match=r"256 MiB\. A mapping .* Write its texts as a table"):
+        read_descriptions(path, NAMES, {})
 
 
 def test_one_key_for_two_classes_is_refused(tmp_path):

@@ -4,7 +4,8 @@ import pytest
 from scipy import stats
 
 from nicheclip.reporting.published import read_published
-from nicheclip.reporting.table import Measured, Number, rows_by_key, to_csv, to_markdown
+from nicheclip.reporting.table import Measured, Number, rows_by_key
+from nicheclip.reporting.table_files import to_csv, to_markdown
 from nicheclip.runtime.errors import InputError
 from small_tables import REGISTRY, config, made, measure, tables, write_cell
 

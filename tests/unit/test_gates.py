@@ -3,13 +3,14 @@
 import random
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_clip.tokenizer import SimpleTokenizer
 
-from nicheclip.captions import cleaning, visual
+from nicheclip.captions import cleaning, language, visual
 from nicheclip.captions.cleaning import clean
 from nicheclip.captions.gates import OBJECTIONABLE, Subject, judge
 from nicheclip.captions.mentions import ClassNames
@@ -301,6 +302,34 @@ def test_the_language(text, other):
     assert [reason for reason in found if reason == "language"] == wanted
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("A round cap with the colour of honey that stands beside a stone.", False),
+        (
+            "Honey-coloured caps between stones, seen from above, white gills with brown edges.",
+            True,
+        ),  # 2/11
+        ("De hoed is bruin en glad, the end.", True),  # one word is English alone
+        ("A cap with the colour of honey, 棕色的.", True),
+    ],
+)
+def test_a_text_of_common_english_words_needs_no_library(monkeypatch, text, asked):
+    pytest.importorskip("py3langid", reason="the extra `gates` is not installed")
+    library, asked_about = language._library(), []
+
+    def classify(one):
+        asked_about.append(one)
+        return library.classify(one)
+
+    told = SimpleNamespace(labels=library.labels, classify=classify)
+    monkeypatch.setattr(language, "_library", lambda: told)
+    found = language.other_language(text, "en")
+    assert asked_about == [text] * asked
+    if not asked:
+        assert (found, library.classify(text)[0]) == (None, "en")
+
+
 def test_a_language_that_is_not_known_is_named():
     pytest.importorskip("py3langid", reason="the extra `gates` is not installed")
     with pytest.raises(InputError, match=r"gates\.language: 'xx' is not known; expected one of"):
@@ -438,6 +467,28 @@ def test_near_duplicates_by_word_trigrams():
     assert repeats.add("a b c d e x") == "near_duplicate: Jaccard 0.60"
     # shared 2 of 6: 0.33
     assert repeats.add("a b c d x y") is None
+
+
+def words_from(letters):
+    return st.lists(st.sampled_from(letters), min_size=1, max_size=9).map(" ".join)
+
+
+@given(
+    st.lists(words_from("ab") | words_from("abcdef"), max_size=12),
+    st.sampled_from([0.2, 0.5, 0.6, 0.75, 0.8, 0.99]),
+)
+def test_near_duplicates_are_those_that_comparing_every_pair_finds(texts, threshold):
+    repeats = Repeats(GateConfig(near_duplicate=threshold, unique=False))
+    kept = []
+    for text in texts:
+        words = text.split()
+        grams = {tuple(words[i : i + 3]) for i in range(max(1, len(words) - 2))}
+        nearest = max((len(grams & other) / len(grams | other) for other in kept), default=0.0)
+        if nearest >= threshold:
+            assert repeats.add(text) == f"near_duplicate: Jaccard {nearest:.2f}"
+        else:
+            assert repeats.add(text) is None
+            kept.append(grams)
 
 
 def test_among_many_texts_minhash_finds_what_comparing_all_finds():

@@ -70,6 +70,40 @@ def test_a_reply_and_its_provenance():
         assert ollama._transport.options(103) == body["options"]
 
 
+def test_a_reply_by_chat():
+    said = json.dumps({"captions": ["A round body.", "A pale body."]})
+    with (
+        ollama_server.running(
+            reply=lambda *_: said, thinking="Hm.", capabilities=("vision",)
+        ) as server,
+        backend(server.url, vision=True, endpoint="chat") as ollama,
+    ):
+        reply = ollama.answer(Request("spore", "i1", 3, PROMPT, b"\xff\xd8jpeg", 100, variants=2))
+        (body,) = server.requests
+    assert (reply.text, reply.thought) == (said, 3)
+    assert body["messages"] == [{"role": "user", "content": PROMPT, "images": ["/9hqcGVn"]}]
+    assert body["format"]["required"] == ["captions"]
+    # replies of the two endpoints are kept apart
+    assert json.loads(reply.options) == {**body["options"], "chat": True}
+
+
+def test_a_model_is_fetched_where_the_config_says_so():
+    with ollama_server.running(models=(), library=(ollama_server.MODEL,)) as server:
+        with (
+            pytest.raises(BackendUnavailable, match=r"`ollama pull .*`, or set backend\.pull"),
+            backend(server.url),
+        ):
+            pass
+        with backend(server.url, pull=True) as ollama:
+            assert ollama.answer(REQUEST).digest == ollama_server.DIGEST
+    with (
+        ollama_server.running(models=()) as server,
+        pytest.raises(BackendUnavailable, match="pull model manifest: file does not exist"),
+        backend(server.url, pull=True),
+    ):
+        pass
+
+
 def test_a_thinking_model_is_told_not_to():
     with (
         ollama_server.running(capabilities=("completion", "thinking")) as server,

@@ -128,10 +128,13 @@ def test_numbers_of_a_page_lead_to_their_passports(table):
     several = html.escape(f"{METRICS}\n{report}")
     page = PassportSection(root)
     linked = page.linked(
-        f'<td>text</td><td title="{METRICS}"><b>0.5</b></td><td title="{several}">0.4</td>'
-        f'<td title="{METRICS}">0.5 &lt; 1</td>'
+        f'<td>text</td><td title="{METRICS}" data-value="0.5"><b>0.5</b></td>'
+        f'<td title="{several}" data-value="0.4">0.4</td>'
+        f'<td title="{METRICS}" data-value="0.5">0.5 &lt; 1</td>'
     )
-    link = re.compile(r'<td title="[^"]*"><a class="from" href="#(\S+)">(.*?)</a></td>')
+    link = re.compile(
+        r'<td title="[^"]*" data-value="[^"]*"><a class="from" href="#(\S+)">(.*?)</a></td>'
+    )
     assert link.findall(linked) == [
         ("passport-0", "<b>0.5</b>"),
         ("passports-0", "0.4"),

@@ -15,7 +15,9 @@ from nicheclip.plan.cells import Cell
 from nicheclip.reporting.comparisons import exchange_test, holm
 from nicheclip.reporting.over_seeds import SeedMeasure, mean_of_entries
 from nicheclip.reporting.published import read_published
-from nicheclip.reporting.table import Number, rows_by_key, to_csv, to_html, to_latex, to_markdown
+from nicheclip.reporting.table import Missing, Number, rows_by_key
+from nicheclip.reporting.table_files import to_csv, to_latex, to_markdown
+from nicheclip.reporting.table_html import to_html
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import Subject
 from small_evaluation import predictions_of
@@ -152,6 +154,7 @@ compare: {row: {method: Best}, correct: CORRECT, resamples: 2000}
     corrected = [row["p"] for row in rows_by_key(holm_table)[:2]]
     assert corrected[0].value == pytest.approx(2 * plain.value)
     assert corrected[1] == Number(max(better.value, 2 * plain.value), 4)
+    assert holm_table.rows[2][-1] == Missing("not defined"), "it is compared with itself"
     assert holm_table.notes == (
         "p: of a permutation test over images against Best, corrected for 2 comparisons by Holm's "
         "method.",
@@ -254,6 +257,11 @@ published: {csv: paper.csv, row: {method: "{name}"}, value: a}
     assert rows["Theirs"]["paper"] == Number(0.9) and rows["Theirs"]["ants"] is None
     assert rows["Best"]["difference"].value == pytest.approx(0.7 - 0.65)
     assert rows["Plain"]["paper"] is None and rows["Plain"]["difference"] is None
+    theirs, best, plain, better = found.rows
+    not_run = Missing("not run")
+    assert theirs[1:] == (not_run, not_run, not_run, Number(0.9), not_run)
+    assert plain[-2:] == better[-2:] == (Missing("not published"), Missing("not published"))
+    assert not any(isinstance(cell, Missing) for cell in best)
     assert found.notes == (
         "Published: p. 3.",
         "Not measured, since the config has no run for it: Theirs.",

@@ -5,7 +5,8 @@ import pytest
 
 from nicheclip.reporting.figure_kinds import ranks as figure
 from nicheclip.reporting.ranks import chosen_value, tau
-from nicheclip.reporting.table import Measured, rows_by_key, write_table
+from nicheclip.reporting.table import Measured, rows_by_key
+from nicheclip.reporting.table_files import write_table
 from small_tables import made, measure, methods_on_two_tasks, tables, write_cell
 
 NAMES = ("confidence", "balance", "information", "zero_shot_agreement", "silhouette")

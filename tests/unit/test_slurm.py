@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from nicheclip.runtime import locks
+from nicheclip.runtime import driver_watch, locks
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.locks import lock
 from nicheclip.slurm import client as slurm_client
@@ -195,11 +195,11 @@ class TestDriver:
     def test_a_process_that_has_ended_has_no_identity(self):
         ended = subprocess.Popen(["true"])
         deadline = time.monotonic() + 10
-        while slurm_driver.identity(ended.pid):
+        while driver_watch.identity(ended.pid):
             assert time.monotonic() < deadline
         ended.wait()
-        assert slurm_driver.identity(ended.pid) == ""
-        assert slurm_driver.identity(os.getpid()).startswith(f"{os.getpid()} ")
+        assert driver_watch.identity(ended.pid) == ""
+        assert driver_watch.identity(os.getpid()).startswith(f"{os.getpid()} ")
 
     def test_lost_jobs_are_cancelled_at_the_end(self, tmp_path, commands):
         commands(squeue="echo '7|RUNNING|rule_a'", scancel="echo $* > cancelled")
@@ -268,7 +268,7 @@ class TestCommands:
         assert (tmp_path / "tries").read_text() == "x\n"
 
     def test_no_submission_for_a_dead_driver(self, tmp_path, commands):
-        living = slurm_driver.identity(os.getpid())
+        living = driver_watch.identity(os.getpid())
         number, _, start = living.partition(" ")
         commands(sbatch="touch submitted")
         folder = {"NICHECLIP_DRIVER_FOLDER": str(tmp_path)}

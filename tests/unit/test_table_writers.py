@@ -7,18 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nicheclip.reporting.table import (
-    Column,
-    Measured,
-    Number,
-    Table,
+from headless_browser import Browser, needs_chromium
+from nicheclip.reporting.table import Column, Measured, Missing, Number, Table, rows_by_key
+from nicheclip.reporting.table_files import (
     sources_to_csv,
     to_csv,
-    to_html,
     to_latex,
     to_markdown,
     write_table,
 )
+from nicheclip.reporting.table_html import to_html
 
 COLUMNS = (Column("model", "CLIP"), Column("score", "Top-1 | %", interval=True), Column("n", "n"))
 TABLE = Table(
@@ -108,7 +106,7 @@ def test_latex_text_leaves_no_special_character_bare(text):
 
 def test_html_holds_every_cell_and_names_the_files_of_measured_ones():
     page = to_html(TABLE)
-    assert '<td title="a.json&#10;b.json">' in page.replace("\n", "&#10;")
+    assert '<td title="a.json&#10;b.json" data-value="0.9126">' in page.replace("\n", "&#10;")
     assert ">0.913 ± 0.004 [0.900, 0.920]</td>" in page
     assert "<td>nothing ran</td><td></td><td></td>" in page
     assert "100% of A_1 &amp; B" in page
@@ -193,9 +191,72 @@ def test_a_row_of_the_wrong_length_is_refused():
         Table("t", COLUMNS, (("m", None),))
 
 
+EMPTY = Table(
+    "t",
+    COLUMNS,
+    (
+        ("b", Measured(0.5, ("b.json",)), Number(20, digits=0)),
+        ("a", Missing("not run"), Missing("not published")),
+        ("c 10", Measured(0.25, ("c.json",)), Missing("not published")),
+        ("c 9", Measured(0.75, ("d.json",)), Number(3, digits=0)),
+    ),
+)
+
+
+def test_a_cell_without_a_number_says_why_in_every_format():
+    text = to_markdown(EMPTY)
+    assert [cell.strip() for cell in text.splitlines()[5].split("|")[1:4]] == ["a", "–", "n.p."]
+    note = "–: not run in this config; n.p.: published nowhere that is known here."
+    assert text.splitlines()[-1] == note
+    assert r"a & -- & n.p. \\" in to_latex(EMPTY) and "--: not run" in to_latex(EMPTY)
+    rows = list(csv.DictReader(io.StringIO(to_csv(EMPTY))))
+    assert (rows[1]["score"], rows[1]["n"]) == ("", "")
+    assert [row["missing"] for row in rows] == [
+        "", "score: not run; n: not published", "n: not published", "",
+    ]  # fmt: skip
+    assert '<td><abbr title="not run in this config">–</abbr></td>' in to_html(EMPTY)
+    assert [row["score"] for row in rows_by_key(EMPTY)][1] is None, "nothing to compute with"
+    assert "missing" not in to_csv(TABLE).splitlines()[0]
+
+
+@needs_chromium
+def test_a_heading_sorts_the_page_by_mouse_and_keyboard(tmp_path):
+    page = tmp_path / "t.html"
+    page.write_text(to_html(EMPTY))
+    names = "[...document.querySelectorAll('tbody tr')].map(row => row.cells[0].textContent)"
+    with Browser(tmp_path / "profile") as browser:
+        look = browser.look_at(page)
+        assert look.errors == []
+        assert browser.evaluate(names) == ["b", "a", "c 10", "c 9"]
+        click = "document.querySelectorAll('th button')[1].click()"
+        browser.evaluate(click)
+        # the highest first, and what has no number last, whichever way
+        assert browser.evaluate(names) == ["c 9", "b", "c 10", "a"]
+        state = "document.querySelectorAll('th')[1].getAttribute('aria-sort')"
+        assert browser.evaluate(state) == "descending"
+        browser.evaluate(click)
+        assert browser.evaluate(names) == ["c 10", "b", "c 9", "a"]
+        assert browser.evaluate(state) == "ascending"
+        browser.evaluate(click)
+        assert browser.evaluate(names) == ["b", "a", "c 10", "c 9"], "as it was written"
+        assert browser.evaluate(state) is None
+        browser.press("Tab")
+        assert browser.evaluate("document.activeElement.textContent") == "CLIP"
+        browser.press("Enter")
+        assert browser.evaluate(names) == ["a", "b", "c 9", "c 10"], "numbers in names by value"
+        browser.press("Tab")
+        browser.press(" ")
+        assert browser.evaluate(names) == ["c 9", "b", "c 10", "a"]
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path):
     compile_latex(TABLE, tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles_with_missing_cells(tmp_path):
+    compile_latex(EMPTY, tmp_path)
 
 
 def compile_latex(table, tmp_path):

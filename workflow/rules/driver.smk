@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from nicheclip.runtime.driver_lock import take_over
+from nicheclip.runtime.driver_watch import announce
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.last_words import (
     STOPPED,
@@ -63,6 +64,7 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
         slurm_driver.note_interrupts()
         atexit.register(slurm_driver.leave_no_jobs)
     DRIVER_LOCK = take_over(RUN_KIND)  # likewise
+    announce()
     INTERRUPTS.watch()
     logger.addFilter(lambda record: not INTERRUPTS.hides(record))
 

@@ -3,6 +3,7 @@
 Inputs:  results/evaluate/..., results/features/..., results/models/trained/.../history.csv,
          workflow/registry/tables/<paper>/<table>.yaml, workflow/registry/published/
 Outputs: results/tables/<name>.{md,html,csv,tex,sources.csv}, results/figures/<name>.{svg,png},
+         results/tables/leaderboard.{jsonl,html},
          results/report.html, and results/report_details.html, Snakemake's own
 A paper's table is a file: it says what the rows, columns and entries are, and which figure is drawn.
 """
@@ -10,24 +11,28 @@ A paper's table is a file: it says what the rows, columns and entries are, and w
 
 rule plot_training:
     input:
-        lambda w: list(PLAN.histories(w.run).values()),
+        [file for run in CURVES for file in PLAN.histories(run).values()],
     output:
-        **figure(
-            "training/{run}",
-            category="Training",
-            caption="../report/training.rst",
-            labels={"run": "{run}", "figure": "curves"},
-        ),
+        [
+            report(
+                f"results/figures/training/{run}.svg",
+                category="Training",
+                caption="../report/training.rst",
+                labels={"run": run, "figure": "curves"},
+            )
+            for run in CURVES
+        ],
+        [f"results/figures/training/{run}.png" for run in CURVES],
     log:
-        "results/logs/figures/training/{run}.log",
+        "results/logs/figures/training.log",
     localrule: True
     conda:
         "../../envs/evaluate.yaml"
     params:
-        labels=lambda w: list(PLAN.histories(w.run)),
+        histories={run: PLAN.histories(run) for run in CURVES},
         code=code("plot_training.py"),
     message:
-        "Training curves of {wildcards.run}"
+        "Training curves of all runs"
     script:
         "../../scripts/plot_training.py"
 
@@ -127,6 +132,7 @@ if ADAPTATION_FIGURES:
 rule tabulate_evaluations:
     input:
         list(dict.fromkeys(cell.job for cell in PLAN.all_cells())),
+        others=CONFIG.leaderboard.files,
     output:
         *[
             file
@@ -138,6 +144,8 @@ rule tabulate_evaluations:
                 labels={"run": "all", "figure": f"table, {evaluation}"},
             ).values()
         ],
+        leaderboard="results/tables/leaderboard.jsonl",
+        leaderboard_page="results/tables/leaderboard.html",
     log:
         "results/logs/tables/evaluation.log",
     localrule: True
@@ -151,7 +159,7 @@ rule tabulate_evaluations:
         scale=CONFIG.scale,
         code=code("tabulate_evaluations.py"),
     message:
-        "Tables of everything that the evaluations judge"
+        "Tables of everything that the evaluations judge, and the leaderboard"
     script:
         "../../scripts/tabulate_evaluations.py"
 

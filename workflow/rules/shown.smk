@@ -15,6 +15,8 @@ try:
 except InputError as error:
     raise WorkflowError(masked(str(error))) from None
 
+# the runs that have training curves
+CURVES = [*CONFIG.training, *CONFIG.pretraining]
 ADAPTATION_FIGURES = adaptation_figures(PLAN)
 CONFUSIONS, EMBEDDINGS = confusion_figures(PLAN), embedding_figures(PLAN)
 CALIBRATIONS = calibration_figures(PLAN)
@@ -71,7 +73,7 @@ def reported_tables():
 
 def reported_figures():
     """The curves of every run, and the figures of every zero-shot or calibration evaluation."""
-    shown = [f"training/{run}" for run in (*CONFIG.training, *CONFIG.pretraining)]
+    shown = [f"training/{run}" for run in CURVES]
     shown += [one.path for one in [*CONFUSIONS, *EMBEDDINGS, *CALIBRATIONS]]
     shown += TITLES if ADAPTATION_FIGURES else []
     return [f"results/figures/{path}.svg" for path in shown]

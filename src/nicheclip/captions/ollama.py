@@ -2,8 +2,9 @@
 
 import contextlib
 import json
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,12 @@ from nicheclip.captions.transport import Broken, Busy, Declined, Refused, brief,
 from nicheclip.config.llm_backends import OllamaBackend as OllamaConfig
 from nicheclip.runtime.errors import InputError
 
+LOGGER = logging.getLogger(__name__)
+
 BUSY = (429, 503)
+
+CHAT = "chat"
+"""Stands among the recorded options of replies by /api/chat; it is no option of the server."""
 
 MOST_ANSWERED = 32 << 20
 """Bytes of one answer: a stream without a line end is held in memory until its end."""
@@ -102,7 +108,8 @@ class OllamaTransport:
     def options(self, seed: int) -> dict[str, Any]:
         """The configured options with a seed of their own."""
         options = self._config.options.model_dump()
-        return {**options, "seed": (options["seed"] + seed) % 2**31}
+        options["seed"] = (options["seed"] + seed) % 2**31
+        return options if self._config.endpoint == "generate" else {**options, CHAT: True}
 
     def ask(self, request: Request, seed: int, seconds: float) -> Reply:
         """One reply; see ``Transport``."""
@@ -128,19 +135,11 @@ class OllamaTransport:
         deadline = time.monotonic() + seconds
         pieces: list[str] = []
         thought = 0
-        stream = self._client.generate(
-            model=self._config.model,
-            prompt=request.prompt,
-            images=[request.image] if request.image else None,
-            format=answer_schema(request.variants) if request.variants > 1 else None,
-            options=options,
-            think=self._think,
-            stream=True,
-        )
-        with contextlib.closing(stream):  # type: ignore[type-var]
+        with contextlib.closing(self._asked(request, options)) as stream:
             for part in stream:
-                pieces.append(part.response or "")
-                thought += len(part.thinking or "")
+                text, thoughts = _said_in(part)
+                pieces.append(text)
+                thought += len(thoughts)
                 if part.done:
                     return Reply(
                         text=storable("".join(pieces)),
@@ -157,12 +156,29 @@ class OllamaTransport:
                     raise httpx.ReadTimeout(f"no end after {seconds:g} s")
         raise httpx.RemoteProtocolError("the reply broke off")
 
+    def _asked(self, request: Request, options: dict[str, Any]) -> Any:
+        """The stream of a reply, by the configured endpoint."""
+        images = [request.image] if request.image else None
+        settings: dict[str, Any] = {
+            "model": self._config.model,
+            "format": answer_schema(request.variants) if request.variants > 1 else None,
+            "options": {name: value for name, value in options.items() if name != CHAT},
+            "think": self._think,
+            "stream": True,
+        }
+        if CHAT not in options:
+            return self._client.generate(prompt=request.prompt, images=images, **settings)
+        message = {"role": "user", "content": request.prompt, "images": images}
+        return self._client.chat(messages=[message], **settings)
+
     def _bound(self, answer: httpx.Response) -> None:
         """Before the body of an answer is read: bounds of its time and size.
 
         Raises:
             httpx.DecodingError: it is compressed, so that few bytes may stand for many.
         """
+        if answer.request.url.path.endswith("/api/pull"):  # gigabytes, of which it only reports
+            return
         encoding = answer.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
             raise httpx.DecodingError(f"compressed ({encoding}), which was not asked for")
@@ -170,16 +186,20 @@ class OllamaTransport:
         answer.stream = _BoundedStream(answer.stream, self._config.timeout_seconds)
 
     def _digest(self) -> str:
-        """The model's sha256, which only the list of models gives."""
+        """The model's sha256, which only the list of models gives; see `backend.pull`."""
         wanted = self._config.model
-        models = self._client.list().models
-        for model in models:
-            if model.model in (wanted, f"{wanted}:latest") and model.digest:
-                return storable(model.digest)
-        known = brief(", ".join(sorted(str(model.model) for model in models)) or "none")
+        known = {str(model.model): model.digest for model in self._client.list().models}
+        if self._config.pull and not _found(wanted, known):
+            LOGGER.info("captions: the ollama server fetches the model %s", wanted)
+            for _ in self._client.pull(wanted, stream=True):
+                pass
+            known = {str(model.model): model.digest for model in self._client.list().models}
+        if digest := _found(wanted, known):
+            return storable(digest)
+        names = brief(", ".join(sorted(known)) or "none")
         raise BackendUnavailable(
             f"captions: the ollama server at {self._url} has no model {wanted!r} (it has: "
-            f"{known}). Fetch it with `ollama pull {wanted}`."
+            f"{names}). Fetch it with `ollama pull {wanted}`, or set backend.pull: true."
         )
 
     def _check(self, capabilities: list[str]) -> None:
@@ -202,6 +222,18 @@ class OllamaTransport:
         if isinstance(error, NO_ANSWER):
             return f"cannot be used ({type(error).__name__}: {brief(error)})"
         return f"answers, but not as ollama does ({brief(error)})"
+
+
+def _found(model: str, digests: Mapping[str, str | None]) -> str | None:
+    """The digest of ``model``, whose tag may be left out where it is the latest."""
+    return digests.get(model) or digests.get(f"{model}:latest")
+
+
+def _said_in(part: Any) -> tuple[str, str]:
+    """Text and thoughts in a piece of a reply."""
+    if isinstance(part, ollama.ChatResponse):
+        return part.message.content or "", part.message.thinking or ""
+    return part.response or "", part.thinking or ""
 
 
 class _BoundedStream(httpx.SyncByteStream):

@@ -1,8 +1,11 @@
 """Texts that are there already: equal, equal as far as CLIP reads, or nearly equal."""
 
-from collections import Counter
+import math
+from array import array
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from nicheclip.captions.tokens import truncated
 from nicheclip.captions.words import words_of
@@ -12,9 +15,9 @@ from nicheclip.runtime.seeding import stable_hash
 
 GRAM = 3
 
-MANY = 2000
+MANY = 20_000
 """Texts of one class from which on MinHash proposes the ones that may be near-duplicates; below it
-every pair that shares a 3-gram is compared."""
+every pair that shares a 3-gram is compared, which up to here is quicker."""
 
 PERMUTATIONS = 128
 
@@ -53,16 +56,13 @@ class Repeats:
             InputError: there are many, and the library for them is not installed.
         """
         self._config = config
-        self._candidates = (
-            _MinHash(config.near_duplicate)
-            if expected >= MANY and 0 < config.near_duplicate < 1
-            else None
-        )
+        self._near: _MinHash | _SharedGrams | None = None
+        if 0 <= config.near_duplicate < 1:
+            many = expected >= MANY and config.near_duplicate > 0
+            self._near = (_MinHash if many else _SharedGrams)(config.near_duplicate)
         self._whole: set[int] = set()
         self._read: set[int] = set()
         """Of texts that CLIP does not read whole."""
-        self._sizes: list[int] = []
-        self._places: dict[tuple[str, ...], list[int]] = {}
 
     def add(self, text: str, keys: TextKeys | None = None) -> str | None:
         """Take ``text`` in (``keys``: its own), or give the reason why it is a repeat."""
@@ -71,31 +71,44 @@ class Repeats:
             return "duplicate"
         if self._config.unique and (keys.read in self._read or keys.read in self._whole):
             return "duplicate_truncated: differs only beyond CLIP's context"
-        if self._config.near_duplicate < 1:
+        if self._near:
             grams = _grams(normalised(text))
-            similarity = self._most_similar(grams)
+            similarity = self._near.most_similar(grams)
             if similarity >= self._config.near_duplicate:
                 return f"near_duplicate: Jaccard {similarity:.2f}"
-            if self._candidates:
-                self._candidates.add(grams)
-            else:
-                for gram in grams:
-                    self._places.setdefault(gram, []).append(len(self._sizes))
-                self._sizes.append(len(grams))
+            self._near.add(grams)
         if self._config.unique:
             self._whole.add(keys.whole)
             if keys.read != keys.whole:
                 self._read.add(keys.read)
         return None
 
-    def _most_similar(self, grams: set[tuple[str, ...]]) -> float:
-        """Largest |A and B| / |A or B| with an earlier text; only texts that share a gram count."""
-        if self._candidates:
-            return self._candidates.most_similar(grams)
-        shared = Counter(place for gram in grams for place in self._places.get(gram, ()))
-        return max(
-            (n / (len(grams) + self._sizes[place] - n) for place, n in shared.items()), default=0.0
-        )
+
+class _SharedGrams:
+    """Every earlier text that shares a gram with a new one is compared with it."""
+
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+        self._sizes: array[int] = array("i")
+        self._places: dict[tuple[str, ...], array[int]] = {}
+        """The numbers of the texts that have a gram."""
+
+    def most_similar(self, grams: set[tuple[str, ...]]) -> float:
+        """Largest |A and B| / |A or B| with an earlier text; 0 where none reaches the threshold."""
+        known = sorted((self._places.get(gram, ()) for gram in grams), key=len)
+        # a text that is similar enough lacks few of the grams, so it has one of this many
+        some = len(grams) - math.ceil(self._threshold * len(grams) - 1e-9) + 1
+        if not any(known[:some]):
+            return 0.0
+        shared = np.bincount(np.concatenate([np.frombuffer(one, np.int32) for one in known if one]))
+        sizes = np.frombuffer(self._sizes, np.int32)[: len(shared)]
+        return float((shared / (sizes + len(grams) - shared)).max())
+
+    def add(self, grams: set[tuple[str, ...]]) -> None:
+        """Take in a text."""
+        for gram in grams:
+            self._places.setdefault(gram, array("i")).append(len(self._sizes))
+        self._sizes.append(len(grams))
 
 
 class _MinHash:

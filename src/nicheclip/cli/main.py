@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import nicheclip
-from nicheclip.cli import cost, embed, explain, export, init, predict
+from nicheclip.cli import cost, embed, explain, export, init, leaderboard, predict
 from nicheclip.runtime.errors import InputError
 
 #: the exit status for input that cannot be used
@@ -20,7 +20,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (init.init, predict.predict, embed.embed, explain.explain, export.export, cost.cost):
+for part in (
+    init.init,
+    predict.predict,
+    embed.embed,
+    explain.explain,
+    leaderboard.leaderboard,
+    export.export,
+    cost.cost,
+):
     app.command()(part)
 
 

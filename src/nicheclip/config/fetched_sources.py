@@ -5,7 +5,12 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nicheclip.config.archive_readers import ArchiveReader, ClassFoldersReader, ListedReader
+from nicheclip.config.archive_readers import (
+    ArchiveReader,
+    ClassFoldersReader,
+    ListedReader,
+    MemberTableReader,
+)
 from nicheclip.config.source_base import ExtraColumn, SourceBase
 from nicheclip.config.source_files import table_columns
 from nicheclip.config.yaml_file import read_yaml_once
@@ -46,16 +51,31 @@ class ArchiveSource(SourceBase):
 
     def inputs(self, registry: Path) -> list[Path]:
         """The list of members, where there is one; see ``SourceBase``."""
-        return [registry / self.reader.list] if isinstance(self.reader, ListedReader) else []
+        return [registry / name for name in lists_of(self.reader)]
 
     def gives_splits(self, registry: Path) -> str:
         """See ``SourceBase``."""
         if isinstance(self.reader, ClassFoldersReader):
+            if self.reader.test_list:
+                return f"reader.test_list: {self.reader.test_list}"
             return "reader.split_folders: true" if self.reader.split_folders else ""
         if isinstance(self.reader, ListedReader):
             there = "split" in table_columns(registry / self.reader.list)
             return f"the column 'split' of {self.reader.list}" if there else ""
+        if isinstance(self.reader, MemberTableReader):
+            if "split" in self.reader.columns:
+                return f"reader.columns.split: {self.reader.columns['split']}"
+            return "" if set(self.reader.tables) == {"all"} else "reader.tables"
         return f"the reader {self.reader.kind}"
+
+
+def lists_of(reader: ArchiveReader) -> list[str]:
+    """The files beside the registry's entries that ``reader`` reads."""
+    if isinstance(reader, ListedReader):
+        return [reader.list]
+    if isinstance(reader, ClassFoldersReader) and reader.test_list:
+        return [reader.test_list]
+    return []
 
 
 class ManualSource(SourceBase):
@@ -111,8 +131,14 @@ class RegistrySource(SourceBase):
     """File name without suffix in `workflow/registry/datasets/`."""
 
     def inputs(self, registry: Path) -> list[Path]:
-        """The entry; see ``SourceBase``."""
-        return [registry / f"{self.name}.yaml"]
+        """The entry, and the list of members that it names; see ``SourceBase``."""
+        entry = self._entry(registry)
+        try:
+            reader = entry["source"]["reader"]
+            lists = [reader[key] for key in ("list", "test_list") if key in reader]
+        except (TypeError, KeyError):
+            lists = []
+        return [registry / name for name in (f"{self.name}.yaml", *lists)]
 
     def modules(self, registry: Path) -> list[str]:
         """See ``SourceBase``; those of the entry's kind, none where there is no readable entry."""

@@ -158,7 +158,14 @@ class OllamaBackend(LlmBackend):
     kind: Literal["ollama"]
     host: str | None = None
     """URL of a running server. Null starts one for the job on a free port (`ollama serve`)."""
+    endpoint: Literal["generate", "chat"] = "generate"
+    """How the model is asked: by /api/generate, or by /api/chat as one message of a user."""
+    pull: bool = False
+    """Fetch the model where the server does not have it; else that is an error. The folder of
+    models (`OLLAMA_MODELS`) must then be writable."""
     options: OllamaOptions = OllamaOptions()
+
+    EFFORT: ClassVar[tuple[str, ...]] = (*LlmBackend.EFFORT, "pull")
 
     @field_validator("host")
     @classmethod

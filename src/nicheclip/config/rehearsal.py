@@ -65,7 +65,7 @@ def rehearsed(values: Values, registry: Path) -> Values:
     # what is left is rehearsed as it is: the report reads these values again
     settled = {**options.model_dump(), "alike": None}
     made = {**values, "rehearsal": settled, "scale": "rehearsal"}
-    made |= {"encoding": {"batch_size": 32}, "scratch": None}
+    made |= {"encoding": {"batch_size": 32}, "scratch": None, "leaderboard": {}}
     made["taxonomy"] = {**(values.get("taxonomy") or {}), "providers": []}
     made["datasets"] = {
         name: _dataset(name, one, _images(name, values, options), options, registry)

@@ -14,6 +14,7 @@ from nicheclip.config.data import DatasetConfig
 from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.explain import explain
 from nicheclip.config.grids import expand_grids
+from nicheclip.config.leaderboard import LeaderboardConfig
 from nicheclip.config.papers import PapersConfig
 from nicheclip.config.pretraining import PretrainingConfig
 from nicheclip.config.rehearsal import RehearsalConfig, rehearsed
@@ -59,6 +60,7 @@ class Config(ConfigModel):
     adaptation: dict[Name, AdaptationConfig] = Field(default={})
     encoding: EncodingConfig = EncodingConfig()
     papers: PapersConfig = PapersConfig()
+    leaderboard: LeaderboardConfig = LeaderboardConfig()
     scratch: str | None = None
     """A folder on each node's own disk, for example `$TMPDIR`: a training job copies its images
     there and reads the copies. Null reads the images where they are."""

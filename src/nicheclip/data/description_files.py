@@ -25,6 +25,10 @@ _REFUSAL = re.compile(
     r"|i (can ?not|can't|do not|don't|am not able|am unable|could not|couldn't)\b",
     re.IGNORECASE,
 )
+#: bytes of a mapping, which is read whole: its texts take some times as much memory
+LARGEST = 256 << 20
+#: what json and torch raise for a file that is none of theirs
+UNREADABLE = (ValueError, RuntimeError, EOFError, RecursionError, pickle.UnpicklingError)
 #: so many names are written out
 MOST_NAMED = 5
 
@@ -105,15 +109,24 @@ def read_mapping(path: Path) -> dict[str, list[str]]:
     """The texts of each key.
 
     Raises:
-        InputError: not a mapping of keys to lists of texts, as JSON or (`.pt`) as torch saves it.
+        InputError: not a mapping of keys to lists of texts, as JSON or (`.pt`) as torch saves it;
+            or one of more than ``LARGEST`` bytes.
     """
+    read = _torch_file if path.suffix == ".pt" else read_json
     try:
-        content: Any = _torch_file(path) if path.suffix == ".pt" else read_json(path)
-    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        size = path.stat().st_size
+        content: Any = read(path) if size <= LARGEST else None
+    except (*UNREADABLE, OSError) as error:
         kind = "file of torch" if path.suffix == ".pt" else "JSON file"
         raise InputError(
             f"{path}: not a {kind} ({error}). Expected a mapping of class names to lists of texts."
         ) from error
+    if size > LARGEST:
+        raise InputError(
+            f"{path}: {size >> 20} MiB. A mapping is read whole, and may have {LARGEST >> 20} MiB. "
+            "Write its texts as a table (Parquet or JSON Lines with the columns class_id and "
+            "text), of which the backend `replay` holds none in memory."
+        )
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path}: expected a mapping of class names to lists of texts.")
     for key, texts in content.items():

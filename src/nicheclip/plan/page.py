@@ -96,6 +96,7 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
             if one.model and config.models[one.model].pretrained is None
         ],
         single_seeds=[name for name, run in config.training.items() if len(run.seeds) == 1],
+        leaderboard="tables/leaderboard.html" if plan.judged else None,
         details=details,
     )
 

@@ -94,6 +94,8 @@ class PagePlan(_Part):
     """Runs that start from random weights."""
     single_seeds: list[str]
     """Runs with one seed."""
+    leaderboard: str | None = None
+    """The leaderboard, relative to the page; None where nothing is judged."""
     details: str
     """Snakemake's own report, relative to the page."""
 
@@ -114,4 +116,5 @@ class PagePlan(_Part):
             for part in evaluation.wrong:
                 files += [part.figure] if part.figure else []
                 files += [part.classes, part.catalog, f"{part.images}/images.arrow"]
+        files += [f"results/{self.leaderboard}"] if self.leaderboard else []
         return list(dict.fromkeys([*files, *self.papers, *self.training.values()]))

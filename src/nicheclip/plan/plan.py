@@ -13,6 +13,7 @@ from nicheclip.config.evaluation import (
     EvaluationConfig,
     TemplateTexts,
 )
+from nicheclip.config.leaderboard import read_others
 from nicheclip.config.llm_backends import LlmBackend
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.plan.adaptations import Adaptations
@@ -44,8 +45,8 @@ class Plan(InputFiles):
 
         Raises:
             InputError: names the first file that is not there, and the key of the config; a prompt
-                with a variable that nothing fills; or a data set whose source gives splits that the
-                config says nothing of.
+                with a variable that nothing fills; a wrong line of a leaderboard; or a data set
+                whose source gives splits that the config says nothing of.
         """
         for key, path in self._named_files():
             try:
@@ -55,6 +56,10 @@ class Plan(InputFiles):
                 raise InputError(f"config: {key}: {path:.80} {reason}. Correct it.") from None
             if not there:
                 raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
+        try:
+            read_others(self.config.leaderboard.files)
+        except InputError as error:
+            raise InputError(f"config: leaderboard.others: {error}") from None
         for name, captions in self.config.captions.items():
             if isinstance(captions.backend, LlmBackend):
                 try:
@@ -92,6 +97,8 @@ class Plan(InputFiles):
             for path in self.caption_sources(name):
                 yield f"captions.{name}.backend", path
         yield from self.alignments.named_files()
+        for path in self.config.leaderboard.files:
+            yield "leaderboard.others", path
         for name, path in self.adaptations.named_files():
             yield f"adaptation.{name}.method.vision", path
         for name, task in self.config.evaluation.items():

@@ -9,7 +9,7 @@ from nicheclip.evaluation.trained_images import NEAR, SAME
 from nicheclip.plan.words import Scale
 from nicheclip.reporting.measure_index import FACETS, SEED
 from nicheclip.reporting.over_seeds import SeedMeasure, over_seeds
-from nicheclip.reporting.table import Column, Content, Number, Table
+from nicheclip.reporting.table import Column, Content, Missing, Number, Table
 from nicheclip.subjects import STATES
 
 #: the measures of each protocol that the table shows; of other protocols all, with their name
@@ -203,8 +203,8 @@ def _counts(seeds: Sequence[SeedMeasure], majority: float | None) -> tuple[Conte
     first = seeds[0]
     classes = first.cell_classes if first.classes is None else first.classes
     return (
-        None if first.chance is None else Number(first.chance),
-        None if majority is None else Number(majority),
+        Missing("not defined") if first.chance is None else Number(first.chance),
+        Missing("not defined") if majority is None else Number(majority),
         Number(first.n, digits=0),
         Number(classes, digits=0),
         Number(len(seeds), digits=0),

@@ -1,4 +1,7 @@
-"""The report's first page: results, mistakes, what to do next; one HTML file without scripts."""
+"""The report's first page: results, mistakes, what to do next; one HTML file.
+
+Its only script sorts tables; the page is whole without it.
+"""
 
 import base64
 import html
@@ -22,6 +25,7 @@ from nicheclip.reporting.caption_sections import caption_sections
 from nicheclip.reporting.near_duplicates import closest_pairs
 from nicheclip.reporting.passport_section import STYLE as PASSPORT_STYLE
 from nicheclip.reporting.passport_section import PassportSection
+from nicheclip.reporting.table_html import SORT_SCRIPT, SORT_STYLE
 from nicheclip.reporting.thumbnails import thumbnail
 from nicheclip.runtime.files import read_json
 from nicheclip.schemas import CATALOG, read_table
@@ -78,6 +82,7 @@ def first_page(plan: PagePlan) -> str:
         _curves(plan.training),
         passports.html(),
         "<h2>More</h2>",
+        _leaderboard(plan.leaderboard),
         f'<p><a href="{html.escape(plan.details)}">{html.escape(plan.details)}</a> holds every '
         "table and figure, the workflow's graph and the software. Tables for a program are in "
         "<code>results/tables/</code>, what each image was taken for in "
@@ -89,7 +94,7 @@ def first_page(plan: PagePlan) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>NicheCLIP: {html.escape(plan.title)}</title>\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}{CAPTION_STYLE}{PASSPORT_STYLE}</style></head>\n"
+        f"<style>{_STYLE}{CAPTION_STYLE}{PASSPORT_STYLE}{SORT_STYLE}</style>{SORT_SCRIPT}</head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
 
@@ -140,6 +145,11 @@ def _pictures(pages: Mapping[str, WrongPart]) -> str:
         for page, part in pages.items()
     )
     return f"<p>Every class in pictures, with the answers:</p><ul>{items}</ul>" if pages else ""
+
+
+def _leaderboard(path: str | None) -> str:
+    link = f'<a href="{html.escape(path or "")}">leaderboard</a>'
+    return f"<p>The {link} ranks the models by every task, with ties.</p>" if path else ""
 
 
 def _listed(sentences: Sequence[str], name: str) -> str:

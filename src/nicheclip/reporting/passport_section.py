@@ -8,8 +8,8 @@ import yaml
 
 from nicheclip.reporting.passport import Facts, source_facts
 
-#: a measured number as ``table.to_html`` writes it: its metrics files, a line each, and its text
-_CELL = re.compile(r'<td title="([^"]+)">(.*?)</td>', re.DOTALL)
+#: a measured number as ``table_html`` writes it: its metrics files (a line each), value and text
+_CELL = re.compile(r'<td title="([^"]+)"( data-value="[^"]*")>(.*?)</td>', re.DOTALL)
 
 STYLE = """
 .from{color:inherit;text-decoration:underline dotted #9ca3af}
@@ -44,7 +44,8 @@ class PassportSection:
         place = self._files[sources[0]]
         if len(sources) > 1:
             place = self._sets.setdefault(sources, f"passports-{len(self._sets)}")
-        return f'<td title="{cell[1]}"><a class="from" href="#{place}">{cell[2]}</a></td>'
+        link = f'<a class="from" href="#{place}">{cell[3]}</a>'
+        return f'<td title="{cell[1]}"{cell[2]}>{link}</td>'
 
     def html(self) -> str:
         """The section with all that was linked; empty where nothing was."""

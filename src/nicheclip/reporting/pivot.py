@@ -11,6 +11,7 @@ from nicheclip.reporting.comparisons import exchange_test, holm
 from nicheclip.reporting.judged import predictions_of
 from nicheclip.reporting.marks import marked
 from nicheclip.reporting.measure_index import MeasureIndex, unmeasured
+from nicheclip.reporting.missing import why
 from nicheclip.reporting.over_seeds import SeedMeasure, mean_of_entries, over_seeds
 from nicheclip.reporting.published import PublishedRow, read_published
 from nicheclip.reporting.ranks import rank_table
@@ -50,12 +51,15 @@ def make_table(request: TableRequest, frame: pl.DataFrame) -> Table:
         contents: dict[str, Content] = dict(zip(keys, texts, strict=True))
         paper, found = papers.get(texts), measured.get(texts)
         if found is None:
-            rows.append(contents | dict(_paper_contents(request, paper)))
-            continue
-        code = _code(request, found[0])
-        if code is not None:
+            contents |= dict(_paper_contents(request, paper))
+        else:
+            code = _code(request, found[0])
+            if code is None:
+                continue
             shown = _contents(request, found[1], paper)
-            rows.append(contents | dict(shown) | dict(code) | dict(tests.get(texts, {})))
+            contents |= dict(shown) | dict(code) | dict(tests.get(texts, {}))
+        ran, seeds = found if found else (None, {})
+        rows.append(_explained(request, contents, ran, paper, seeds))
     shown_columns = tuple(Column(c.key, c.label, c.interval) for c in request.columns)
     table = Table(
         title=request.title,
@@ -70,6 +74,18 @@ def make_table(request: TableRequest, frame: pl.DataFrame) -> Table:
         constants=(("scale", request.scale),),
     )
     return rank_table(request, request.ranks, table) if request.ranks else table
+
+
+def _explained(
+    request: TableRequest,
+    contents: dict[str, Content],
+    row: Row | None,
+    paper: PublishedRow | None,
+    seeds: Seeds,
+) -> dict[str, Content]:
+    """``contents`` with the reason in every cell that has no number."""
+    empty = [column for column in request.columns if contents.get(column.key) is None]
+    return contents | {one.key: why(request, one, row, paper, seeds) for one in empty}
 
 
 def _measured(request: TableRequest, row: Row, index: MeasureIndex) -> Seeds | None:

@@ -8,7 +8,15 @@ import numpy as np
 from nicheclip.config.tables import Ranks
 from nicheclip.evaluation.bootstrap import mean_interval
 from nicheclip.plan.table_request import TableRequest
-from nicheclip.reporting.table import Column, Content, Measured, Number, Table, rows_by_key
+from nicheclip.reporting.table import (
+    Column,
+    Content,
+    Measured,
+    Missing,
+    Number,
+    Table,
+    rows_by_key,
+)
 
 Row = Mapping[str, Content]
 
@@ -50,7 +58,7 @@ def rank_table(request: TableRequest, ranks: Ranks, table: Table) -> Table:
         title=table.title,
         columns=columns,
         rows=tuple(
-            tuple(row.get(column.key) for column in columns)
+            tuple(row.get(column.key, Missing("not defined")) for column in columns)
             for row in [*rows, *_to_compare_with(ranks, groups)]
         ),
         notes=table.notes,

@@ -22,6 +22,7 @@ SOURCE = Path(__file__).parents[2]
 WITHOUT_RESULTS = ("config", "runtime")
 #: modules of those rooms that can
 WITH_RESULTS = (
+    "config/leaderboard.py",
     "config/text_sets.py",
     "runtime/csv_file.py",
     "runtime/files.py",

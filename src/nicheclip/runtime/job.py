@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from nicheclip.runtime.credentials import masked
+from nicheclip.runtime.driver_watch import end_with_driver
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.last_words import ERROR
 from nicheclip.runtime.locks import LockedError, lock
@@ -77,6 +78,8 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
     two never write the same outputs. Without ``alone`` it does not: for the processes of one job,
     and for jobs that do their own locking.
 
+    When the driver that runs it beside itself is killed, it stops as by Ctrl-C.
+
     An ``InputError`` ends the process with status 1 and its message alone, Ctrl-C with the status
     that shells give it; any other exception is shown with its traceback.
     """
@@ -89,6 +92,7 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True
         )
         logging.getLogger("httpx").setLevel(logging.WARNING)
+        end_with_driver()
         try:
             yield
         except InputError as error:

@@ -17,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from nicheclip.runtime.driver_watch import identity
 from nicheclip.runtime.locks import lock
 from nicheclip.slurm import jobs as slurm_jobs
-from nicheclip.slurm.driver import FOLDER, INTERRUPTED, QUERY_OF_STATES, identity
+from nicheclip.slurm.driver import FOLDER, INTERRUPTED, QUERY_OF_STATES
 
 WRAPPERS = Path(__file__).parents[3] / "workflow/slurm"
 PAUSE = 5.0  # seconds between attempts

@@ -100,15 +100,6 @@ def note_interrupts(folder: Path = FOLDER) -> None:
     signal.signal(signal.SIGINT, note)
 
 
-def identity(process: int) -> str:
-    """The number of a living process with the time of its start; empty for one that has ended."""
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else f"{process} {fields[19]}"
-
-
 def is_held(folder: Path = FOLDER) -> bool:
     """Whether a living driver holds the folder."""
     if not (folder / "lock").exists():

@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from nicheclip.config.archive_readers import ArchiveReader, ClassFoldersReader
+from nicheclip.config.archive_readers import (
+    ArchiveReader,
+    ClassFoldersReader,
+    MemberTableReader,
+)
 from nicheclip.config.fetched_sources import ArchiveSource
 from nicheclip.data.download import download
+from nicheclip.data.sources.archive_files import ArchiveFile, members, shares
+from nicheclip.data.sources.archive_tables import tabled
 from nicheclip.data.sources.base import (
     ITEMS_OF_A_FILE,
     Item,
@@ -16,13 +23,14 @@ from nicheclip.data.sources.base import (
     clean_label,
     is_image_name,
 )
+from nicheclip.data.sources.frozen_split import FrozenSplit
 from nicheclip.data.sources.member_lists import Listing, read_listings
-from nicheclip.data.sources.members import Member, iterate_members
-from nicheclip.data.sources.ranked_folders import ranked_class
-from nicheclip.data.sources.split_folders import refuse_split_folders
-from nicheclip.data.splits import normalise_split
+from nicheclip.data.sources.members import Member
+from nicheclip.data.sources.ranked_folders import class_in_name, ranked_class
+from nicheclip.data.sources.split_folders import folder_split, refuse_split_folders
 from nicheclip.runtime.manifest import Dropped
 from nicheclip.runtime.paths import expand_path
+from nicheclip.runtime.urls import file_name
 
 
 @dataclass(frozen=True)
@@ -41,24 +49,24 @@ class ArchiveImages:
     def items(self, part: Part) -> Iterator[Item]:
         """See ``ImageSource`` and ``read_archives``."""
         checksums = self.source.checksums or [None] * len(self.source.urls)
-        paths = [
-            download(url, self.folder, checksum=checksum)
+        files = [
+            ArchiveFile(file_name(url), partial(download, url, self.folder, checksum=checksum))
             for url, checksum in zip(self.source.urls, checksums, strict=True)
         ]
         yield from read_archives(
-            paths, self.source.reader, inner=self.source.inner, registry=self.registry, part=part
+            files, self.source.reader, inner=self.source.inner, registry=self.registry, part=part
         )
 
 
 def read_archives(
-    paths: Sequence[Path],
+    files: Sequence[ArchiveFile],
     reader: ArchiveReader,
     *,
     inner: str | None,
     registry: Path,
     part: Part,
 ) -> Iterator[Item]:
-    """The images of archives on this disk, as ``reader`` labels them.
+    """The images of archives, as ``reader`` labels them.
 
     A part takes every so many archives where there are enough of them for all parts, so that none
     is read twice; otherwise, and where lists name the members, every so many members of each.
@@ -66,36 +74,26 @@ def read_archives(
     Raises:
         InputError: a damaged archive, or a list that is absent or does not fit.
     """
+    if isinstance(reader, MemberTableReader):
+        yield from tabled(files, reader, inner, part)
+        return
     if not isinstance(reader, ClassFoldersReader):
+        paths = [file.fetch() for file in files]
         yield from _listed(paths, read_listings(paths, reader, registry), inner, part)
         return
-    by_file = len(paths) >= part.of
-    for number, path in enumerate(paths):
-        if by_file and not part.holds(number):
-            continue
-        for place, member in _members(number, path, inner, Part() if by_file else part):
+    tests = FrozenSplit(registry / reader.test_list) if reader.test_list else None
+    for number, path, share in shares(files, part):
+        for place, member in members(number, path, inner, share):
             if isinstance(member, Dropped):
                 yield place, member
-            elif member.data is not None and (image := _from_class_folder(member, reader, path)):
+            elif member.data is not None and (
+                image := _from_class_folder(member, reader, path, tests)
+            ):
                 yield place, image
 
 
-def _members(
-    number: int, path: Path, inner: str | None, part: Part
-) -> Iterator[tuple[int, Member | Dropped]]:
-    """What archive ``number`` holds, by place; members of other parts come without their bytes."""
-    first = number * ITEMS_OF_A_FILE
-    for member in iterate_members(path, inner=inner, wanted=part.holds):
-        if isinstance(member, Member):
-            yield first + member.number, member
-        elif part.holds(member[0]):
-            refused = member[1]
-            key = f"{path.name}/{refused.key}"
-            yield first + member[0], Dropped(key=key, reason=refused.reason)
-
-
 def _from_class_folder(
-    member: Member, reader: ClassFoldersReader, archive: Path
+    member: Member, reader: ClassFoldersReader, archive: Path, tests: FrozenSplit | None
 ) -> SourceImage | Dropped | None:
     """The labelled image, the reason against it, or None for what lies outside ``root``."""
     path, root = PurePosixPath(member.name), PurePosixPath(reader.root)
@@ -113,8 +111,14 @@ def _from_class_folder(
         wanted = f"{len(reader.ranks)} folders of ranks" if reader.ranks else "a class folder"
         return Dropped(key=key, reason=f"not in {wanted}")
     above = 0 if reader.ranks else -2
-    split = normalise_split(folders[above], where=key) if reader.split_folders else None
+    split = None
+    if reader.split_folders:
+        split = folder_split(folders[above], reader.split_folders, where=key)
+    if tests is not None:
+        split = tests.split(path.relative_to(root).as_posix())
     label, lineage = clean_label(folders[-1]), dict[str, str]()
+    if reader.ranks_in_name:
+        label, lineage = class_in_name(folders[-1], where=key)
     if reader.nested_from is not None:
         label = clean_label("_".join(folders[nested:]))
     if reader.ranks:
@@ -130,7 +134,7 @@ def _listed(
     """The listed members; others are passed over, listed ones that are absent are dropped."""
     absent = dict.fromkeys(listings)
     for number, path in enumerate(paths):
-        for place, member in _members(number, path, inner, part):
+        for place, member in members(number, path, inner, part):
             if isinstance(member, Dropped):
                 yield place, member
             elif listing := listings.get(member.name):

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nicheclip.config.fetched_sources import ManualSource
 from nicheclip.data.download import download
 from nicheclip.data.sources.archive import read_archives
+from nicheclip.data.sources.archive_files import ArchiveFile
 from nicheclip.data.sources.base import Item, Part, SourceSetting
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.paths import expand_path
@@ -32,10 +34,15 @@ class ManualImages:
                 f"{self.source.page} and put it into {self.folder.resolve()}, then run again."
             )
         checksums = self.source.checksums or [None] * len(paths)
-        for path, checksum in zip(paths, checksums, strict=True):
-            download(path.resolve().as_uri(), self.folder, checksum=checksum)
+        files = [
+            ArchiveFile(
+                path.name,
+                partial(download, path.resolve().as_uri(), self.folder, checksum=checksum),
+            )
+            for path, checksum in zip(paths, checksums, strict=True)
+        ]
         yield from read_archives(
-            paths, self.source.reader, inner=self.source.inner, registry=self.registry, part=part
+            files, self.source.reader, inner=self.source.inner, registry=self.registry, part=part
         )
 
 

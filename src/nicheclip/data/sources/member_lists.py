@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -101,8 +102,11 @@ def _text_rows(paths: Sequence[Path], reader: MemberListsReader) -> Iterator[tup
 
 
 def _joined_rows(paths: Sequence[Path], reader: IdListsReader) -> Iterator[tuple[str, Listing]]:
-    texts = _find(paths, [reader.images, reader.splits])
+    optional = [name for name in (reader.labels, reader.names) if name]
+    texts = _find(paths, [reader.images, reader.splits, *optional])
     splits = _by_id(texts[reader.splits], reader.splits)
+    labels = _by_id(texts[reader.labels], reader.labels) if reader.labels else None
+    names = _class_names(texts[reader.names], reader.names) if reader.names else {}
     for identifier, path in _by_id(texts[reader.images], reader.images).items():
         value = splits.get(identifier)
         if value not in reader.values:
@@ -111,7 +115,20 @@ def _joined_rows(paths: Sequence[Path], reader: IdListsReader) -> Iterator[tuple
                 f"expected one of {', '.join(reader.values)}. Correct `values` in the registry."
             )
         member = PurePosixPath(reader.root, path)
-        yield str(member), Listing(clean_label(member.parent.name), reader.values[value])
+        label = member.parent.name if labels is None else labels.get(identifier, "")
+        if labels is not None and (not label or (names and label not in names)):
+            raise InputError(
+                f"{reader.labels}: the image {identifier} ({path}) has the class {label!r}, which "
+                f"{reader.names or 'the list'} does not have. Get the lists anew."
+            )
+        yield str(member), Listing(clean_label(names.get(label, label)), reader.values[value])
+
+
+def _class_names(content: bytes, name: str) -> dict[str, str]:
+    """The name of each class number; numbers that share one are kept apart by their number."""
+    names = _by_id(content, name)
+    shared = {one for one, count in Counter(names.values()).items() if count > 1}
+    return {key: f"{one} {key}" if one in shared else one for key, one in names.items()}
 
 
 def _by_id(content: bytes, name: str) -> dict[str, str]:

@@ -29,7 +29,7 @@ MAX_RATIO = 200
 MIN_RATIO_BYTES = 64 << 20
 
 #: files that count as an archive with themselves as the only member
-PLAIN_SUFFIXES = frozenset({".csv", ".json", ".mat", ".txt"})
+PLAIN_SUFFIXES = frozenset({".csv", ".json", ".mat", ".tsv", ".txt"})
 
 _BROKEN = (
     tarfile.TarError,

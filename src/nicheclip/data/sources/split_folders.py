@@ -1,9 +1,9 @@
 """Folders that are called like splits, where the config does not say what they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
-from nicheclip.data.splits import SPLIT_NAMES
+from nicheclip.data.splits import SPLIT_NAMES, normalise_split
 from nicheclip.runtime.errors import InputError
 
 
@@ -51,3 +51,19 @@ def refuse_split_folders(folders: Iterable[str], *, where: str, option: str) -> 
             f"it, set {option}: true in the source, and split: {{method: given}} in the data set. "
             f"If it is a class, or the split is to be drawn anew, set {option}: false."
         )
+
+
+def folder_split(folder: str, option: bool | Mapping[str, str], *, where: str) -> str:
+    """The split that ``folder`` stands for, by the usual words or by a mapping.
+
+    Raises:
+        InputError: it stands for none; ``where`` names the image.
+    """
+    if isinstance(option, bool):
+        return normalise_split(folder, where=where)
+    if folder not in option:
+        raise InputError(
+            f"{where}: the folder {folder!r} is none of {', '.join(option)}, which the reader's "
+            "split_folders says to be splits. Add it there."
+        )
+    return option[folder]

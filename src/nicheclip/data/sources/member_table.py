@@ -1,0 +1,301 @@
+"""Tables that say what the members of archives are, for millions of members.
+
+In memory are 17 bytes for each row, and what rows say, each once: tens of millions of images have
+some hundred thousand taxa.
+"""
+
+import json
+import logging
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from nicheclip.config.archive_readers import MemberTableReader
+from nicheclip.data.sources.base import SourceImage, clean_label
+from nicheclip.data.sources.columns import cell_text, extra_fields
+from nicheclip.data.splits import normalise_split
+from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.manifest import Dropped
+from nicheclip.terms import RANKS, SPLITS
+
+log = logging.getLogger(__name__)
+
+BLOCK_BYTES = 16 << 20
+#: of a row that names no split
+NO_SPLIT = -1
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table as it was found."""
+
+    name: str
+    content: Path | bytes
+    split: str | None
+    """Of all its rows; None leaves it to a column."""
+
+
+@dataclass(frozen=True)
+class MemberTable:
+    """What rows say of members, found by the members' last folders and name."""
+
+    example: str
+    """The member of the first row."""
+    _hashes: NDArray[np.uint64]
+    """Of the rows' members, sorted."""
+    _facts_of: NDArray[np.int32]
+    _splits: NDArray[np.int8]
+    _facts: pl.DataFrame
+    _depths: Sequence[int]
+    """How many last parts of a member's name the rows say."""
+
+    def image(self, member: str, data: bytes, key: str) -> SourceImage | Dropped | None:
+        """The labelled image, the reason against it, or None where no row names ``member``."""
+        parts = PurePosixPath(member).parts
+        row = next((row for depth in self._depths if (row := self._row(parts[-depth:])) >= 0), -1)
+        if row < 0:
+            return None
+        named = self._facts.row(int(self._facts_of[row]), named=True)
+        cells = {name: cell for name, cell in named.items() if cell}
+        label = clean_label(cells.pop("label", ""))
+        lineage = [cells.get(rank, "") for rank in RANKS]
+        name = ""
+        if "label" not in named:
+            label, name = _taxon(lineage)
+        if not label:
+            return Dropped(key=key, reason="the table names no class")
+        extra = extra_fields(cells, where=key)
+        split = int(self._splits[row])
+        if split != NO_SPLIT:
+            extra["split"] = SPLITS[split]
+        return SourceImage(key, data, label, name=name, **extra)
+
+    def has(self, member: str) -> bool:
+        """Whether a row names ``member``."""
+        parts = PurePosixPath(member).parts
+        return any(self._row(parts[-depth:]) >= 0 for depth in self._depths)
+
+    def _row(self, parts: Sequence[str]) -> int:
+        digest = pl.Series(["/".join(parts)]).hash(seed=0).to_numpy()[0]
+        place = int(np.searchsorted(self._hashes, digest))
+        found = place < len(self._hashes) and self._hashes[place] == digest
+        return place if found else -1
+
+
+def _taxon(lineage: Sequence[str]) -> tuple[str, str]:
+    """The class that a lineage is, and how people write it.
+
+    Ranks that have no name in between stay visible, so that no two lineages are one class.
+    """
+    known = [place for place, name in enumerate(lineage) if name]
+    if not known:
+        return "", ""
+    label = "/".join(clean_label(name) or "-" for name in lineage[: known[-1] + 1])
+    genus, last = lineage[RANKS.index("genus")], lineage[known[-1]]
+    is_epithet = known[-1] == RANKS.index("species") and not last.startswith(f"{genus} ")
+    return label, f"{genus} {last}".strip() if is_epithet else last
+
+
+def read_member_table(files: Sequence[TableFile], reader: MemberTableReader) -> MemberTable:
+    """Read the tables, a block at a time.
+
+    Raises:
+        InputError: one is damaged, lacks a column, names no member, or names one twice.
+    """
+    names = {*reader.columns, *reader.fixed} - {"split"}
+    columns = [name for name in ("label", *RANKS, *sorted(names)) if name in names]
+    columns = list(dict.fromkeys(columns))
+    facts = _Facts(columns)
+    hashes, codes, splits, depths = [], [], [], set[int]()
+    example = ""
+    for file in files:
+        for block in _blocks(file, reader):
+            rows = _rows(block, file, reader)
+            if not rows.height:
+                continue
+            example = example or rows["member"][0]
+            depths |= set((rows["member"].str.count_matches("/") + 1).unique().to_list())
+            hashes.append(rows["member"].hash(seed=0).to_numpy())
+            codes.append(facts.codes(rows.select(columns)))
+            splits.append(rows["split"].to_numpy())
+    if not hashes:
+        raise InputError(f"{files[0].name}: no row names an image. Expected {reader.members}.")
+    order = np.argsort(every := np.concatenate(hashes), kind="stable")
+    sorted_hashes = every[order]
+    _refuse_twice(sorted_hashes, order, files)
+    return MemberTable(
+        example=example,
+        _hashes=sorted_hashes,
+        _facts_of=np.concatenate(codes)[order],
+        _splits=np.concatenate(splits)[order],
+        _facts=facts.rows,
+        _depths=sorted(depths),
+    )
+
+
+class _Facts:
+    """What rows say beside the member, each different one once."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = list(columns)
+        self.rows = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+    def codes(self, said: pl.DataFrame) -> NDArray[np.int32]:
+        """The number of what each row says in ``rows``, which receives what is new."""
+        known = self.rows.with_row_index("code")
+        different = said.unique(maintain_order=True)
+        new = different.join(known, on=self._columns, how="anti", nulls_equal=True)
+        self.rows = pl.concat([self.rows, new.select(self._columns)])
+        known = self.rows.with_row_index("code")
+        found = said.join(
+            known, on=self._columns, how="left", nulls_equal=True, maintain_order="left"
+        )
+        codes: NDArray[np.int32] = found["code"].cast(pl.Int32).to_numpy()
+        return codes
+
+
+def _rows(block: pl.DataFrame, file: TableFile, reader: MemberTableReader) -> pl.DataFrame:
+    """The columns by our names, ``member`` and the number of the ``split``, of rows that count."""
+    empty = ["", *reader.nothing]
+    cells = pl.all().str.strip_chars()
+    block = block.select(pl.when(cells.is_in(empty)).then(None).otherwise(cells).name.keep())
+    member = pl.coalesce([_member(pattern) for pattern in reader.members])
+    member = member.str.replace(r"^(\./|/)+", "")
+    if reader.last is not None:
+        member = member.str.split("/").list.tail(reader.last).list.join("/")
+    chosen = [pl.col(theirs).alias(ours) for ours, theirs in reader.columns.items()]
+    fixed = [pl.lit(text).alias(ours) for ours, text in reader.fixed.items()]
+    rows = block.select(member.alias("member"), *chosen, *fixed)
+    return _with_splits(rows, file, reader).filter(pl.col("member").is_not_null())
+
+
+def _with_splits(rows: pl.DataFrame, file: TableFile, reader: MemberTableReader) -> pl.DataFrame:
+    """``rows`` with the number of each one's split, without those of splits that are not wanted."""
+    if "split" not in rows.columns:
+        same = NO_SPLIT if file.split is None else SPLITS.index(file.split)
+        return rows.with_columns(pl.lit(same, pl.Int8).alias("split"))
+    words = rows["split"].drop_nulls().unique().to_list()
+    if reader.splits is None:
+        meant = {word: normalise_split(word, where=file.name) for word in words}
+    else:
+        meant = {word: reader.splits[word] for word in words if word in reader.splits}
+        rows = rows.filter(pl.col("split").is_in(list(meant)))
+    numbers = {word: SPLITS.index(split) for word, split in meant.items()}
+    number = pl.col("split").replace_strict(numbers, default=NO_SPLIT, return_dtype=pl.Int8)
+    return rows.with_columns(number)
+
+
+def _member(pattern: str) -> pl.Expr:
+    """The member by ``pattern``; null where one of its columns says nothing."""
+    parts: list[pl.Expr] = []
+    for text, name, size, _ in string.Formatter().parse(pattern):
+        if text:
+            parts.append(pl.lit(text))
+        if name is not None:
+            # whole numbers that were written as floats, as pandas does beside empty cells
+            cell = pl.col(name).str.replace(r"^(\d+)\.0$", "${1}")
+            parts.append(cell.str.zfill(int(size)) if size else cell)
+    return pl.concat_str(parts)
+
+
+def _wanted(reader: MemberTableReader) -> list[str]:
+    parsed = (string.Formatter().parse(pattern) for pattern in reader.members)
+    fields = [name for parts in parsed for _, name, _, _ in parts if name is not None]
+    return list(dict.fromkeys([*fields, *reader.columns.values()]))
+
+
+def _blocks(file: TableFile, reader: MemberTableReader) -> Iterator[pl.DataFrame]:
+    """The wanted columns as text, some rows at a time."""
+    wanted = _wanted(reader)
+    try:
+        if file.name.lower().endswith(".json"):
+            yield _records(file, wanted)
+            return
+        has_tabs = file.name.lower().endswith((".tsv", ".txt", ".tab"))
+        bad = _BadRows()
+        parse = pa.csv.ParseOptions(
+            delimiter="\t" if has_tabs else reader.delimiter,
+            newlines_in_values=not has_tabs,
+            invalid_row_handler=bad.skip,
+        )
+        size = pa.csv.ReadOptions(block_size=BLOCK_BYTES)
+        with pa.csv.open_csv(_opened(file), read_options=size, parse_options=parse) as table:
+            _check_columns(file, wanted, table.schema.names)
+        bad.count = 0  # it begins anew
+        convert = pa.csv.ConvertOptions(
+            include_columns=wanted,
+            column_types=dict.fromkeys(wanted, pa.string()),
+            strings_can_be_null=False,
+        )
+        with pa.csv.open_csv(_opened(file), size, parse, convert) as table:
+            for batch in table:
+                frame = pl.from_arrow(batch)
+                assert isinstance(frame, pl.DataFrame)
+                yield frame
+        if bad.count:
+            log.warning("%s: left out %d rows that have other columns.", file.name, bad.count)
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{file.name}: not a readable table ({error}). Get it anew; if it is right, correct "
+            "reader.delimiter."
+        ) from error
+
+
+class _BadRows:
+    """Counts rows that have more or fewer cells than the header."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def skip(self, row: Any) -> str:
+        """Leave it out."""
+        del row
+        self.count += 1
+        return "skip"
+
+
+def _opened(file: TableFile) -> Any:
+    return str(file.content) if isinstance(file.content, Path) else pa.BufferReader(file.content)
+
+
+def _records(file: TableFile, wanted: Sequence[str]) -> pl.DataFrame:
+    content = file.content
+    text = content.read_bytes() if isinstance(content, Path) else content
+    records = json.loads(text)
+    if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
+        raise ValueError("expected a list of records")
+    _check_columns(file, wanted, list(dict.fromkeys(name for one in records for name in one)))
+    cells = {name: [cell_text(one.get(name)) for one in records] for name in wanted}
+    return pl.DataFrame(cells, schema=dict.fromkeys(wanted, pl.String))
+
+
+def _check_columns(file: TableFile, wanted: Sequence[str], names: Sequence[str]) -> None:
+    if absent := [name for name in wanted if name not in names]:
+        raise InputError(
+            f"{file.name}: no column {absent[0]!r} among {list(names)[:30]}. Correct reader.member "
+            "or reader.columns, or get the table anew."
+        )
+
+
+def _refuse_twice(
+    hashes: NDArray[np.uint64], order: NDArray[np.int64], files: Sequence[TableFile]
+) -> None:
+    twice = np.flatnonzero(hashes[1:] == hashes[:-1])
+    if not len(twice):
+        return
+    first, second = sorted(int(number) for number in order[twice[0] : twice[0] + 2])
+    raise InputError(
+        f"{', '.join(file.name for file in files)}: {len(twice)} rows name the image of another "
+        f"row; the first are rows {first + 1} and {second + 1} of those that count. Correct the "
+        "table, or reader.member, so that each image has one row."
+    )
