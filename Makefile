@@ -7,18 +7,19 @@ TORCH_INDEX ?=
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BIN = $(VENV)/bin
 
-INTEGRATION = $(sort $(wildcard tests/integration/test_*.py))
+# Files, and a folder whose files share one run of the workflow.
+INTEGRATION = tests/integration/tiny $(sort $(wildcard tests/integration/test_*.py))
 
 .PHONY: demo test lint types unit integration slurm $(INTEGRATION)
 
 demo: $(VENV)/.ready
 	$(BIN)/snakemake --cores $(CORES)
 
-# Unit tests and, file by file, integration tests: two at a time, each printed when it is done, so
-# that neither core waits for the other. SLURM's have waits of their own.
-test: lint types
-	$(MAKE) --no-print-directory --keep-going -j2 --output-sync=target unit integration
-	$(MAKE) --no-print-directory slurm
+# Three at a time, each printed when it is done: SLURM's tests, which mostly wait, unit tests, and,
+# file by file, integration tests.
+test:
+	$(MAKE) --no-print-directory --keep-going -j3 --output-sync=target \
+		lint types slurm unit integration
 
 integration: $(INTEGRATION)
 

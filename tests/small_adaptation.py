@@ -2,17 +2,18 @@
 
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import torch
 
+from fork_server import start, start_two, statuses
 from nicheclip.adaptation.class_texts import ClassTexts
 from nicheclip.adaptation.fit import fit
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.config.adaptation import FairMethod
+from nicheclip.config.training import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.encode import encode_texts
 from nicheclip.models.openclip import load
@@ -95,30 +96,32 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in (folder / "out").iterdir() if p.name != "train.json"}
 
 
-def process(task: SmallTask, folder: Path, options, *, at_step=0, rank=0, world=1):
-    """A run in a process of its own, killed after ``at_step`` steps, or one of ``world``."""
-    program = [sys.executable, str(Path(__file__).parent / "adaptation_process.py")]
-    arguments = [str(task.folder), str(folder), options.model_dump_json(), str(at_step), str(world)]
-    path = os.pathsep.join([*sys.path, str(Path(__file__).parent)])
-    environment = os.environ | {"PYTHONPATH": path}
-    if world > 1:
-        port = str(29000 + os.getpid() % 1000)
-        environment |= {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        environment |= {"RANK": str(rank), "GROUP_RANK": str(rank), "LOCAL_RANK": "0"}
-    return subprocess.Popen(
-        [*program, *arguments], env=environment, stderr=subprocess.PIPE, text=True
-    )
+def adapt_killed(task: SmallTask, folder: Path, options, at_step: int) -> None:
+    """Run a method in a process that is killed after ``at_step`` steps, each with a checkpoint."""
+    objective = import_module(f"nicheclip.adaptation.trained.{options.kind}").OBJECTIVE
+    original = objective.after_step
+
+    def after_step(self, step):
+        original(self, step)
+        if step.step + 1 == at_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    objective.after_step = after_step
+    adapt(task, folder, options, compute=ComputeConfig(checkpoint_seconds=1e-9))
 
 
 def killed(task: SmallTask, folder: Path, options, *, at_step: int) -> None:
     """A run that is killed after ``at_step`` steps."""
-    one = process(task, folder, options, at_step=at_step)
-    _, errors = one.communicate()
-    assert one.returncode == -signal.SIGKILL, errors
+    folder.mkdir()
+    errors = folder / "errors.txt"
+    one = start(adapt_killed, task, folder, options, at_step, errors=errors)
+    assert statuses([one]) == [-signal.SIGKILL], errors.read_text()
 
 
 def in_two_processes(task: SmallTask, folder: Path, options) -> None:
     """A run of two processes, to its end."""
-    ranks = [process(task, folder, options, rank=rank, world=2) for rank in (0, 1)]
-    ends = [(rank.communicate()[1], rank.returncode) for rank in ranks]
-    assert all(status == 0 for _, status in ends), ends
+    folder.mkdir()
+    compute = ComputeConfig(checkpoint_seconds=1e-9, nodes=2)
+    ranks = start_two(adapt, task, folder, options, folder=folder, compute=compute)
+    errors = [(folder / f"errors-{rank}.txt") for rank in (0, 1)]
+    assert statuses(ranks) == [0, 0], [file.read_text() for file in errors]

@@ -1,14 +1,8 @@
-"""Tiny self-supervised runs on a few coloured squares.
-
-``python small_pretraining.py IMAGES FOLDER OPTIONS`` runs one; ``at_step`` in the options kills it
-in that step, the rest goes to ``run``.
-"""
+"""Tiny self-supervised runs on a few coloured squares."""
 
 import itertools
-import json
 import os
 import signal
-import sys
 from pathlib import Path
 
 from nicheclip.config.pretraining import PretrainingConfig
@@ -51,9 +45,8 @@ def run(images: Path, folder: Path, *, every_step=False, recipe=None, **changes)
     return pretrain(one, images=images, run_folder=folder / "run")
 
 
-def main():
-    images, folder, options = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
-    at_step = options.pop("at_step", None)
+def run_killed(images: Path, folder: Path, *, at_step: int, **options):
+    """As ``run``, in a process that is killed in a step (from 1)."""
     original, calls = Dino.after_step, itertools.count(1)
 
     def disturbed(objective, step):
@@ -63,7 +56,3 @@ def main():
 
     Dino.after_step = disturbed
     run(images, folder, **options)
-
-
-if __name__ == "__main__":
-    main()

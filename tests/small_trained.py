@@ -117,6 +117,20 @@ def classifier(folder: Path):
     return read_classifier(folder / "out/classifier.safetensors")
 
 
+def fit_as_one_of_two(task: Path, folder: Path, kind: str, **options) -> None:
+    """What ``Task.fit`` does, of the task in a folder, as one of two processes."""
+    fit(
+        method(kind, **options),
+        start=task / "start",
+        images=ImageSet(task / "squares/train"),
+        texts=task_texts(task / "start"),
+        seed=0,
+        output=folder / "out",
+        run_folder=folder / "run",
+        compute=ComputeConfig(nodes=2),
+    )
+
+
 class KilledError(Exception):
     """Ends a run within a step, after the last checkpoint."""
 

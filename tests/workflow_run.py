@@ -5,8 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import snakemake_server
 from nicheclip.runtime.files import sha256_file
 
 ROOT = Path(__file__).parents[1]
@@ -34,15 +36,11 @@ def environment(**changes):
 
 def snakemake(folder, *arguments, config=TINY, root=ROOT, check=True, **changes):
     """Run to the end; the finished process with its combined output as text."""
-    done = subprocess.run(
-        command(*arguments, config=config, root=root),
-        cwd=folder,
-        env=environment(**changes),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    words = command(*arguments, config=config, root=root)
+    with tempfile.NamedTemporaryFile("r") as output:
+        call = {"folder": folder, "environment": environment(**changes), "output": output.name}
+        status = snakemake_server.run(words[1:], **call)
+        done = subprocess.CompletedProcess(words, status, output.read())
     assert done.returncode == 0 or not check, done.stdout[-8000:]
     return done
 
@@ -68,11 +66,12 @@ def digests(folder):
 
 
 def clone(folder):
-    """A copy of the project, as a fresh clone would be, in ``folder``."""
+    """A copy of the project, as a fresh clone would be, in ``folder``; compiled where ours is."""
     folder.mkdir(parents=True)
     for part in PARTS:
         if (ROOT / part).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            # what another test's Python is writing just now has a temporary name
+            ignored = shutil.ignore_patterns("*.egg-info", ".*.tmp.json", "*.pyc.*")
             shutil.copytree(ROOT / part, folder / part, ignore=ignored)
         else:
             shutil.copy2(ROOT / part, folder / part)

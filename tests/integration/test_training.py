@@ -15,6 +15,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from fork_server import start, statuses
 from nicheclip.config.training import TrainingComputeConfig
 from nicheclip.engine.interruption import EXIT_STATUS, StopRequest
 from nicheclip.engine.launch import launch_environment
@@ -23,16 +24,16 @@ from nicheclip.engine.sampling import slice_sizes
 from nicheclip.models.openclip import load, open_clip
 from nicheclip.reporting.figures import CURVES
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import read_json, sha256_file, write_json
+from nicheclip.runtime.files import read_json, sha256_file
 from nicheclip.training.losses import Logits, Pairs
 from nicheclip.training.objectives.contrastive import Contrastive
 from nicheclip.training.objectives.multi_positive import MultiPositive
 from nicheclip.training.run import TrainingRun, train
 from small_training import start_model, texts_of, training_config, write_squares
+from training_process import train_disturbed
 from workflow_run import clone
 
 WEIGHTS = "open_clip_model.safetensors"
-PROCESS = Path(__file__).parent.parent / "training_process.py"
 UNFREEZING = {"epochs_per_block": 1, "projections": True, "embeddings": True}
 EVERY_STEP = {"checkpoint_seconds": 1e-9}
 
@@ -59,31 +60,22 @@ def training_run(world, folder, config):
 
 
 def environment(**changes):
-    """Of a process that finds the library and these tests."""
-    paths = os.pathsep.join([*sys.path, str(PROCESS.parent)])
+    """Of a process that finds the library."""
+    paths = os.pathsep.join(sys.path)
     return os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"} | changes
 
 
-def start_process(world, folder, config, **extra):
-    arguments = {
-        "config": config.model_dump(mode="json"),
-        "start": str(world / "start"),
-        "images": str(world / "squares"),
-        "folder": str(folder),
-    }
-    write_json(folder / "arguments.json", arguments | extra)
-    return subprocess.Popen(
-        [sys.executable, str(PROCESS), str(folder / "arguments.json")],
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start_process(world, folder, config, **disturbance):
+    """A run in a process of its own, disturbed as ``train_disturbed`` says."""
+    folder.mkdir(exist_ok=True)
+    one, errors = training_run(world, folder, config), folder / "errors.txt"
+    return start(train_disturbed, one, world / "squares", folder, errors=errors, **disturbance)
 
 
-def run_process(world, folder, config, **extra):
-    process = start_process(world, folder, config, **extra)
-    _, errors = process.communicate(timeout=600)
-    return process.returncode, errors
+def run_process(world, folder, config, **disturbance):
+    """Its exit status and its errors, when it has ended."""
+    process = start_process(world, folder, config, **disturbance)
+    return *statuses([process]), (folder / "errors.txt").read_text()
 
 
 def task(world, folder, config, **changes):
@@ -179,7 +171,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     # Only the kill needs checkpoints within an epoch: the other signals write one.
     compute = EVERY_STEP if number == signal.SIGKILL else {}
     config = training_config(unfreezing=UNFREEZING, compute=compute)
-    ended, errors = run_process(world, tmp_path, config, signal=number, at_step=at_step)
+    ended, errors = run_process(world, tmp_path, config, number=number, at_step=at_step)
     assert ended == status, errors
     assert not (tmp_path / "model").exists()
     caplog.set_level("INFO")
@@ -192,7 +184,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
 @pytest.mark.slow
 def test_a_damaged_checkpoint_or_another_config_still_ends_right(world, unbroken, tmp_path, caplog):
     config = training_config(unfreezing=UNFREEZING, compute=EVERY_STEP)
-    run_process(world, tmp_path, config, signal=signal.SIGKILL, at_step=7)
+    run_process(world, tmp_path, config, number=signal.SIGKILL, at_step=7)
     copytree(tmp_path / "run", tmp_path / "other/run")
     newest = max(tmp_path.glob("run/checkpoints/*/*.pt"))
     newest.write_bytes(newest.read_bytes()[:1000])
@@ -231,7 +223,7 @@ def test_a_stopped_run_after_an_edit_of_the_code(world, unbroken, tmp_path, capl
     library = clone(tmp_path / "clone")
     before = edited(library, lambda text: text)
     config = training_config(unfreezing=UNFREEZING)
-    stop = {"signal": signal.SIGTERM, "at_step": 7, "code": before}
+    stop = {"number": signal.SIGTERM, "at_step": 7, "code": before}
     assert run_process(world, tmp_path, config, **stop)[0] == EXIT_STATUS
     copytree(tmp_path / "run", tmp_path / "other/run")
 
@@ -300,11 +292,11 @@ def test_a_newer_process_takes_the_run_over(world, unbroken, tmp_path):
     first = start_process(world, tmp_path, config, at_step=7)
     deadline = time.monotonic() + 300
     while not (tmp_path / "waiting").exists():
-        assert first.poll() is None and time.monotonic() < deadline
+        assert first.is_alive() and time.monotonic() < deadline
         time.sleep(0.1)
     assert run(world, tmp_path, unfreezing=UNFREEZING).resumed_at_steps[0] >= 7
-    assert "another process goes on with this run" in first.communicate(timeout=300)[1]
-    assert first.returncode == EXIT_STATUS
+    assert statuses([first]) == [EXIT_STATUS]
+    assert "another process goes on with this run" in (tmp_path / "errors.txt").read_text()
     assert same_result(tmp_path, unbroken)
 
 

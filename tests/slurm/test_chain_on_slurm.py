@@ -1,7 +1,8 @@
-"""The whole chain as a user of a cluster runs it: the literal command, in a fresh clone."""
+"""The whole chain as a user of a cluster runs it, in a fresh clone."""
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from slurm_conf import PARTITIONS
 
 from workflow_run import ROOT, clone, digests, snakemake
 
+#: the same command, which asks for states every second
+QUICK = Path(__file__).with_name("quick_snakemake.py")
 #: rules whose light jobs share one SLURM job, so that a test waits for few of them
 DATA = (
     "acquire_part",
@@ -40,9 +43,9 @@ def adapt_to_the_cluster(folder):
     (folder / "profiles/slurm/partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
 
 
-def run_on(cluster, folder, *targets):
+def run_on(cluster, folder, command, *targets):
     done = subprocess.run(
-        ["snakemake", "--profile", "slurm", *targets],
+        [*command, "--profile", "slurm", *targets],
         cwd=folder,
         env=cluster.env,
         stdout=subprocess.PIPE,
@@ -65,10 +68,10 @@ def test_the_chain_on_a_cluster_gives_the_bytes_of_a_local_run(cluster, tmp_path
     here, there = project(tmp_path / "here"), project(tmp_path / "there")
     adapt_to_the_cluster(there)
 
-    run_on(cluster, there, "acquire")
+    run_on(cluster, there, ["snakemake"], "acquire")
     assert made(there) == {"acquire"}
 
-    output = run_on(cluster, there)
+    output = run_on(cluster, there, [sys.executable, QUICK])
     assert "slurm_logs/rule_train_model" in output
     assert "(100%) done" in output
     snakemake(here, "--cores", 2, config=here / "config.yaml", root=here)

@@ -1,10 +1,6 @@
 """The objectives without texts: which answers count, the losses, the model that is written."""
 
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -12,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from fork_server import start, start_two, statuses
 from image_sets import CLASS_TEXTS_FILE
 from nicheclip.data.class_ranks import class_ranks
-from nicheclip.engine.launch import launch_environment
 from nicheclip.models.openclip import load
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import read_json, sha256_file, write_json
+from nicheclip.runtime.files import read_json, sha256_file
 from nicheclip.schemas import TAXA, TEXTS
 from nicheclip.terms import RANKS
 from nicheclip.training.data import TrainingData
@@ -26,8 +22,8 @@ from nicheclip.training.objectives.hierarchical_classification import Hierarchic
 from nicheclip.training.run import TrainingRun, train
 from nicheclip.training.targets import make_targets
 from small_training import start_model, training_config, write_squares
+from training_process import train_disturbed
 
-PROCESS = Path(__file__).parents[1] / "training_process.py"
 CLASSES = {"kind": "classification"}
 BY_RANK = {"kind": "hierarchical_classification"}
 WEIGHTS = "open_clip_model.safetensors"
@@ -219,17 +215,9 @@ def test_a_run_in_pieces_has_the_weights_of_the_whole(world, tmp_path):
 def test_a_kill_does_not_change_the_bytes(world, tmp_path, recipe, at_step):
     run(world, tmp_path / "one", recipe)
     two = training_run(world, tmp_path, recipe, compute={"checkpoint_seconds": 1e-9})
-    arguments = {
-        "run": two.model_dump(mode="json"), "images": str(world / "squares"),
-        "folder": str(tmp_path), "at_step": at_step, "signal": int(signal.SIGKILL),
-    }  # fmt: skip
-    write_json(tmp_path / "arguments.json", arguments)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(PROCESS.parent)])}
-    done = subprocess.run(
-        [sys.executable, str(PROCESS), str(tmp_path / "arguments.json")],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    errors, stop = tmp_path / "errors.txt", {"at_step": at_step, "number": signal.SIGKILL}
+    killed = start(train_disturbed, two, world / "squares", tmp_path, errors=errors, **stop)
+    assert statuses([killed]) == [-signal.SIGKILL], errors.read_text()
     report = train(two, images=world / "squares", run_folder=tmp_path / "run")
     assert report.resumed_at_steps == [at_step - 1]
     for file in (WEIGHTS, "history.csv"):
@@ -243,14 +231,8 @@ def test_two_processes_train_like_one(world, tmp_path):
         world, tmp_path / "two", BY_RANK, optimizer={"lr": 1e-3, "eps": 1e-3}, compute={"nodes": 2}
     )
     folder = tmp_path / "two"
-    task = two.as_task(
-        two.config.compute, data=world / "squares", run_folder=folder / "run", log=folder / "log"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    step = launch_environment(environment) | {"SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1"}
-    command = [sys.executable, "-m", "nicheclip.engine.node", str(task.write())]
-    nodes = [subprocess.Popen(command, env=step | {"SLURM_NODEID": node}) for node in "01"]
-    assert [node.wait(timeout=600) for node in nodes] == [0, 0]
+    ranks = start_two(train_disturbed, two, world / "squares", folder, folder=tmp_path)
+    assert statuses(ranks) == [0, 0]
     assert read_json(folder / "model/train.json")["processes"] == 2
     one, both = (load(tmp_path / n / "model").model.state_dict() for n in ("one", "two"))
     for name, values in one.items():

@@ -1,18 +1,14 @@
 """DINO: its equations as loops in float64, its schedules, its crops, and whole tiny runs."""
 
 import csv
-import json
 import math
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from fork_server import start, start_two, statuses
 from nicheclip.config.pretraining import CollapseConfig, CropConfig
 from nicheclip.config.training import ComputeConfig
 from nicheclip.engine.objective import LOSS, Step
@@ -32,10 +28,8 @@ from nicheclip.training.dino import (
 )
 from nicheclip.training.objectives.dino import Dino
 from nicheclip.training.representation import CollapseWatch, effective_rank, neighbour_accuracy
-from small_pretraining import pretraining_config, run
+from small_pretraining import pretraining_config, run, run_killed
 from small_training import write_squares
-
-TESTS = Path(__file__).parents[1]
 
 
 def softmax(row):
@@ -272,19 +266,11 @@ def test_channels_last_trains_to_the_same_and_saves_plainly(squares, tmp_path, m
     assert sizes[0] == sizes[1]
 
 
-def process(squares, folder, environment=None, **options):
-    """A run in a process of its own."""
-    paths = {"PYTHONPATH": os.pathsep.join([*sys.path, str(TESTS)])}
-    program = [sys.executable, str(TESTS / "small_pretraining.py"), str(squares), str(folder)]
-    return subprocess.Popen(
-        [*program, json.dumps(options)], env=os.environ | paths | (environment or {})
-    )
-
-
 @pytest.mark.parametrize("at_step", [2, 5])
 def test_a_kill_does_not_change_the_bytes(squares, unbroken, tmp_path, at_step):
-    killed = process(squares, tmp_path, at_step=at_step, every_step=True)
-    assert killed.wait(timeout=300) == -signal.SIGKILL
+    options = {"at_step": at_step, "every_step": True}
+    killed = start(run_killed, squares, tmp_path, errors=tmp_path / "errors.txt", **options)
+    assert statuses([killed]) == [-signal.SIGKILL], (tmp_path / "errors.txt").read_text()
     report = run(squares, tmp_path, every_step=True)
     assert report.resumed_at_steps == [at_step - 1]
     assert result(tmp_path) == result(unbroken)
@@ -295,24 +281,11 @@ def test_two_processes_train_like_one(squares, tmp_path):
     # with this eps, rounding in a gradient near 0 makes no step of its own
     optimizer = {"lr": 1e-3, "weight_decay": 0.04, "eps": 1e-3, "gradient_clip": 3.0}
     options = {"backbone": "test_mambaout", "epochs": 1, "optimizer": optimizer}
-    together = {
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(31000 + os.getpid() % 1000),
-        "LOCAL_RANK": "0",
-    }
-    ranks = [
-        process(
-            squares,
-            tmp_path / "two",
-            together | {"RANK": rank, "GROUP_RANK": rank},
-            compute={"nodes": 2},
-            **options,
-        )
-        for rank in "01"
-    ]
+    ranks = start_two(
+        run, squares, tmp_path / "two", folder=tmp_path, compute={"nodes": 2}, **options
+    )
     run(squares, tmp_path / "one", **options)
-    assert [rank.wait(timeout=400) for rank in ranks] == [0, 0]
+    assert statuses(ranks) == [0, 0]
     one, two = (
         load_backbone(tmp_path / name / "out").model.state_dict() for name in ("one", "two")
     )

@@ -1,6 +1,5 @@
 """The engine with a toy objective: two modules, a teacher, state of its own, no text, no image."""
 
-import os
 import shutil
 import signal
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fork_server import start
+from fork_server import start, start_two, statuses
 from nicheclip.engine.engine import run
 from nicheclip.engine.interruption import EXIT_STATUS
 from nicheclip.engine.records import RunLog
@@ -44,8 +43,8 @@ def process(folder, **disturbance):
     folder.mkdir(exist_ok=True)
     errors = folder / "errors.txt"
     started = start(run_disturbed, folder, errors=errors, **disturbance)
-    started.join(timeout=300)
-    return started.exitcode, errors.read_text()
+    (status,) = statuses([started])
+    return status, errors.read_text()
 
 
 def test_it_learns_and_its_report_says_what_was_done(unbroken):
@@ -147,25 +146,8 @@ def test_chosen_samples_are_the_same_after_a_kill_within_an_epoch(tmp_path):
 
 def test_two_processes_train_like_one(tmp_path, unbroken):
     """Slices of two and two, and of three and two in the last step of an epoch."""
-    environment = {
-        "WORLD_SIZE": "2",
-        "LOCAL_RANK": "0",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(29000 + os.getpid() % 1000),
-    }
-    ranks = [
-        start(
-            run_disturbed,
-            tmp_path,
-            nodes=2,
-            errors=tmp_path / f"errors-{rank}.txt",
-            environment=environment | {"RANK": rank, "GROUP_RANK": rank},
-        )
-        for rank in "01"
-    ]
-    for rank in ranks:
-        rank.join(timeout=300)
-    assert [rank.exitcode for rank in ranks] == [0, 0]
+    ranks = start_two(run_disturbed, tmp_path, folder=tmp_path, nodes=2)
+    assert statuses(ranks) == [0, 0]
     one, two = state(unbroken), state(tmp_path)
     for part in ("module", "teacher"):
         for name, values in one[part].items():

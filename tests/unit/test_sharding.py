@@ -1,12 +1,13 @@
 """Two processes that share the weights (FSDP) beside two of which each keeps all (DDP)."""
 
 import json
-import os
+from shutil import copytree
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from fork_server import one_of_two, statuses
 from fork_server import start as start_process
 from nicheclip.engine.divergence import weights_not_finite
 from nicheclip.engine.interruption import EXIT_STATUS
@@ -35,12 +36,6 @@ def together(squares, folder, *, sharding, stop=None, **changes):
     """The exit statuses of two processes that train; the second one is asked to stop."""
     folder.mkdir(exist_ok=True)
     images, start = squares
-    environment = {
-        "WORLD_SIZE": "2",
-        "LOCAL_RANK": "0",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(32000 + os.getpid() % 1000),
-    }
     compute = {"nodes": 2, "sharding": sharding}
     ranks = [
         start_process(
@@ -49,15 +44,13 @@ def together(squares, folder, *, sharding, stop=None, **changes):
             str(start),
             str(folder),
             errors=folder / f"errors-{rank}.txt",
-            environment=environment | {"RANK": str(rank), "GROUP_RANK": str(rank)},
+            environment=one_of_two(rank),
             stop_at_step=stop if rank else None,
             **OPTIONS | changes | {"compute": compute},
         )
         for rank in (0, 1)
     ]
-    for rank in ranks:
-        rank.join(timeout=300)
-    return [rank.exitcode for rank in ranks]
+    return statuses(ranks)
 
 
 def weights(folder):
@@ -96,14 +89,24 @@ def test_the_weights_are_those_without_sharding(squares, whole, tmp_path):
     assert report["parameters"] == read_json(whole / "out/train.json")["parameters"]
 
 
-@pytest.mark.parametrize("then", [True, False])
-def test_a_stopped_run_goes_on_with_and_without_sharding(squares, whole, tmp_path, then):
-    """One is asked in the fourth step, all stop after the fifth of six; the checkpoint is whole."""
-    assert together(squares, tmp_path, sharding=True, stop=4) == [EXIT_STATUS, 0]
-    (checkpoint,) = (tmp_path / "run/checkpoints").glob("*/step-000000005.pt")
+@pytest.fixture(scope="module")
+def stopped(squares, tmp_path_factory):
+    """One is asked in the fourth step, all stop after the fifth of six."""
+    folder = tmp_path_factory.mktemp("stopped")
+    assert together(squares, folder, sharding=True, stop=4) == [EXIT_STATUS, 0]
+    return folder
+
+
+def test_the_checkpoint_of_a_stopped_run_is_whole(stopped):
+    (checkpoint,) = (stopped / "run/checkpoints").glob("*/step-000000005.pt")
     state = torch.load(checkpoint, weights_only=True)["updates"]
     text = "clip.token_embedding.weight"
     assert state["module"][text].shape == state["kept"]["average"][text].shape == (49408, 32)
+
+
+@pytest.mark.parametrize("then", [True, False])
+def test_it_goes_on_with_and_without_sharding(squares, whole, stopped, tmp_path, then):
+    copytree(stopped / "run", tmp_path / "run")
     assert together(squares, tmp_path, sharding=then) == [0, 0]
     assert read_json(tmp_path / "out/train.json")["resumed_at_steps"] == [5]
     same(weights(whole), weights(tmp_path))

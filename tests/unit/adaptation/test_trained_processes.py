@@ -1,23 +1,17 @@
 """Two processes, or a batch in pieces, adapt as one process does with whole batches: what methods
 gather, remember and decide is of all images."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from fork_server import start_two, statuses
 from nicheclip.models.deltas import DELTA_FILE
 from nicheclip.models.openclip import load
 from nicheclip.runtime.errors import InputError
-from small_trained import classifier
+from small_trained import classifier, fit_as_one_of_two
 from small_training import start_model
 
-TESTS = Path(__file__).parents[2]
 #: with this eps, rounding in a gradient near 0 makes no step of its own
 STEADY = {"lr": 1e-3, "eps": 1e-3}
 #: those with terms of the whole batch, or with a memory
@@ -49,20 +43,10 @@ def test_a_resnet_is_refused(task, tmp_path, monkeypatch, kind):
 @pytest.mark.parametrize("kind", METHODS)
 def test_two_processes_adapt_like_one(task, tmp_path, kind):
     one, two = tmp_path / "one", tmp_path / "two"
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([*sys.path, str(TESTS)]),
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(30000 + os.getpid() % 1000),
-    }
-    arguments = [str(task.folder), str(two), kind, json.dumps(METHODS[kind])]
-    program = [sys.executable, str(TESTS / "trained_process.py"), *arguments]
-    ranks = [
-        subprocess.Popen(program, env=environment | {"RANK": r, "LOCAL_RANK": "0", "GROUP_RANK": r})
-        for r in "01"
-    ]
+    arguments = (task.folder, two, kind)
+    ranks = start_two(fit_as_one_of_two, *arguments, folder=tmp_path, **METHODS[kind])
     task.fit(one, kind, **METHODS[kind])
-    assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
+    assert statuses(ranks) == [0, 0]
     found, expected = (classifier(folder) for folder in (two, one))
     torch.testing.assert_close(
         torch.tensor(found.anchors), torch.tensor(expected.anchors), rtol=0, atol=1e-4

@@ -1,14 +1,16 @@
 """What an edit reruns: exactly these jobs, no more and no fewer.
 
-One clone in which everything has been made; each edit is planned in it and undone.
+Each edit is planned in the clone in which everything has been made, and undone. Edits that rerun
+nothing are planned together.
 """
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import yaml
 
-from workflow_run import TINY, clone, planned_jobs, snakemake
+from changed_config import changed
+from workflow_run import TINY, planned_jobs
 
 #: made anew whenever any figure is
 DETAILS = {"write_report": 1, "all": 1}
@@ -33,15 +35,6 @@ DATA = {
 JUDGED = {"judge": 2}
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The clone in which everything has been made."""
-    folder = clone(tmp_path_factory.mktemp("staleness") / "clone")
-    snakemake(folder, "--cores", 2, root=folder)
-    assert planned_jobs(folder, root=folder) == {}
-    return folder
-
-
 @contextmanager
 def edited(file, change):
     before = file.read_text()
@@ -64,9 +57,15 @@ def code(text):
     return text + "\nEDITED = True\n"
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
+def plan_of_edits(folder, modules, change):
+    with ExitStack() as edits:
+        for module in modules:
+            edits.enter_context(edited(folder / "src/nicheclip" / module, change))
+        return planned_jobs(folder, root=folder)
+
+
+def test_prose_reruns_nothing(finished):
+    modules = (
         "runtime/locks.py",
         "runtime/files.py",
         "data/sources/hub.py",
@@ -76,27 +75,29 @@ def code(text):
         "training/losses.py",
         "evaluation/protocols/retrieval.py",
         "subjects.py",
-    ],
-)
-def test_prose_reruns_nothing(finished, module):
-    with edited(finished / "src/nicheclip" / module, prose):
-        assert planned_jobs(finished, root=finished) == {}
+    )
+    assert plan_of_edits(finished, modules, prose) == {}
+
+
+def test_code_that_can_change_no_result_reruns_nothing(finished):
+    """Order among jobs, and kinds that this config does not choose."""
+    modules = (
+        "runtime/locks.py",
+        "config/training.py",
+        "plan/plan.py",
+        "data/sources/hub.py",
+        "captions/ollama.py",
+        "synthetic/arbor_images.py",
+        "evaluation/protocols/text_types.py",
+        "training/objectives/contrastive.py",
+    )
+    assert plan_of_edits(finished, modules, code) == {}
 
 
 @pytest.mark.parametrize(
     ("module", "plan"),
     [
-        # what cannot change a result, and kinds that this config does not choose
-        ("runtime/locks.py", {}),
-        ("config/training.py", {}),
-        ("plan/plan.py", {}),
-        ("data/sources/hub.py", {}),
-        ("captions/ollama.py", {}),
-        ("synthetic/arbor_images.py", {}),
-        ("evaluation/protocols/text_types.py", {}),
-        # what can
         ("training/losses.py", TRAINED | SHOWN),
-        ("training/objectives/contrastive.py", {}),
         ("training/objectives/multi_positive.py", TRAINED | SHOWN),
         ("engine/engine.py", TRAINED | SHOWN),
         ("evaluation/protocols/retrieval.py", JUDGED | SHOWN),
@@ -106,53 +107,42 @@ def test_prose_reruns_nothing(finished, module):
     ],
 )
 def test_an_edit_of_code_reruns_what_it_can_change(finished, module, plan):
-    with edited(finished / "src/nicheclip" / module, code):
-        assert planned_jobs(finished, root=finished) == plan
-
-
-def change_config(path, value):
-    def change(config):
-        *parents, last = path.split(".")
-        for key in parents:
-            config = config.setdefault(key, {})
-        config[last] = value
-
-    return change
+    assert plan_of_edits(finished, [module], code) == plan
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "plan"),
+    ("changes", "plan"),
     [
-        ("training.fungi-tiny.compute", {"workers": 1, "log_every_steps": 7, "hours": 2}, CONFIG),
-        ("datasets.fungi.split", {"method": "given", "val": 0.2}, CONFIG),
         (
-            "datasets.fungi.split",
-            {"val": 0.2},
+            {
+                "training.fungi-tiny.compute": {"workers": 1, "log_every_steps": 7, "hours": 2},
+                "datasets.fungi.split": {"method": "given", "val": 0.2},
+                "scratch": "/tmp",
+            },
+            CONFIG,
+        ),
+        (
+            {"datasets.fungi.split": {"val": 0.2}},
             DATA | TRAINED | {"encode": 2} | JUDGED | SHOWN | CONFIG,
         ),
-        ("scratch", "/tmp", CONFIG),
         (
-            "evaluation.visual.shots",
-            [1, 2],
+            {"evaluation.visual.shots": [1, 2]},
             {"compare_with_catalog": 1, "draw_folds": 1} | JUDGED | SHOWN | CONFIG,
         ),
         (
-            "evaluation.visual.baseline",
-            False,
+            {"evaluation.visual.baseline": False},
             {"compare_with_catalog": 1, "judge_colour_histogram": 1, "make_table": 1}
             | {"tabulate_evaluations": 1}
             | REPORT
             | CONFIG,
         ),
         (
-            "captions.plain.gates",
-            {"max_words": 39},
+            {"captions.plain.gates": {"max_words": 39}},
             {"judge_captions": 1, "encode": 2} | JUDGED | SHOWN | CONFIG,
         ),
-        ("training.fungi-tiny.optimizer.lr", 2.0e-3, TRAINED | SHOWN | CONFIG),
+        ({"training.fungi-tiny.optimizer.lr": 2.0e-3}, TRAINED | SHOWN | CONFIG),
         (
-            "training.fungi-tiny.seeds",
-            [0, 1, 2],
+            {"training.fungi-tiny.seeds": [0, 1, 2]},
             {"create_model": 1, "train_model": 1, "plot_training": 1, "encode": 2}
             | JUDGED
             | SHOWN
@@ -160,9 +150,10 @@ def change_config(path, value):
         ),
     ],
 )
-def test_a_change_of_the_config_reruns_what_uses_it(finished, tmp_path, path, value, plan):
+def test_a_change_of_the_config_reruns_what_uses_it(finished, tmp_path, changes, plan):
     config = yaml.safe_load(TINY.read_text())
-    change_config(path, value)(config)
+    for path, value in changes.items():
+        config = changed(config, path, value)
     file = tmp_path / "changed.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
     assert planned_jobs(finished, config=file, root=finished) == plan
