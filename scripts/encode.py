@@ -26,6 +26,7 @@ PACKAGES = ("numpy", "open_clip_torch", "pillow", "torch", "torchvision")
 with job(snakemake.log[0]):
     check_gpus(snakemake.params.gpu)
     batch_size, device = snakemake.params.batch_size, "cuda" if snakemake.params.gpu else "cpu"
+    precision = snakemake.params.precision
     wanted = TypeAdapter(list[TextSet]).validate_python(snakemake.params.text_sets)
     manifest = Path(snakemake.output.manifest)
     settings = {
@@ -33,6 +34,7 @@ with job(snakemake.log[0]):
         "text_sets": [one.name for one in wanted],
         "batch_size": batch_size,
         "device": device,
+        "precision": precision,
     }
     writer = ManifestWriter("encode", config=settings, code=snakemake.params.code)
     encoding = EncodingJob(
@@ -53,9 +55,14 @@ with job(snakemake.log[0]):
             image_code=code_digest(encode.__file__),
             text_code=code_digest(text_sets.__file__, "nicheclip.models.encode"),
             packages=tuple(f"{name} {version(name)}" for name in PACKAGES),
+            precision=precision,
         ),
         open_encoder=lambda folder: encode.ClipEncoder(
-            load(folder), batch_size=batch_size, device=device, threads=snakemake.threads
+            load(folder),
+            batch_size=batch_size,
+            device=device,
+            threads=snakemake.threads,
+            precision=precision,
         ),
     )
     folders = {Path(path).parent.name: Path(path).parent for path in snakemake.input.models}

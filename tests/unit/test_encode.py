@@ -45,6 +45,20 @@ def test_image_features_are_the_models_own_whatever_batches_and_threads(tmp_path
     np.testing.assert_allclose(first.features[5], one[0].numpy(), atol=1e-6)
 
 
+def test_mixed_precision_computes_less_exactly_and_stores_the_same_numbers(tmp_path, clip):
+    images, texts = small_image_sets(tmp_path)["test"], ["a fly", "a bee on a leaf"]
+    exact = encode_images(clip, images, batch_size=4)
+    mixed = encode_images(clip, images, batch_size=4, precision="bfloat16")
+    assert mixed.features.dtype == exact.features.dtype == np.float32
+    difference = np.abs(mixed.features - exact.features).max()
+    assert 1e-5 < difference < 0.02  # bfloat16 has eight bits of a number
+    whole = encode_texts(clip, texts, batch_size=2).features
+    halved = encode_texts(clip, texts, batch_size=2, precision="bfloat16").features
+    assert 1e-5 < np.abs(whole - halved).max() < 0.02
+    again = encode_images(clip, images, batch_size=4)
+    np.testing.assert_array_equal(exact.features, again.features)
+
+
 def test_texts_beyond_the_context_are_cut_and_counted(clip):
     # the context is 12 tokens: start, ten words, end
     texts = ["a " * 9, "a " * 10, "a " * 11, "a " * 40]

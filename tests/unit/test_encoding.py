@@ -114,6 +114,14 @@ def edit_template(folder):
     (folder / "photo.yaml").write_text("templates: ['a {}.', 'the {}.']\n")
 
 
+def test_another_precision_encodes_anew_and_the_plain_one_has_the_key_it_had(world):
+    _, encode = world
+    encode()
+    assert encode(precision="float32") == []
+    assert encode(precision="bfloat16") == EVERYTHING
+    assert encode(precision="bfloat16") == [] and encode() == EVERYTHING
+
+
 def edit_captions(folder):
     rows = [("a", "new", "accepted", "all"), ("b", "b", "accepted", "all")]
     write_captions(folder / "captions.parquet", rows)

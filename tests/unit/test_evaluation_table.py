@@ -52,6 +52,18 @@ def test_rows_of_one_measure_are_together_with_the_baseline(rows):
     assert rows[-1]["n"].value == 5, "folds"
 
 
+def test_accuracies_of_several_protocols_are_told_apart():
+    paths = [
+        cell("trained/run/seed0", protocol, measure("top1", value))
+        for protocol, value in (("zero_shot", 0.3), ("knn", 0.6), ("linear_probe", 0.7))
+    ]
+    assert [(row["measure"], row["value"].value) for row in rows_by_key(table(*paths))] == [
+        ("top-1 accuracy", 0.3),
+        ("top-1 accuracy, knn", 0.6),
+        ("top-1 accuracy, linear probe", 0.7),
+    ]
+
+
 def test_a_measure_that_a_cell_does_not_have_has_no_row(rows):
     assert not [r for r in rows if r["measure"] == "top-5 accuracy"]
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from headless_browser import PHONE, Browser, needs_chromium
 from nicheclip.cli.main import app
 from nicheclip.config.leaderboard import read_leaderboard, read_others
 from nicheclip.config.workflow import parse_config
@@ -184,6 +185,14 @@ def test_a_dry_run_reads_the_lines_of_others():
 def test_names_of_others_are_texts():
     page = leaderboard_page(our_lines() + read_others([write(line(model="<script>x</script>"))]))
     assert "&lt;script&gt;x" in page and page.count("<script") == 1
+
+
+@needs_chromium
+def test_the_page_fits_on_a_telephone(tmp_path):
+    (tmp_path / "p.html").write_text(leaderboard_page(our_lines()))
+    with Browser(tmp_path / "profile") as browser:
+        look = browser.look_at(tmp_path / "p.html")
+    assert (look.errors, look.wide, look.width) == ([], [], PHONE[0])
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 3)), min_size=1))

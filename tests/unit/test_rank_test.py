@@ -26,6 +26,20 @@ def test_ranks_and_the_statistic_by_hand():
     assert found.p == pytest.approx(np.exp(-found.statistic / 2))  # chi-squared of two degrees
 
 
+def test_a_task_with_a_missing_value_is_left_out_and_counted():
+    whole = np.random.default_rng(4).uniform(size=(6, 3))
+    holes = np.vstack([whole, [[0.1, np.nan, 0.9], [np.nan, np.nan, np.nan]]])
+    found = rank_test(holes)
+    assert (found.tasks, found.left_out) == (6, 2) and rank_test(whole).left_out == 0
+    assert (found.ranks, found.p) == (rank_test(whole).ranks, rank_test(whole).p)
+    figure = critical_difference_figure(["a", "b", "c"], found, "t")
+    assert "2 tasks on which a method was not judged" in figure.get_supxlabel()
+    # one complete task is too few, as it is where there never were more
+    assert rank_test(np.where(np.arange(6)[:, None] == 0, whole, np.nan)) is None
+    with pytest.raises(ValueError, match="a value is infinite"):
+        rank_test(np.array([[0.1, 0.2, np.inf]] * 3))
+
+
 @pytest.mark.parametrize(
     # the critical values of Demsar's Table 5, at 0.05 and at 0.10
     ("methods", "level", "quantile"),

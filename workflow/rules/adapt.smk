@@ -24,10 +24,10 @@ rule draw_task:
         ),
         classes=lambda w: f"results/acquire/{CONFIG.tasks[w.task].dataset}/classes.parquet",
         seen_catalogs=lambda w: PLAN.seen_files(
-            [settings(CONFIG.tasks[w.task])], "catalog.parquet"
+            [CONFIG.tasks[w.task].plain()], "catalog.parquet"
         ),
         seen_classes=lambda w: PLAN.seen_files(
-            [settings(CONFIG.tasks[w.task])], "classes.parquet"
+            [CONFIG.tasks[w.task].plain()], "classes.parquet"
         ),
         texts=lambda w: f"results/taxonomy/{CONFIG.tasks[w.task].dataset}/texts.parquet",
         templates=lambda w: PLAN.adaptations.templates(w.task),
@@ -47,7 +47,7 @@ rule draw_task:
         mem_mb=memory(1000, 4),
         runtime=minutes(15),
     params:
-        task=lambda w: settings(CONFIG.tasks[w.task]),
+        task=lambda w: CONFIG.tasks[w.task].plain(),
         registry_name=lambda w: PLAN.adaptations.registry_name(w.task),
         code=code("draw_task.py"),
     message:
@@ -144,7 +144,7 @@ rule judge_adapted:
         mem_mb=memory(2000, 2),
         runtime=minutes(60, 0.1),
     params:
-        task=lambda w: settings(CONFIG.tasks[w.task]),
+        task=lambda w: CONFIG.tasks[w.task].plain(),
         adapted=lambda w: variants_of(w.task),
         seed=CONFIG.seed,
         code=code("judge_adapted.py"),

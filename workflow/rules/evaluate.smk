@@ -36,6 +36,7 @@ rule encode:
         variants=lambda w: subject_job(w).variants,
         text_sets=lambda w: [settings(one) for one in PLAN.text_sets(subject_job(w))],
         batch_size=CONFIG.encoding.batch_size,
+        precision=CONFIG.encoding.precision,
         gpu=CONFIG.encoding.gpu,
         code=code("encode.py"),
     message:

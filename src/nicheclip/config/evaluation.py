@@ -67,17 +67,61 @@ LEARNS_FROM: dict[str, Literal["train", "val"]] = {
 
 #: the keys of an evaluation that change what a protocol measures
 PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
-    "zero_shot": ("class_texts", "classes", "seen_in", "within", "bootstrap", "confidence"),
-    "retrieval": ("bootstrap", "confidence"),
-    "few_shot": ("classes", "seen_in", "within", "shots", "folds", "bootstrap", "confidence"),
-    "text_types": ("text_types", "class_texts", "seen_in", "within", "bootstrap", "confidence"),
-    "open_set": ("class_texts", "seen_in", "within", "bootstrap", "confidence"),
-    "calibration": ("class_texts", "classes", "seen_in", "within", "bootstrap", "confidence"),
-    "hierarchical": ("class_texts", "classes", "seen_in", "within", "bootstrap", "confidence"),
-    "linear_probe": ("classes", "seen_in", "within", "bootstrap", "confidence"),
-    "knn": ("classes", "seen_in", "within", "neighbours", "bootstrap", "confidence"),
-    "colour_histogram": ("classes", "seen_in", "within", "bootstrap", "confidence"),
+    "zero_shot": (
+        "class_texts",
+        "classes",
+        "seen_in",
+        "within",
+        "bootstrap",
+        "confidence",
+        "interval",
+    ),
+    "retrieval": ("bootstrap", "confidence", "interval"),
+    "few_shot": (
+        "classes",
+        "seen_in",
+        "within",
+        "shots",
+        "folds",
+        "bootstrap",
+        "confidence",
+        "interval",
+    ),
+    "text_types": (
+        "text_types",
+        "class_texts",
+        "seen_in",
+        "within",
+        "bootstrap",
+        "confidence",
+        "interval",
+    ),
+    "open_set": ("class_texts", "seen_in", "within", "bootstrap", "confidence", "interval"),
+    "calibration": (
+        "class_texts",
+        "classes",
+        "seen_in",
+        "within",
+        "bootstrap",
+        "confidence",
+        "interval",
+    ),
+    "hierarchical": (
+        "class_texts",
+        "classes",
+        "seen_in",
+        "within",
+        "bootstrap",
+        "confidence",
+        "interval",
+    ),
+    "linear_probe": ("classes", "seen_in", "within", "bootstrap", "confidence", "interval"),
+    "knn": ("classes", "seen_in", "within", "neighbours", "bootstrap", "confidence", "interval"),
+    "colour_histogram": ("classes", "seen_in", "within", "bootstrap", "confidence", "interval"),
 }
+
+
+IntervalKind = Literal["percentile", "bca"]
 
 
 class EvaluationConfig(GridModel):
@@ -133,6 +177,10 @@ class EvaluationConfig(GridModel):
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     """Resamplings of the images, or of the classes, for the interval."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    interval: IntervalKind = "percentile"
+    """Of accuracies and scores over images or classes: `percentile`, or `bca`, which corrects the
+    bootstrap's bias and skewness (Efron 1987). The harmonic mean of `open_set` and differences of
+    runs stay percentiles."""
     baseline: bool = True
     """Judge the colour histogram by the same task, learnt from the train split."""
 
@@ -165,6 +213,8 @@ class EvaluationConfig(GridModel):
             options.pop("seen_in", None)
         if not self.within:
             options.pop("within", None)
+        if self.interval == "percentile":
+            options.pop("interval", None)
         return options
 
     @property

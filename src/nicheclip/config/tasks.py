@@ -1,12 +1,19 @@
 """Config of adaptation without labels: tasks, and the methods that are tried on them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from nicheclip.config.adaptation import Method, TrainedMethod
-from nicheclip.config.base import ConfigModel, GridModel, Name, Seed
-from nicheclip.config.evaluation import EvaluationConfig, TemplateTexts
+from nicheclip.config.base import (
+    ConfigModel,
+    GridModel,
+    Name,
+    Seed,
+    in_order,
+    without_defaults,
+)
+from nicheclip.config.evaluation import EvaluationConfig, IntervalKind, TemplateTexts
 from nicheclip.config.training import ComputeConfig
 from nicheclip.runtime.paths import expand_path
 from nicheclip.terms import TextType
@@ -126,6 +133,13 @@ class TaskConfig(GridModel):
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     """Resamplings of the images for the interval."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    interval: IntervalKind = "percentile"
+    """See `evaluation`."""
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values, for a job's params."""
+        found = self.model_dump(mode="json")
+        return dict(in_order(without_defaults(found, self, "interval")))
 
     @property
     def choice(self) -> Choice:
@@ -145,6 +159,7 @@ class TaskConfig(GridModel):
             ),
             bootstrap=self.bootstrap,
             confidence=self.confidence,
+            interval=self.interval,
             baseline=False,
         )
 

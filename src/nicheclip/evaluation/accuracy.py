@@ -40,7 +40,11 @@ def image_interval(
 ) -> Interval:
     """The interval of mean credit over images, as the evaluation has it."""
     return share_interval(
-        credit, resamples=options.bootstrap, confidence=options.confidence, seed=seed
+        credit,
+        resamples=options.bootstrap,
+        confidence=options.confidence,
+        seed=seed,
+        kind=options.interval,
     )
 
 

@@ -6,7 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from nicheclip.config.evaluation import IntervalKind
+from nicheclip.evaluation.bca import acceleration_of_mean, acceleration_of_ratio, bca_shares
 from nicheclip.runtime.seeding import generator
+
+#: what a measure calls each kind
+_METHODS: dict[IntervalKind, str] = {"percentile": "bootstrap", "bca": "bca"}
 
 #: numbers drawn at once, which bounds memory
 NUMBERS_AT_ONCE = 5_000_000
@@ -21,21 +26,36 @@ class Interval(BaseModel):
     high: float
     confidence: float
     method: str
-    """``bootstrap`` (percentiles) or ``wilson`` (a share of 0 or 1, which the bootstrap would give
-    no width), over images; ``bootstrap over classes`` or ``wilson over classes``."""
+    """``bootstrap`` (percentiles), ``bca`` or ``wilson`` (a share of 0 or 1, which the bootstrap
+    would give no width), over images; any of them ``over classes``."""
 
 
 def mean_interval(
-    values: npt.NDArray[np.float64], *, resamples: int, confidence: float, seed: int
+    values: npt.NDArray[np.float64],
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    kind: IntervalKind = "percentile",
 ) -> Interval:
-    """Percentile bootstrap interval of the mean of ``values`` [n], resampled over images."""
+    """Bootstrap interval of the mean of ``values`` [n], resampled over images."""
     if np.all(values == values[0]):  # every resample has the same mean
         low = high = float(values[0])
     else:
         means = np.sort(_resampled_means(values, resamples, seed))
-        tail = (1 - confidence) / 2
-        low, high = (_quantile(means, share) for share in (tail, 1 - tail))
-    return Interval(low=low, high=high, confidence=confidence, method="bootstrap")
+        shares = _tails(confidence)
+        if kind == "bca":
+            # the mean as resamples have it, so that equal ones are equal to the last bit
+            value, acceleration = float(values.mean()), acceleration_of_mean(values)
+            shares = bca_shares(means, value, acceleration, confidence)
+        low, high = (_quantile(means, share) for share in shares)
+    return Interval(low=low, high=high, confidence=confidence, method=_METHODS[kind])
+
+
+def _tails(confidence: float) -> tuple[float, float]:
+    """The shares of resamples below the ends of a percentile interval."""
+    tail = (1 - confidence) / 2
+    return tail, 1 - tail
 
 
 def _resampled_means(
@@ -61,7 +81,12 @@ def _quantile(ordered: npt.NDArray[np.float64], share: float) -> float:
 
 
 def share_interval(
-    credit: npt.NDArray[np.float64], *, resamples: int, confidence: float, seed: int
+    credit: npt.NDArray[np.float64],
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    kind: IntervalKind = "percentile",
 ) -> Interval:
     """``mean_interval`` of credits between 0 and 1, and Wilson's when all are 0 or all are 1."""
     if np.all(credit == 0) or np.all(credit == 1):
@@ -70,7 +95,7 @@ def share_interval(
         test = stats.binomtest(int(credit.sum()), len(credit))
         low, high = test.proportion_ci(confidence_level=confidence, method="wilson")
         return Interval(low=float(low), high=float(high), confidence=confidence, method="wilson")
-    return mean_interval(credit, resamples=resamples, confidence=confidence, seed=seed)
+    return mean_interval(credit, resamples=resamples, confidence=confidence, seed=seed, kind=kind)
 
 
 def class_share_interval(
@@ -80,11 +105,12 @@ def class_share_interval(
     resamples: int,
     confidence: float,
     seed: int,
+    kind: IntervalKind = "percentile",
 ) -> Interval:
     """Interval of the mean of ``credit`` [n], between 0 and 1, resampled over classes.
 
     A cluster bootstrap: a resample draws as many classes as there are, each with all its images.
-    Images of one class are not independent, so resampling images would be too sure. Percentiles.
+    Images of one class are not independent, so resampling images would be too sure.
     Where all classes have the same mean (all are 0, all are 1, there is one class), resamples do
     not differ; then it is Wilson's interval with the number of classes, not of images, for n.
 
@@ -94,6 +120,7 @@ def class_share_interval(
         resamples: number of resamples.
         confidence: of the interval.
         seed: of the resampling.
+        kind: of the interval.
     """
     _, codes = np.unique(np.asarray(labels), return_inverse=True)
     sums, counts = np.bincount(codes, weights=credit), np.bincount(codes)
@@ -103,9 +130,13 @@ def class_share_interval(
     means = np.concatenate(
         [(w @ sums) / (w @ counts) for w in class_weights(len(counts), resamples, seed)]
     )
-    tail = (1 - confidence) / 2
-    low, high = (float(end) for end in np.quantile(means, [tail, 1 - tail]))
-    return Interval(low=low, high=high, confidence=confidence, method="bootstrap over classes")
+    shares = _tails(confidence)
+    if kind == "bca":
+        acceleration = acceleration_of_ratio(sums, counts.astype(np.float64))
+        shares = bca_shares(means, float(sums.sum() / counts.sum()), acceleration, confidence)
+    low, high = (float(end) for end in np.quantile(means, shares))
+    method = f"{_METHODS[kind]} over classes"
+    return Interval(low=low, high=high, confidence=confidence, method=method)
 
 
 def class_weights(classes: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:

@@ -94,6 +94,8 @@ class Method:
     """Digest of the code that makes text sets."""
     packages: tuple[str, ...] = ()
     """Versions of the libraries that encode."""
+    precision: str = "float32"
+    """That the towers compute in; ``bfloat16`` and ``float16`` are mixed."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,8 @@ class EncodingJob:
         names = [*MODEL_FILES, *([FUSION_FILE] if (model / FUSION_FILE).is_file() else [])]
         weights = [sha256_file(model / name) for name in names]
         how = [*weights, self._method.batch_size, self._method.device, *self._method.packages]
+        if self._method.precision != "float32":
+            how.append(self._method.precision)
         loaded: list[Encoder] = []
 
         def encoder() -> Encoder:

@@ -53,9 +53,8 @@ class Measure(Record):
     confidence: float | None = None
     """Of the interval."""
     method: str | None = None
-    """Of the interval: ``bootstrap`` (percentiles) or ``wilson`` (a share of 0 or 1, which the
-    bootstrap would give no width), over images; ``bootstrap over classes`` or ``wilson over
-    classes``."""
+    """Of the interval: ``bootstrap`` (percentiles), ``bca`` or ``wilson`` (a share of 0 or 1, which
+    the bootstrap would give no width), over images; any of them ``over classes``."""
     std: float | None = None
     """Standard deviation over folds (n - 1 in the divisor)."""
     chance: float | None = None

@@ -22,6 +22,9 @@ class RankTest:
     ranks: tuple[float, ...]
     """Mean rank of each method; methods that tie share the mean of their places."""
     tasks: int
+    """On which all methods were judged."""
+    left_out: int
+    """Tasks on which some method was not."""
     statistic: float
     """Friedman's chi-squared, of m - 1 degrees of freedom."""
     p: float
@@ -56,10 +59,20 @@ class RankTest:
 def rank_test(values: npt.NDArray[np.float64], *, level: float = 0.05) -> RankTest | None:
     """Ranks of the columns of ``values``; None where there are too few methods or tasks.
 
+    Friedman's test compares methods within a task, so a task with a missing value is left out and
+    counted (complete cases).
+
     Args:
-        values: of each task and method, higher is better [tasks, methods].
+        values: of each task and method, higher is better [tasks, methods]; NaN is missing.
         level: of the critical difference.
+
+    Raises:
+        ValueError: a value is infinite.
     """
+    if np.isinf(values).any():
+        raise ValueError("a value is infinite; expected numbers, and NaN where one is missing")
+    complete = ~np.isnan(values).any(axis=1)
+    left_out, values = int((~complete).sum()), values[complete]
     tasks, methods = values.shape
     if methods < FEWEST_METHODS or tasks < FEWEST_TASKS:
         return None
@@ -76,6 +89,7 @@ def rank_test(values: npt.NDArray[np.float64], *, level: float = 0.05) -> RankTe
     return RankTest(
         ranks=tuple(float(rank) for rank in ranks),
         tasks=tasks,
+        left_out=left_out,
         statistic=statistic,
         p=p,
         difference=float(quantile * np.sqrt(methods * (methods + 1) / (6 * tasks))),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 
 import numpy as np
@@ -21,9 +22,17 @@ RUN = 8
 class ClipEncoder:
     """A model with how it encodes: images and texts to features."""
 
-    def __init__(self, clip: Clip, *, batch_size: int, device: str, threads: int = 1) -> None:
+    def __init__(
+        self,
+        clip: Clip,
+        *,
+        batch_size: int,
+        device: str,
+        threads: int = 1,
+        precision: str = "float32",
+    ) -> None:
         self._clip, self._batch_size, self._device = clip, batch_size, device
-        self._threads = threads
+        self._threads, self._precision = threads, precision
 
     @property
     def logit_scale(self) -> float:
@@ -38,16 +47,36 @@ class ClipEncoder:
             batch_size=self._batch_size,
             device=self._device,
             threads=self._threads,
+            precision=self._precision,
         )
 
     def texts(self, texts: Sequence[str]) -> TextFeatures:
         """Features of ``texts``, in their order."""
-        return encode_texts(self._clip, texts, batch_size=self._batch_size, device=self._device)
+        return encode_texts(
+            self._clip,
+            texts,
+            batch_size=self._batch_size,
+            device=self._device,
+            precision=self._precision,
+        )
+
+
+def mixed(device: str, precision: str) -> AbstractContextManager[object]:
+    """Compute in ``precision`` (``float32``, ``bfloat16``, ``float16``) on ``device``: autocast."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(torch.device(device).type, dtype=getattr(torch, precision))
 
 
 @torch.inference_mode()
 def encode_images(
-    clip: Clip, split: ImageSet, *, batch_size: int, device: str = "cpu", threads: int = 1
+    clip: Clip,
+    split: ImageSet,
+    *,
+    batch_size: int,
+    device: str = "cpu",
+    threads: int = 1,
+    precision: str = "float32",
 ) -> ImageFeatures:
     """Features of all images of ``split``, in their order.
 
@@ -57,6 +86,7 @@ def encode_images(
         batch_size: images that go through the model at once.
         device: ``cpu``, ``cuda``, ...
         threads: decode images while the model works on the batch before.
+        precision: see ``mixed``; features are float32 all the same.
     """
     model = clip.model.to(device).eval()
     return encode_views(
@@ -66,6 +96,7 @@ def encode_images(
         batch_size=batch_size,
         device=device,
         threads=threads,
+        precision=precision,
     )
 
 
@@ -78,6 +109,7 @@ def encode_views(
     batch_size: int,
     device: str = "cpu",
     threads: int = 1,
+    precision: str = "float32",
 ) -> ImageFeatures:
     """Features of the centre views of all images of ``split``, in their order, by any model.
 
@@ -88,13 +120,16 @@ def encode_views(
         batch_size: images that go through the model at once.
         device: ``cpu``, ``cuda``, ...
         threads: decode images while the model works on the batch before.
+        precision: see ``mixed``.
     """
     normalise = Normalise(views).to(device)
     parts = []
     batches = _image_batches(split, centre_view(views), batch_size, threads)
     total = -(-len(split) // batch_size)
     for batch in progress(batches, label="encode images (batches)", total=total):
-        features = encode(normalise(batch.to(device, non_blocking=True)))
+        pixels = normalise(batch.to(device, non_blocking=True))
+        with mixed(device, precision):
+            features = encode(pixels)
         parts.append(features.float().cpu().numpy())
     width = parts[0].shape[1] if parts else 0
     stacked = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
@@ -132,16 +167,26 @@ def _image_batches(
 
 @torch.inference_mode()
 def encode_texts(
-    clip: Clip, texts: Sequence[str], *, batch_size: int, device: str = "cpu"
+    clip: Clip,
+    texts: Sequence[str],
+    *,
+    batch_size: int,
+    device: str = "cpu",
+    precision: str = "float32",
 ) -> TextFeatures:
-    """Features of ``texts``; tokens beyond the model's context are cut, and such texts marked."""
+    """Features of ``texts``; tokens beyond the model's context are cut, and such texts marked.
+
+    ``precision``: see ``mixed``.
+    """
     model = clip.model.to(device).eval()
     parts, cut = [], []
     starts = range(0, len(texts), batch_size)
     for start in progress(starts, label="encode texts (batches)", total=len(starts)):
         batch = list(texts[start : start + batch_size])
         cut.append(_are_cut(clip, batch))
-        features = model.encode_text(clip.tokenizer(batch).to(device))
+        tokens = clip.tokenizer(batch).to(device)
+        with mixed(device, precision):
+            features = model.encode_text(tokens)
         parts.append(features.float().cpu().numpy())
     stacked = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
     return TextFeatures(l2_normalise(stacked), np.concatenate(cut) if cut else np.zeros(0, bool))

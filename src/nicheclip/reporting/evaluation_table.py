@@ -41,6 +41,9 @@ SHOWN = {
     "colour_histogram": ("top1", "top5", "macro"),
 }
 
+#: protocols whose measures are also those of others, so that their labels say the protocol
+NAMED = ("open_set", "linear_probe", "knn")
+
 #: after the title
 _MARKS: dict[Scale, str] = {"demo": " (demo scale)", "rehearsal": " (rehearsal)"}
 
@@ -173,8 +176,8 @@ def _rows(cells: pl.DataFrame) -> list[tuple[Content, ...]]:
     if shown := SHOWN.get(first["protocol"]):
         measures = measures.filter(pl.col("measure").is_in(shown))
     keys = ["measure", *FACETS]
-    own = first["protocol"] in SHOWN and first["protocol"] != "open_set"
-    other = "" if own else f", {first['protocol']}".replace("_", " ")
+    plain = first["protocol"] in SHOWN and first["protocol"] not in NAMED
+    other = "" if plain else f", {first['protocol']}".replace("_", " ")
     majority = _majority(cells)
     rows = []
     for key, found in measures.partition_by(keys, maintain_order=True, as_dict=True).items():

@@ -43,6 +43,7 @@ def judge(task: Task) -> Judged:
             resamples=task.options.bootstrap,
             confidence=task.options.confidence,
             seed=task.seed,
+            kind=task.options.interval,
         )
         measures.append(
             Measure(

@@ -167,6 +167,7 @@ def _share(
         resamples=task.options.bootstrap,
         confidence=task.options.confidence,
         seed=task.seed,
+        kind=task.options.interval,
     )
     return measure_share(
         "rank_accuracy_summed",

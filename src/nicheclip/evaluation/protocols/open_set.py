@@ -95,6 +95,7 @@ def _measures(
         "resamples": task.options.bootstrap,
         "confidence": task.options.confidence,
         "seed": task.seed,
+        "kind": task.options.interval,
     }
     over_images = class_share_interval(credit, mine.labels, **options)  # type: ignore[arg-type]
     over_classes = class_share_interval(by_class, labels, **options)  # type: ignore[arg-type]

@@ -83,6 +83,7 @@ def _measures(
                 resamples=task.options.bootstrap,
                 confidence=task.options.confidence,
                 seed=task.seed,
+                kind=task.options.interval,
             )
             measures.append(
                 measure_share(

@@ -67,7 +67,11 @@ def text_measures(
         ]
     ).astype(np.float64)
     interval = mean_interval(
-        scores, resamples=options.bootstrap, confidence=options.confidence, seed=seed
+        scores,
+        resamples=options.bootstrap,
+        confidence=options.confidence,
+        seed=seed,
+        kind=options.interval,
     )
     score = measure_share("text_score", scores, interval, classes=len(row))
     few = classes.embeddings[:CLASSES]

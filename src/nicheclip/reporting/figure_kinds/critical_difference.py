@@ -119,6 +119,8 @@ def _explain(figure: Figure, found: RankTest, left_out: Sequence[str]) -> None:
         f"Friedman's test: χ² = {found.statistic:.2f}, {len(found.ranks) - 1} degrees of freedom, "
         f"{p}.",
     ]
+    if found.left_out:
+        lines.append(f"{found.left_out} tasks on which a method was not judged are left out.")
     if left_out:
         lines.append(textwrap.fill(f"Not judged on every task: {', '.join(left_out)}.", 100))
     figure.supxlabel("\n".join(lines), fontsize=8, color=MUTED)
