@@ -11,6 +11,7 @@ from nicheclip.config.archive_readers import (
 from nicheclip.config.fetched_sources import ArchiveSource, HubSource, RegistrySource
 from nicheclip.config.source_base import ExtraColumn, SourceBase
 from nicheclip.config.source_files import WORKBOOKS, matching_files, table_columns
+from nicheclip.config.url_source import UrlsSource
 from nicheclip.config.worlds import StandInWorld, World
 from nicheclip.runtime.paths import expand_path
 
@@ -174,6 +175,7 @@ Source = Annotated[
     | ArchiveSource
     | HubSource
     | WebDatasetSource
+    | UrlsSource
     | RegistrySource,
     Field(discriminator="kind"),
 ]
