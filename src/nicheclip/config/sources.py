@@ -72,7 +72,8 @@ class FolderSource(SourceBase):
 class UnlabelledSource(SourceBase):
     """A folder of images, at any depth, of which nobody has written down what they show.
 
-    A model can be adapted to them, not trained on or judged by them. All are in the split `train`.
+    A model can be adapted to them, and an image model learn from them by self-supervision; nothing
+    is judged by them. All are in the split `train`.
     """
 
     kind: Literal["unlabelled"]
