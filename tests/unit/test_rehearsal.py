@@ -328,6 +328,22 @@ def test_each_image_model_of_others_is_trained_by_a_name_that_a_config_may_have(
     assert set(names) < config.pretraining.keys()
 
 
+def test_photographs_without_labels_train_the_image_models_of_others():
+    values = read_yaml(ROOT / "workflow/config/unlabelled.yaml") | {"rehearsal": 4}
+    values["datasets"]["photos"]["source"] |= {"classes": ["ant", "bee"]}
+    values["adaptation"]["moved"] = {
+        "method": {
+            "kind": "optimal_transport",
+            "vision": [{"architecture": "resnet18", "weights": "one.pt"}],
+        },
+        "model": "start",
+        "tasks": ["photos"],
+    }
+    config = parse_config(values)
+    assert config.pretraining["rehearsal-resnet18"].dataset == "photos"
+    assert config.adaptation["moved"].method.vision == ["rehearsal-resnet18"]
+
+
 def test_an_unknown_key_of_a_rehearsal_is_explained_by_those_that_it_has():
     with pytest.raises(InputError, match="unknown key 'imges'; did you mean 'images'"):
         config_with({"images": 4, "imges": 4})

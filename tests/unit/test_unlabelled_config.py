@@ -12,6 +12,8 @@ from nicheclip.runtime.errors import InputError
 from nicheclip.terms import UNLABELLED
 from small_tables import REGISTRY, ROOT
 
+DINO = {"kind": "dino"}
+
 
 def unlabelled(**changes):
     values = yaml.safe_load((ROOT / "workflow/config/unlabelled.yaml").read_text())
@@ -54,6 +56,20 @@ def test_nothing_else_can_use_it(changes, message):
         run |= {"optimizer": {"lr": 1e-3}}
     with pytest.raises(InputError, match=message):
         parse_config(values)
+
+
+def test_an_image_model_may_learn_from_it():
+    """Self-supervision reads no label, so features of the photographs' own can be had."""
+    values = unlabelled(
+        pretraining={"own": {"dataset": "photos", "backbone": "resnet18", "recipe": DINO}}
+    )
+    values["adaptation"]["moved"] = {
+        "method": {"kind": "optimal_transport", "vision": ["own"]},
+        "model": "start",
+        "tasks": ["photos"],
+    }
+    plan = Plan(parse_config(values), REGISTRY)
+    assert plan.split_files(plan.config.pretraining["own"].dataset, ("train",))
 
 
 def test_a_list_of_classes_is_read_without_comments_and_empty_lines(tmp_path):

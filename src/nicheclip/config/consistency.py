@@ -75,11 +75,12 @@ def _images_without_labels_are_only_adapted_to(config: "Config") -> None:
     for where, dataset, section in references(config):
         if section != "datasets" or dataset not in bare:
             continue
-        if where.startswith("tasks.") and where.endswith(".dataset"):
+        if where.startswith(("tasks.", "pretraining.")) and where.endswith(".dataset"):
             continue
         raise ValueError(
             f"{where}: the data set {dataset!r} has no labels; a model can be adapted to it "
-            "(tasks, adaptation), not trained on it or judged by it"
+            "(tasks, adaptation) and an image model learn from it (pretraining), but nothing be "
+            "trained on its classes or judged by it"
         )
     for name, task in config.tasks.items():
         wanted = (task.fit, task.judge, task.classes) == ("train", "train", "all")

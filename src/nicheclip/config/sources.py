@@ -11,6 +11,7 @@ from nicheclip.config.archive_readers import (
 from nicheclip.config.fetched_sources import ArchiveSource, HubSource, RegistrySource
 from nicheclip.config.source_base import ExtraColumn, SourceBase
 from nicheclip.config.source_files import WORKBOOKS, matching_files, table_columns
+from nicheclip.config.url_source import UrlsSource
 from nicheclip.config.worlds import StandInWorld, World
 from nicheclip.runtime.paths import expand_path
 
@@ -71,7 +72,8 @@ class FolderSource(SourceBase):
 class UnlabelledSource(SourceBase):
     """A folder of images, at any depth, of which nobody has written down what they show.
 
-    A model can be adapted to them, not trained on or judged by them. All are in the split `train`.
+    A model can be adapted to them, and an image model learn from them by self-supervision; nothing
+    is judged by them. All are in the split `train`.
     """
 
     kind: Literal["unlabelled"]
@@ -174,6 +176,7 @@ Source = Annotated[
     | ArchiveSource
     | HubSource
     | WebDatasetSource
+    | UrlsSource
     | RegistrySource,
     Field(discriminator="kind"),
 ]

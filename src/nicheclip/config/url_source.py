@@ -1,0 +1,61 @@
+"""Config of lists of image URLs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nicheclip.config.source_base import ExtraColumn, SourceBase
+from nicheclip.config.source_files import table_columns
+from nicheclip.runtime.paths import expand_path
+
+
+class UrlsSource(SourceBase):
+    """A CSV or Parquet table with the URL of an image in each row, fetched politely.
+
+    Read are the columns url and label, and if there those of `table`. Images are kept below
+    `downloads` as they came; when a part is acquired again, only what may work this time is asked
+    for. A host belongs to one part, so that limits hold whatever runs side by side.
+    """
+
+    kind: Literal["urls"]
+    path: str
+    """The table; environment variables and `~` are expanded."""
+    columns: dict[Literal["label"] | ExtraColumn, str] = Field(default={})
+    """What each column is called in the table, where the name differs from ours."""
+    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","
+    """As of `table`."""
+    encoding: str = "utf-8"
+    """As of `table`."""
+    rate: Annotated[float, Field(gt=0, le=10_000)] = 5.0
+    """Requests to one host in a second. A host's own `Crawl-delay` and `Retry-After` are kept."""
+    connections: Annotated[int, Field(ge=1, le=256)] = 4
+    """To one host at once."""
+    spread: list[str] = Field(default=[])
+    """Hosts that hold so many of the images that every part asks them; each part then has its share
+    of `rate`."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    """For an image in one run, where a failure may pass."""
+    timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Seconds for an image, from its request to its last byte, of each attempt."""
+    max_bytes: Annotated[int, Field(ge=1)] = 64 << 20
+    """A larger file is no photograph."""
+    robots: bool = True
+    """Keep what a host's robots.txt and an image's X-Robots-Tag (noai, noimageai, noindex,
+    noimageindex) ask for. Only for hosts that have allowed it to you: false."""
+    contact: str = ""
+    """An address or page that tells hosts who asks; part of the user agent."""
+    downloads: str = "results/downloads"
+    """Where images are kept until the data set is acquired."""
+
+    def inputs(self, registry: Path) -> list[Path]:
+        """The table; see ``SourceBase``."""
+        del registry
+        return [expand_path(self.path)]
+
+    def gives_splits(self, registry: Path) -> str:
+        """See ``SourceBase``."""
+        del registry
+        column = self.columns.get("split", "split")
+        names = table_columns(expand_path(self.path), self.delimiter, self.encoding, None)
+        return f"the column {column!r} of {self.path}" if column in names else ""

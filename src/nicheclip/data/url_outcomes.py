@@ -1,0 +1,158 @@
+"""What became of each URL, kept so that a killed or repeated job asks for nothing twice.
+
+A part has two files: the images one after the other, and a line of JSON for each outcome, written
+when the image's bytes are. A line that a killed job left half is dropped with its image.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import pyarrow as pa
+
+from nicheclip.runtime.errors import InputError
+
+
+class Failure(StrEnum):
+    """Why there is no image."""
+
+    BAD_URL = "bad_url"
+    """No http or https URL that can be asked for."""
+    REFUSED = "refused"
+    """An answer of 4xx that stays."""
+    ROBOTS = "robots"
+    """robots.txt or X-Robots-Tag forbids it."""
+    REDIRECTS = "redirects"
+    """In a circle, too many, or to what is no web address."""
+    NO_IMAGE = "no_image"
+    """A page or a text, or an image format that nothing here knows."""
+    TOO_LARGE = "too_large"
+    BUSY = "busy"
+    """408, 425, 429 or 5xx, to the last attempt."""
+    UNREACHABLE = "unreachable"
+    """No connection, no such host, or one that was cut."""
+    SLOW = "slow"
+    """Not whole within the time."""
+
+
+#: another run may have more luck with these
+PASSING = frozenset({Failure.BUSY, Failure.UNREACHABLE, Failure.SLOW})
+
+#: a row for each URL of a part, in the order of the table
+OUTCOMES = pa.schema(
+    [
+        ("position", pa.int64()),  # row of the table, from 0
+        ("url", pa.string()),
+        ("status", pa.int16()),  # of HTTP; null where nobody answered
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),  # pixels, as the image's header says
+        ("height", pa.int32()),
+        ("failure", pa.string()),  # of Failure; null where there is an image
+        ("detail", pa.string()),
+        ("attempts", pa.int16()),  # in the run that settled it
+        ("licence", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a URL; an image if ``failure`` is empty."""
+
+    status: int | None = None
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    failure: str = ""
+    detail: str = ""
+    attempts: int = 0
+    offset: int = 0
+    """Of the image's bytes in the file of images."""
+    size: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether another run would find the same."""
+        return not self.failure or Failure(self.failure) not in PASSING
+
+
+class Ledger:
+    """The outcomes of a part's URLs, and their images. One process writes it at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open it, or begin one.
+
+        Raises:
+            InputError: the file of outcomes is damaged in the middle.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._outcomes: dict[str, Outcome] = {}
+        images, lines = folder / "images.bin", folder / "outcomes.jsonl"
+        self._images: IO[bytes] = images.open("a+b")
+        self._end = self._images.seek(0, 2)
+        whole = self._read(lines) if lines.exists() else 0
+        self._lines: IO[bytes] = lines.open("ab")
+        self._lines.truncate(whole)
+        self._lines.seek(0, 2)
+        self._images.truncate(max((o.offset + o.size for o in self._outcomes.values()), default=0))
+        self._end = self._images.seek(0, 2)
+
+    def _read(self, path: Path) -> int:
+        """Read all whole lines; how many bytes they are."""
+        whole = 0
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    row = json.loads(line)
+                    outcome = Outcome(**row["outcome"])
+                    url = str(row["url"])
+                except (ValueError, TypeError, KeyError) as error:
+                    raise InputError(
+                        f"{path}, line {number}: damaged ({error}). Delete {path.parent} to fetch "
+                        "its images anew."
+                    ) from error
+                if outcome.offset + outcome.size > self._end:
+                    break  # its image did not reach the disk, nor did what follows
+                self._outcomes[url] = outcome
+                whole += len(line)
+        return whole
+
+    def get(self, url: str) -> Outcome | None:
+        """The outcome of ``url``, if there is one."""
+        return self._outcomes.get(url)
+
+    def add(self, url: str, outcome: Outcome, data: bytes = b"") -> None:
+        """Keep an outcome with its image."""
+        placed = replace(outcome, offset=self._end, size=len(data))
+        if data:
+            self._images.write(data)
+            self._images.flush()
+            self._end += len(data)
+        line = json.dumps({"url": url, "outcome": asdict(placed)}, separators=(",", ":"))
+        self._lines.write(line.encode() + b"\n")
+        self._lines.flush()
+        self._outcomes[url] = placed
+
+    def image(self, outcome: Outcome) -> bytes:
+        """The bytes of an image."""
+        self._images.seek(outcome.offset)
+        return self._images.read(outcome.size)
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lines.close()
+        self._images.close()

@@ -1,0 +1,310 @@
+"""Lists of image URLs against a local server that misbehaves."""
+
+import csv
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import urlsplit
+
+import polars as pl
+import pytest
+from source_files import jpeg
+
+from acquired_files import acquire_and_curate
+from nicheclip.config.data import DatasetConfig
+from nicheclip.config.url_source import UrlsSource
+from nicheclip.data import url_fetch
+from nicheclip.data.image_set import ImageSet
+from nicheclip.data.sources.base import Part, SourceImage
+from nicheclip.data.sources.urls import UrlImages
+from nicheclip.data.url_hosts import forbids, retry_after
+from nicheclip.runtime.errors import InputError
+from quiet_server import QuietHandler, serving
+
+
+class State:
+    """What the server gives, by path, and what it was asked for."""
+
+    def __init__(self):
+        self.pages = {}
+        self.asked = []
+        self.lock = threading.Lock()
+        self.url = ""
+
+    def asked_for(self):
+        return Counter(path for path, _, _ in self.asked)
+
+
+class Handler(QuietHandler, BaseHTTPRequestHandler):
+    def do_GET(self):
+        path = urlsplit(self.path).path
+        with self.state.lock:
+            self.state.asked.append((path, time.monotonic(), self.headers["User-Agent"]))
+            page = self.state.pages.get(path, 404)
+            if isinstance(page, list):
+                page = page.pop(0) if len(page) > 1 else page[0]
+        if callable(page):
+            page(self)
+        elif isinstance(page, int):
+            self.give(page, b"")
+        else:
+            self.give(200, page)
+
+    def give(self, status, body, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def drip(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        for _ in range(100):
+            self.wfile.write(b"x")
+            self.wfile.flush()
+            time.sleep(0.05)
+
+    def cut(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(jpeg(1)[:100])
+        self.close_connection = True
+
+
+def answer(status, body=b"", **headers):
+    return lambda handler: handler.give(status, body, **headers)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(url_fetch, "FIRST_PAUSE_SECONDS", 0.01)
+    with serving(State(), Handler) as state:
+        yield state
+
+
+def source_of(folder, urls, **options):
+    """A table of ``urls`` with the labels a and b in turn."""
+    with (folder / "urls.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["url", "label", "licence"])
+        writer.writerows([url, "ab"[number % 2], "CC0"] for number, url in enumerate(urls))
+    return UrlsSource.model_validate(
+        {"kind": "urls", "path": str(folder / "urls.csv"), "rate": 1000, "timeout": 2}
+        | {"downloads": str(folder / "downloads")}
+        | options
+    )
+
+
+def read(folder, source, part=Part(0, 1)):  # noqa: B008
+    items = list(UrlImages(source, folder / "kept").items(part))
+    places = [place for place, _ in items]
+    assert places == sorted(set(places))
+    kept = {urlsplit(one.key).path: one for _, one in items if isinstance(one, SourceImage)}
+    dropped = {one.key: one.reason for _, one in items if not isinstance(one, SourceImage)}
+    return kept, dropped
+
+
+def outcomes(folder):
+    return pl.read_parquet(folder / "kept/urls-0-of-1/outcomes.parquet")
+
+
+FAULTS = {
+    "/good.jpg": jpeg(1),
+    "/later.jpg": 503,
+    "/moved.jpg": answer(301, Location="/good-too.jpg"),
+    "/good-too.jpg": jpeg(3),
+    "/gone.jpg": 404,
+    "/circle.jpg": answer(302, Location="/circle.jpg"),
+    "/elsewhere.jpg": answer(302, Location="file:///etc/passwd"),
+    "/page.jpg": b"<!DOCTYPE html><html>log in</html>",
+    "/empty.jpg": b"",
+    "/large.jpg": jpeg(4) + bytes(200_000),
+    "/drip.jpg": Handler.drip,
+    "/cut.jpg": Handler.cut,
+    "/down.jpg": 500,
+    "/noai.jpg": answer(200, jpeg(5), X_Robots_Tag="noai"),
+    "/private/x.jpg": jpeg(6),
+    "/robots.txt": b"User-agent: *\nDisallow: /private/\n",
+}
+CAUSES = {
+    "/gone.jpg": ("refused", 404),
+    "/circle.jpg": ("redirects", 302),
+    "/elsewhere.jpg": ("redirects", 302),
+    "/page.jpg": ("no_image", 200),
+    "/empty.jpg": ("no_image", 200),
+    "/large.jpg": ("too_large", 200),
+    "/drip.jpg": ("slow", None),
+    "/cut.jpg": ("unreachable", None),
+    "/down.jpg": ("busy", 500),
+    "/noai.jpg": ("robots", 200),
+    "/private/x.jpg": ("robots", None),
+}
+
+
+def test_every_url_has_an_outcome_and_good_images_survive(tmp_path, server):
+    server.pages = FAULTS | {"/later.jpg": [503, jpeg(2)]}
+    paths = [path for path in FAULTS if path not in ("/robots.txt", "/good-too.jpg")]
+    urls = [*(server.url + path for path in paths), "ftp://x/1.jpg", f"{server.url}/good.jpg"]
+    options = {"max_bytes": 100_000, "timeout": 1, "attempts": 2, "contact": "me@example.org"}
+    source = source_of(tmp_path, urls, **options)
+    kept, dropped = read(tmp_path, source)
+    assert {path: one.data for path, one in kept.items()} == {
+        "/good.jpg": jpeg(1),
+        "/later.jpg": jpeg(2),
+        "/moved.jpg": jpeg(3),
+    }
+    assert {one.licence for one in kept.values()} == {"CC0"}
+    rows = {urlsplit(row["url"]).path: row for row in outcomes(tmp_path).iter_rows(named=True)}
+    found = {path: (row["failure"], row["status"]) for path, row in rows.items() if row["failure"]}
+    assert found == CAUSES | {"/1.jpg": ("bad_url", None)}
+    assert dropped[f"row {len(urls)}: {server.url}/good.jpg"] == "the URL of another row"
+    assert len(kept) + len(dropped) == len(urls)
+    good = rows["/good.jpg"]
+    assert (good["width"], good["height"], good["bytes"]) == (24, 16, len(jpeg(1)))
+    assert rows["/later.jpg"]["attempts"] == 2 and rows["/gone.jpg"]["attempts"] == 1
+    agents = {agent for _, _, agent in server.asked}
+    assert len(agents) == 1 and "nicheclip" in (agent := agents.pop()) and "me@example.org" in agent
+    assert "/private/x.jpg" not in server.asked_for()
+
+
+def test_another_run_asks_only_for_what_may_have_passed(tmp_path, server):
+    server.pages = {"/good.jpg": jpeg(1), "/gone.jpg": 404, "/down.jpg": 503}
+    urls = [f"{server.url}/{name}.jpg" for name in ("good", "gone", "down")]
+    source = source_of(tmp_path, urls, attempts=2)
+    kept, _ = read(tmp_path, source)
+    assert set(kept) == {"/good.jpg"}
+    assert server.asked_for()["/down.jpg"] == 2
+    server.pages["/down.jpg"] = jpeg(9)
+    server.asked.clear()
+    kept, dropped = read(tmp_path, source)
+    assert server.asked_for() == {"/robots.txt": 1, "/down.jpg": 1}
+    assert {path: one.data for path, one in kept.items()} == {
+        "/good.jpg": jpeg(1),
+        "/down.jpg": jpeg(9),
+    }
+    assert list(dropped.values()) == ["refused: answers 404"]
+
+
+@pytest.mark.parametrize("lost", ["line", "bytes"])
+def test_what_a_killed_job_left_half_is_fetched_again(tmp_path, server, lost):
+    server.pages = {f"/{n}.jpg": jpeg(n) for n in range(6)}
+    source = source_of(tmp_path, [f"{server.url}/{n}.jpg" for n in range(6)])
+    before, _ = read(tmp_path, source)
+    folder = tmp_path / "kept/urls-0-of-1"
+    path = folder / ("outcomes.jsonl" if lost == "line" else "images.bin")
+    with path.open("r+b") as stream:
+        stream.truncate(path.stat().st_size - 5)
+    server.asked.clear()
+    assert read(tmp_path, source)[0] == before
+    assert sum(server.asked_for().values()) == 2  # robots.txt and one image
+
+
+def test_a_damaged_record_is_an_error(tmp_path, server):
+    source = source_of(tmp_path, [f"{server.url}/1.jpg"])
+    folder = tmp_path / "kept/urls-0-of-1"
+    folder.mkdir(parents=True)
+    (folder / "outcomes.jsonl").write_text("nonsense\n")
+    with pytest.raises(InputError, match=r"outcomes\.jsonl, line 1: damaged .* Delete"):
+        read(tmp_path, source)
+
+
+def test_a_host_is_asked_no_faster_than_it_allows(tmp_path, server):
+    server.pages = {f"/{n}.jpg": jpeg(n) for n in range(6)}
+    source = source_of(tmp_path, [f"{server.url}/{n}.jpg" for n in range(6)], rate=20)
+    start = time.monotonic()
+    assert len(read(tmp_path, source)[0]) == 6
+    assert time.monotonic() - start >= 6 / 20  # and robots.txt at the start
+
+
+def test_a_crawl_delay_of_robots_is_kept(tmp_path, server):
+    server.pages = {"/1.jpg": jpeg(1), "/2.jpg": jpeg(2)}
+    server.pages["/robots.txt"] = b"User-agent: nicheclip\nCrawl-delay: 1\n"
+    start = time.monotonic()
+    read(tmp_path, source_of(tmp_path, [f"{server.url}/{n}.jpg" for n in (1, 2)]))
+    assert time.monotonic() - start >= 1
+
+
+def test_retry_after_holds_the_whole_host(tmp_path, server):
+    server.pages = {"/1.jpg": [answer(429, Retry_After="1"), jpeg(1)], "/2.jpg": jpeg(2)}
+    source = source_of(tmp_path, [f"{server.url}/{n}.jpg" for n in (1, 2)], connections=1)
+    start = time.monotonic()
+    kept, _ = read(tmp_path, source)
+    assert len(kept) == 2 and time.monotonic() - start >= 0.9
+
+
+def test_a_host_that_asks_for_a_long_pause_is_left_for_another_run(tmp_path, server):
+    server.pages = {f"/{n}.jpg": answer(503, Retry_After="3600") for n in range(9)}
+    source = source_of(tmp_path, [f"{server.url}/{n}.jpg" for n in range(9)], connections=1)
+    kept, dropped = read(tmp_path, source)
+    assert not kept and sum(server.asked_for().values()) == 2  # robots.txt and one image
+    assert Counter(reason.split(":")[0] for reason in dropped.values()) == {
+        "busy": 1,
+        "unreachable": 8,
+    }
+
+
+def test_a_network_that_reaches_nobody_stops_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(url_fetch, "PROBED", 3)
+    monkeypatch.setattr(url_fetch, "FIRST_PAUSE_SECONDS", 0.01)
+    source = source_of(tmp_path, [f"http://127.0.0.1:9/{n}.jpg" for n in range(5)])
+    with pytest.raises(InputError, match=r"none of the first 3 requests .* HTTPS_PROXY"):
+        read(tmp_path, source)
+
+
+def test_a_host_belongs_to_one_part_unless_it_is_spread(tmp_path):
+    urls = [f"http://host{n % 7}.example/{n}.jpg" for n in range(70)]
+
+    def shares(**options):
+        images = UrlImages(source_of(tmp_path, urls, **options), tmp_path)
+        return [{urls[place] for place, _ in images._rows(Part(number, 3))} for number in range(3)]
+
+    alone = shares()
+    hosts = [{urlsplit(url).hostname for url in share} for share in alone]
+    assert sum(map(len, hosts)) == 7 and set.union(*alone) == set(urls)
+    spread = shares(spread=["host0.example"])
+    assert sum(map(len, spread)) == 70 and set.union(*spread) == set(urls)
+    assert all(any("host0." in url for url in share) for share in spread)
+
+
+def test_parts_make_the_catalog_of_one_job(tmp_path, server):
+    server.pages = {f"/{n}.jpg": jpeg(n) for n in range(8)} | {"/8.jpg": jpeg(8)[:200]}
+    urls = [f"{server.url}/{n}.jpg" for n in range(10)]
+    found = []
+    for parts in (1, 2):
+        source = source_of(tmp_path, urls, spread=["127.0.0.1"])
+        config = DatasetConfig.model_validate(
+            {"source": source.model_dump(), "parts": parts, "shards": parts}
+        )
+        out = tmp_path / f"out{parts}"
+        report, _ = acquire_and_curate(out, config, registry=tmp_path)
+        assert report.counts["images"] == 8
+        assert report.dropped.counts["refused: answers 404"] == 1
+        assert sum(report.dropped.counts.values()) == 2  # and one that is cut
+        found.append((out / "catalog.parquet").read_bytes())
+        assert sum(len(ImageSet(out / split)) for split in ("train", "val", "test")) == 8
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("tags", "word"),
+    [
+        (["noai"], "noai"),
+        (["all", "nosnippet, NoImageAI"], "noimageai"),
+        (["otherbot: noai"], ""),
+        (["nicheclip: noindex"], "noindex"),
+        ([], ""),
+    ],
+)
+def test_words_that_forbid_an_image(tags, word):
+    assert forbids(tags, "nicheclip") == word
+
+
+def test_retry_after_is_a_number_or_a_date():
+    assert retry_after("7") == 7
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert retry_after("soon") is None and retry_after("") is None
