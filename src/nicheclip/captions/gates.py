@@ -34,11 +34,18 @@ class Pattern:
 
 
 _REFUSAL = Pattern(
-    r"\bI(?:['’]m| am) (?:sorry|unable|not able)\b"
-    r"|\bI (?:can['’]?t|cannot|can not|do not|don['’]t)\b"
-    r"|\b(?:as an?|I am an?|I['’]m an?) (?:AI|language model|assistant)\b|\blanguage model\b"
-    r"|\bsorry\b|\bapologi[sz]e\b|\bno image (?:was |is )?(?:provided|attached|given)\b",
-    needs=r"\bi\b|\bai\b|assistant|language|sorry|apologi|provided|attached|given",
+    r"\bI(?:['’]m| am) (?:afraid|sorry|unable|not able|not comfortable)\b"
+    r"|\bI (?:can['’]?t|cannot|can not|do not|don['’]t|could not|couldn['’]t|will not|won['’]t"
+    r"|would need|must decline|have no)\b"
+    r"|\b(?:as an?|I am an?|I['’]m an?|just an|only an) (?:AI|language model|assistant)\b"
+    r"|\blanguage model\b|\bsorry\b|\bapolog(?:i[sz]e|ies)\b"
+    r"|\bno image (?:was |is )?(?:provided|attached|given)\b"
+    r"|\bplease (?:provide|share|upload|attach|send)\b"
+    r"|\bno (?:definitive|single|one|clear) answer\b"
+    r"|\bnot possible (?:for me )?to (?:describe|say|tell|determine|answer)\b"
+    r"|\b(?:my|content|usage) (?:guidelines|polic(?:y|ies))\b",
+    needs=r"\bi\b|\bai\b|assistant|language|sorry|apolog|provided|attached|given|please|answer"
+    r"|possible|guidelines|polic",
 )
 _INSTRUCTION = Pattern(
     r"\b(?:discuss|explain|answer|paragraphs?)\b|\bword (?:limit|count)\b"
