@@ -109,7 +109,7 @@ def _away(run: Run, network: Network, draw: random.Random) -> str:
 
 def loads(run: Run) -> bool:
     """Whether a download is under way."""
-    return any(run.place.glob("results/downloads/*.part"))
+    return any(run.place.glob("results/downloads/**/*.part"))
 
 
 def _limit(struck: set[int], size: int) -> None:

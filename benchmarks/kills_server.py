@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 BLOCK = 16 << 10
-SECONDS = 8.0  # that a whole download takes
+SECONDS = 12.0  # that a whole download takes
 NAMES = ("circle", "square", "triangle")
 IMAGES = 20  # of each class
 SIDE = 64

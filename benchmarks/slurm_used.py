@@ -77,7 +77,7 @@ class Recorder:
                         used.stages.add(script[1])
 
     def table(self) -> str:
-        """A row for each rule, or group of rules that share a job."""
+        """A row for each rule, or group that shares a job; asked is what the first try asks for."""
         by_stage: dict[str, list[Used]] = defaultdict(list)
         for job in [job for job in self._jobs.values() if job.state == "COMPLETED"]:
             by_stage[" + ".join(sorted(job.stages)) or "not seen"].append(job)
@@ -87,8 +87,8 @@ class Recorder:
             "|---|---|---|---|---|---|---|",
         ]
         for stage, jobs in sorted(by_stage.items()):
-            asked, peak = max(j.asked_mb for j in jobs), max(j.peak_mb for j in jobs)
-            minutes, longest = max(j.asked_minutes for j in jobs), max(j.minutes for j in jobs)
+            asked, peak = min(j.asked_mb for j in jobs), max(j.peak_mb for j in jobs)
+            minutes, longest = min(j.asked_minutes for j in jobs), max(j.minutes for j in jobs)
             rows.append(
                 f"| {stage} | {len(jobs)} | {asked:.0f} | {peak:.0f} | {peak / asked:.0%} | "
                 f"{minutes:.0f} | {longest:.1f} |"

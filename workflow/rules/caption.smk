@@ -61,7 +61,7 @@ rule judge_captions:
     conda:
         "../../envs/caption.yaml"
     resources:
-        mem_mb=memory(4000, 20),
+        mem_mb=memory(2000, 20),
         runtime=minutes(60, 0.1),
     params:
         config=lambda w: in_order(CONFIG.captions[w.captions].judged()),

@@ -46,7 +46,7 @@ rule flatten_taxonomy:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=memory(2000, 10),
+        mem_mb=memory(1500, 10),
         runtime=minutes(30, 0.1),
     params:
         config=settings(CONFIG.taxonomy),

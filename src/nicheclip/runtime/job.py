@@ -85,6 +85,7 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
     """
     log = Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
+    end_with_driver()
     with _alone(log) if alone else nullcontext(), _opened(log) as stream:
         terminal = sys.stderr
         sys.stderr = _Tee(terminal, stream)
@@ -92,7 +93,6 @@ def job(log: Path | str, *, alone: bool = True) -> Iterator[None]:
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", force=True
         )
         logging.getLogger("httpx").setLevel(logging.WARNING)
-        end_with_driver()
         try:
             yield
         except InputError as error:
