@@ -123,7 +123,8 @@ def class_share_interval(
         kind: of the interval.
     """
     _, codes = np.unique(np.asarray(labels), return_inverse=True)
-    sums, counts = np.bincount(codes, weights=credit), np.bincount(codes)
+    counts = np.bincount(codes).astype(np.float64)
+    sums = np.bincount(codes, weights=credit).astype(np.float64)
     if np.ptp(sums / counts) < 1e-12:
         low, high = wilson(float(credit.mean()), len(counts), confidence)
         return Interval(low=low, high=high, confidence=confidence, method="wilson over classes")
@@ -132,7 +133,7 @@ def class_share_interval(
     )
     shares = _tails(confidence)
     if kind == "bca":
-        acceleration = acceleration_of_ratio(sums, counts.astype(np.float64))
+        acceleration = acceleration_of_ratio(sums, counts)
         shares = bca_shares(means, float(sums.sum() / counts.sum()), acceleration, confidence)
     low, high = (float(end) for end in np.quantile(means, shares))
     method = f"{_METHODS[kind]} over classes"

@@ -73,7 +73,7 @@ _STYLE = (
     "th,td{padding:.3em .7em;text-align:right}"
     "th{border-bottom:1px solid;vertical-align:bottom}"
     "th:first-child,td:first-child{text-align:left;white-space:nowrap}"
-    "p{max-width:60em;color:#4b5563} .wide{overflow-x:auto}"
+    "p{max-width:60em;color:#4b5563} .wide{overflow-x:auto;margin:1.5em 0}"
 )
 
 _EMPHASIS = {"bold": "<b>{}</b>", "underline": "<u>{}</u>"}
