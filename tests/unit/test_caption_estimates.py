@@ -48,7 +48,7 @@ def test_what_is_not_given_is_bounded_or_left_out(tmp_path):
         f"captions.alive: 10 requests for 10 classes; about {10 * tokens:,} tokens of prompts, at "
         "most 1,200 of replies"
     ]
-    assert "cannot be counted before the data set" in estimates(plan(), tmp_path)[0]
+    assert "cannot be counted before the data set" in estimates(plan(per="class"), tmp_path)[0]
 
 
 def test_the_paper_s_images_before_any_of_them_is_there(tmp_path):
@@ -58,4 +58,14 @@ def test_the_paper_s_images_before_any_of_them_is_there(tmp_path):
     assert [line for line in lines if line.startswith("captions.published")] == [
         "captions.published: 600,000 requests for 600,000 images; about 54,000,000 tokens of "
         "prompts, at most 180,000,000 of replies"
+    ]
+
+
+def test_drawn_fungi_are_counted_before_they_are_drawn(tmp_path):
+    values = yaml.safe_load((ROOT / "workflow/config/fungalzsl.yaml").read_text())
+    made = Plan(parse_config(values), REGISTRY)
+    assert made.expected_images("fungi") == {"train": 4800, "val": 600, "test": 600}
+    assert estimates(made, tmp_path) == [
+        "captions.llama: 6,000 requests for 3 classes; about 228,000 tokens of prompts, at most "
+        "720,000 of replies"
     ]

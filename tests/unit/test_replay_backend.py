@@ -3,16 +3,22 @@
 import json
 import random
 import tracemalloc
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
+from caption_tables import catalog_table, class_table
 from nicheclip.captions import replay
 from nicheclip.captions.backend import Request
+from nicheclip.captions.caption_set import make_caption_set
 from nicheclip.captions.replay import ReplayBackend
+from nicheclip.config.captions import CaptionConfig
 from nicheclip.runtime.errors import InputError
 
+ROOT = Path(__file__).parents[2]
 ROWS = [
     {"class_id": "cow", "text": "A cow."},
     {"class_id": "yak", "text": "A yak."},
@@ -241,3 +247,27 @@ def test_a_mapping_describes_no_images_and_a_table_has_no_keys(tmp_path):
         ReplayBackend(str(tmp_path / "a.json"), "image", {"i"})
     with pytest.raises(InputError, match=r"backend\.keys: .* has ids"):
         ReplayBackend(json_lines(tmp_path / "a.jsonl", ROWS), "class", {"cow"}, {}, {"cow": "x"})
+
+
+def test_the_demos_replies_of_a_language_model(tmp_path):
+    """The file that the registry brings, with the flaws that it came with."""
+    demo = yaml.safe_load((ROOT / "config.yaml").read_text())["captions"]["fungi-smollm2"]
+    names = {"spore": "spore", "hyphae": "hyphae", "mycelium": "mycelium"}
+    made = make_caption_set(
+        CaptionConfig.model_validate(demo),
+        classes=class_table(names),
+        catalog=catalog_table({}),
+        replies=[],
+        prompts=ROOT / "workflow/registry/prompts",
+        seed=0,
+        target=tmp_path / "captions.parquet",
+    )
+    assert made.counts == {
+        "asked": 60,
+        "generated": 60,
+        "accepted": 38,
+        "rejected_incomplete": 2,
+        "rejected_too_long": 21,
+        "rejected_too_many_tokens": 7,
+        "rejected_too_short": 1,
+    }

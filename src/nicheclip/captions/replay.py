@@ -190,5 +190,6 @@ def _checked(row: dict[str, Any], column: str, place: str) -> tuple[str, str, st
 def open_backend(config: ReplayConfig, setting: BackendSetting) -> OpenedBackend:
     """The backend, and the rows of its file that are of no class or image here."""
     names = {class_id: called["class"] for class_id, called in setting.class_names.items()}
-    backend = ReplayBackend(config.path, setting.per, setting.ids, names, config.keys)
+    path = str(config.source(setting.prompts))
+    backend = ReplayBackend(path, setting.per, setting.ids, names, config.keys)
     return OpenedBackend(backend, dropped=backend.dropped)

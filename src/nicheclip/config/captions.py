@@ -28,6 +28,10 @@ class TemplateBackend(Backend):
         return prompts / f"{self.grammar}.yaml"
 
 
+IN_REGISTRY = "registry:"
+"""Begins the path of a file that this workflow brings."""
+
+
 class ReplayBackend(Backend):
     """Captions that somebody made before, from a Parquet or JSON Lines file; or descriptions of
     classes as CuPL, WCA and others publish them, a mapping of names to lists of texts."""
@@ -35,14 +39,16 @@ class ReplayBackend(Backend):
     kind: Literal["replay"]
     path: str
     """The file, with the columns class_id (or image_id) and text; or a mapping (`.json`, or `.pt`
-    of torch). `~` and variables expand."""
+    of torch). `~` and variables expand. `registry:NAME`: a file of
+    `workflow/registry/descriptions`."""
     keys: dict[str, str] = Field(default={})
     """What a mapping calls some classes, by class_id; others are found by their name or id, upper
     case, underscores and hyphens aside."""
 
     def source(self, prompts: Path) -> Path:
         """The file of captions."""
-        del prompts
+        if self.path.startswith(IN_REGISTRY):
+            return prompts.parent / "descriptions" / self.path.removeprefix(IN_REGISTRY)
         return expand_path(self.path)
 
 

@@ -12,7 +12,7 @@ from nicheclip.config.fetched_sources import ArchiveSource, HubSource, RegistryS
 from nicheclip.config.source_base import ExtraColumn, SourceBase
 from nicheclip.config.source_files import WORKBOOKS, matching_files, table_columns
 from nicheclip.config.url_source import UrlsSource
-from nicheclip.config.worlds import StandInWorld, World
+from nicheclip.config.worlds import FungiWorld, StandInWorld, World
 from nicheclip.runtime.paths import expand_path
 
 
@@ -25,6 +25,14 @@ class SyntheticSource(SourceBase):
     def modules(self, registry: Path) -> list[str]:
         """See ``SourceBase``."""
         return [*super().modules(registry), f"nicheclip.synthetic.{self.world.name}_world"]
+
+    def expected_images(self, registry: Path) -> dict[str, int]:
+        """See ``SourceBase``; of the fungi, whose classes are always the same."""
+        del registry
+        if not isinstance(self.world, FungiWorld):
+            return {}
+        counts = self.world.images_per_class
+        return {split: FungiWorld.CLASSES * count for split, count in counts.items()}
 
     def known_as(self, registry: Path, name: str) -> str:
         """See ``SourceBase``; of a stand-in, that of the data set that it stands for."""

@@ -1,6 +1,6 @@
 """Config of the procedural worlds."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 class FungiWorld(ConfigModel):
     """FungalZSL's generator: spores, hyphae, mycelium."""
+
+    CLASSES: ClassVar[int] = 3
 
     name: Literal["fungi"]
     images_per_class: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
