@@ -73,12 +73,12 @@ class UrlImages:
 
     def _rows(self, part: Part) -> Iterator[tuple[int, Row]]:
         """(place, row) of the rows of a part."""
-        columns = {**self.source.columns, "path": self.source.columns.get("url", "url")}
-        columns.pop("url", None)
+        url = self.source.columns.get("url", "url")
+        others = {name: column for name, column in self.source.columns.items() if name != "url"}
         table = TableSource(
             kind="table",
             path=self.source.path,
-            columns=columns,
+            columns=others | {"path": url},
             delimiter=self.source.delimiter,
             encoding=self.source.encoding,
         )
