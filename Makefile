@@ -7,8 +7,9 @@ TORCH_INDEX ?=
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BIN = $(VENV)/bin
 
-# Files, and a folder whose files share one run of the workflow.
-INTEGRATION = tests/integration/tiny $(sort $(wildcard tests/integration/test_*.py))
+# Files, and folders whose files share one run of the workflow.
+SHARED_RUNS = $(patsubst %/conftest.py,%,$(wildcard tests/integration/*/conftest.py))
+INTEGRATION = $(SHARED_RUNS) $(sort $(wildcard tests/integration/test_*.py))
 
 .PHONY: demo test lint types unit integration slurm $(INTEGRATION)
 
