@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urljoin, urlsplit
 
-import httpx
+import aiohttp
 from PIL import Image
 
 from nicheclip.config.url_source import UrlsSource
@@ -30,6 +30,7 @@ REDIRECTS = 5
 FIRST_PAUSE_SECONDS = 1.0
 #: where none of the first so many URLs is reached, the network is what is wrong
 PROBED = 100
+SUCCESS = range(200, 300)
 PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 AGENT = "nicheclip"
 
@@ -94,19 +95,25 @@ class _Fetcher:
 
     async def all_of(self, urls: Iterable[str]) -> None:
         """Fetch them, ``WAITING`` under way."""
-        limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
         headers = {"User-Agent": _agent(self.source.contact), "Accept": "image/*,*/*;q=0.5"}
-        timeout = httpx.Timeout(self.source.timeout)
-        async with httpx.AsyncClient(limits=limits, headers=headers, timeout=timeout) as client:
-            under_way: set[asyncio.Task[None]] = set()
-            for url in urls:
-                under_way.add(asyncio.create_task(self._one(client, url)))
-                if len(under_way) >= WAITING:
-                    under_way = await _some(under_way)
-            while under_way:
-                under_way = await _some(under_way)
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=AT_ONCE),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=self.source.timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,  # proxies
+        ) as client:
+            places = asyncio.Semaphore(WAITING)
+            try:
+                async with asyncio.TaskGroup() as under_way:
+                    for url in urls:
+                        await places.acquire()
+                        task = under_way.create_task(self._one(client, url))
+                        task.add_done_callback(lambda _: places.release())
+            except BaseExceptionGroup as errors:  # the others were cancelled
+                raise errors.exceptions[0] from None
 
-    async def _one(self, client: httpx.AsyncClient, url: str) -> None:
+    async def _one(self, client: aiohttp.ClientSession, url: str) -> None:
         """The outcome of a URL, after all attempts."""
         attempts, data, outcome = 0, b"", Outcome()
         while True:
@@ -136,7 +143,7 @@ class _Fetcher:
                 "Check the network and, behind a proxy, HTTPS_PROXY; then run again."
             )
 
-    async def _attempt(self, client: httpx.AsyncClient, url: str) -> tuple[bytes, Outcome]:
+    async def _attempt(self, client: aiohttp.ClientSession, url: str) -> tuple[bytes, Outcome]:
         """The image behind ``url``; redirects are followed, each as its own host allows."""
         status = None
         for _ in range(REDIRECTS + 1):
@@ -148,22 +155,22 @@ class _Fetcher:
             host = self._host(name)
             await self._allow(client, host, url)
             async with self._response(client, host, url) as response:
-                if not response.has_redirect_location:
+                if not _is_redirect(response):
                     return await self._image(response, host)
-                status = response.status_code
+                status = response.status
                 url = urljoin(url, response.headers["Location"])
         raise _FailedError(Failure.REDIRECTS, f"more than {REDIRECTS}", status=status)
 
-    async def _image(self, response: httpx.Response, host: Host) -> tuple[bytes, Outcome]:
-        status = response.status_code
+    async def _image(self, response: aiohttp.ClientResponse, host: Host) -> tuple[bytes, Outcome]:
+        status = response.status
         if status in PASSING_STATUS:
             wish = retry_after(response.headers.get("Retry-After", ""))
             if wish is not None:
                 host.wait(wish)
             raise _FailedError(Failure.BUSY, f"answers {status}", status=status, pause=wish)
-        if not response.is_success:
+        if status not in SUCCESS:
             raise _FailedError(Failure.REFUSED, f"answers {status}", status=status)
-        tags = response.headers.get_list("X-Robots-Tag")
+        tags = response.headers.getall("X-Robots-Tag", [])
         if self.source.robots and (word := forbids(tags, AGENT)):
             raise _FailedError(Failure.ROBOTS, f"X-Robots-Tag: {word}", status=status)
         data = await self._body(response)
@@ -171,39 +178,37 @@ class _Fetcher:
         digest = hashlib.sha256(data).hexdigest()
         return data, Outcome(status=status, sha256=digest, width=width, height=height)
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         most, data = self.source.max_bytes, bytearray()
-        length = response.headers.get("Content-Length", "")
-        told = int(length) if length.isdecimal() and len(length) < 20 else 0
-        async for piece in _pieces(response, told):
+        told = response.content_length or 0
+        async for piece in response.content.iter_any():
             data += piece
             if max(told, len(data)) > most:
                 raise _FailedError(
-                    Failure.TOO_LARGE, f"more than {most} bytes", status=response.status_code
+                    Failure.TOO_LARGE, f"more than {most} bytes", status=response.status
                 )
         return bytes(data)
 
     @asynccontextmanager
     async def _response(
-        self, client: httpx.AsyncClient, host: Host, url: str
-    ) -> AsyncIterator[httpx.Response]:
+        self, client: aiohttp.ClientSession, host: Host, url: str
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer, when it is the turn of ``url``; what goes wrong on the way is a failure."""
         async with host.free, self.open:
             if host.given_up:
                 raise _FailedError(Failure.UNREACHABLE, f"{host.name} {host.given_up}")
             await host.turn()
             try:
-                async with asyncio.timeout(self.source.timeout):
-                    async with client.stream("GET", url) as response:
-                        host.reached()
-                        yield response
-            except (TimeoutError, httpx.TimeoutException) as error:
+                async with client.get(url, allow_redirects=False) as response:
+                    host.reached()
+                    yield response
+            except TimeoutError as error:
                 host.missed()
                 wait = f"not whole after {self.source.timeout:g} seconds"
                 raise _FailedError(Failure.SLOW, wait) from error
-            except httpx.InvalidURL as error:
+            except aiohttp.InvalidURL as error:
                 raise _FailedError(Failure.BAD_URL, str(error)) from error
-            except (httpx.HTTPError, OSError) as error:
+            except (aiohttp.ClientError, OSError) as error:
                 host.missed()
                 reason = str(error) or type(error).__name__
                 raise _FailedError(Failure.UNREACHABLE, reason[:200]) from error
@@ -215,7 +220,7 @@ class _Fetcher:
             self.hosts[name] = Host(name, shared / self.source.rate, free)
         return self.hosts[name]
 
-    async def _allow(self, client: httpx.AsyncClient, host: Host, url: str) -> None:
+    async def _allow(self, client: aiohttp.ClientSession, host: Host, url: str) -> None:
         """Stop at what the host's robots.txt forbids; it is asked for once."""
         if not self.source.robots:
             return
@@ -225,22 +230,20 @@ class _Fetcher:
         if host.robots is not None and not host.robots.can_fetch(AGENT, url):
             raise _FailedError(Failure.ROBOTS, f"{host.name}/robots.txt forbids it")
 
-    async def _ask_robots(self, client: httpx.AsyncClient, host: Host) -> None:
+    async def _ask_robots(self, client: aiohttp.ClientSession, host: Host) -> None:
         """Where there is none, all may be asked for; where the host cannot say, nothing (RFC
         9309)."""
         url = f"{host.name}/robots.txt"
         for _ in range(REDIRECTS + 1):
             async with self._response(client, self._host(host_of(url) or host.name), url) as answer:
-                if not answer.has_redirect_location:
-                    if answer.status_code in PASSING_STATUS:
-                        detail = f"robots.txt answers {answer.status_code}"
-                        raise _FailedError(Failure.BUSY, detail, status=answer.status_code)
+                if not _is_redirect(answer):
+                    if answer.status in PASSING_STATUS:
+                        detail = f"robots.txt answers {answer.status}"
+                        raise _FailedError(Failure.BUSY, detail, status=answer.status)
                     text = b""
-                    if answer.is_success:
-                        async for piece in answer.aiter_bytes():
-                            text += piece
-                            if len(text) > ROBOTS_BYTES:
-                                break
+                    if answer.status in SUCCESS:
+                        while len(text) < ROBOTS_BYTES and (more := await answer.content.readany()):
+                            text += more
                     if text.strip():
                         words = text.decode("utf-8", errors="replace")
                         host.robots, delay = read_robots(words, AGENT)
@@ -250,28 +253,8 @@ class _Fetcher:
         host.has_robots = True
 
 
-async def _some(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    """The tasks that are left after one or more have ended; what stopped one of them stops all."""
-    done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        try:
-            task.result()
-        except BaseException:
-            for other in left:
-                other.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
-            raise
-    return left
-
-
-async def _pieces(response: httpx.Response, told: int) -> AsyncIterator[bytes]:
-    """The body as it comes; one that ends early was cut."""
-    count = 0
-    async for piece in response.aiter_bytes():
-        count += len(piece)
-        yield piece
-    if told and not response.headers.get("Content-Encoding") and count < told:
-        raise _FailedError(Failure.UNREACHABLE, f"{count} of {told} bytes arrived")
+def _is_redirect(response: aiohttp.ClientResponse) -> bool:
+    return response.status in (301, 302, 303, 307, 308) and "Location" in response.headers
 
 
 def _size(data: bytes, status: int) -> tuple[int, int]:

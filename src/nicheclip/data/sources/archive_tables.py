@@ -35,11 +35,10 @@ def tabled(
                 continue
             if not is_image_name(member.name):
                 continue
-            seen.add(member.name, named=table.has(member.name))
-            if member.data is not None:
-                key = f"{path.name}/{member.name}"
-                if (image := table.image(member.name, member.data, key)) is not None:
-                    yield place, image
+            row = table.find(member.name)
+            seen.add(member.name, named=row is not None)
+            if row is not None and member.data is not None:
+                yield place, table.image(row, member.data, f"{path.name}/{member.name}")
         seen.judge(path, reader, table)
 
 

@@ -1,7 +1,7 @@
 """Tables that say what the members of archives are, for millions of members.
 
-In memory are 17 bytes for each row, and what rows say, each once: tens of millions of images have
-some hundred thousand taxa.
+Kept are 13 bytes of each row, and what rows say, each once: tens of millions of images have some
+hundred thousand taxa.
 """
 
 import json
@@ -57,12 +57,14 @@ class MemberTable:
     _depths: Sequence[int]
     """How many last parts of a member's name the rows say."""
 
-    def image(self, member: str, data: bytes, key: str) -> SourceImage | Dropped | None:
-        """The labelled image, the reason against it, or None where no row names ``member``."""
+    def find(self, member: str) -> int | None:
+        """The row that names ``member``, by its place in the sorted table."""
         parts = PurePosixPath(member).parts
-        row = next((row for depth in self._depths if (row := self._row(parts[-depth:])) >= 0), -1)
-        if row < 0:
-            return None
+        found = (self._row(parts[-depth:]) for depth in self._depths)
+        return next((row for row in found if row >= 0), None)
+
+    def image(self, row: int, data: bytes, key: str) -> SourceImage | Dropped:
+        """The labelled image of a row, or the reason against it."""
         named = self._facts.row(int(self._facts_of[row]), named=True)
         cells = {name: cell for name, cell in named.items() if cell}
         label = clean_label(cells.pop("label", ""))
@@ -77,11 +79,6 @@ class MemberTable:
         if split != NO_SPLIT:
             extra["split"] = SPLITS[split]
         return SourceImage(key, data, label, name=name, **extra)
-
-    def has(self, member: str) -> bool:
-        """Whether a row names ``member``."""
-        parts = PurePosixPath(member).parts
-        return any(self._row(parts[-depth:]) >= 0 for depth in self._depths)
 
     def _row(self, parts: Sequence[str]) -> int:
         digest = pl.Series(["/".join(parts)]).hash(seed=0).to_numpy()[0]

@@ -73,15 +73,10 @@ class UrlImages:
 
     def _rows(self, part: Part) -> Iterator[tuple[int, Row]]:
         """(place, row) of the rows of a part."""
-        url = self.source.columns.get("url", "url")
-        others = {name: column for name, column in self.source.columns.items() if name != "url"}
-        table = TableSource(
-            kind="table",
-            path=self.source.path,
-            columns=others | {"path": url},
-            delimiter=self.source.delimiter,
-            encoding=self.source.encoding,
-        )
+        columns = {str(ours): theirs for ours, theirs in self.source.columns.items()}
+        columns["path"] = columns.pop("url", "url")
+        options = self.source.model_dump(include={"path", "delimiter", "encoding"})
+        table = TableSource.model_validate({"kind": "table", "columns": columns} | options)
         for place, (_, row) in enumerate(table_rows(table)):
             if self._holds(part, place, row):
                 yield place, row
