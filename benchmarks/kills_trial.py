@@ -164,12 +164,11 @@ class Trial:
             row.outcome = f"{len(differing)} files differ" if differing or not found else same
         if differing:
             self.bad.append(f"after kill {len(self.rows)} differ: {differing[:20]}")
-        if left := self.run.left_over():
-            self.bad.append(f"after kill {len(self.rows)}: {left} temporary files are left")
         seconds = time.monotonic() - self.run.began
         print(
             f"round of {len(rows)} kills, {self.run.starts} starts, {seconds:.0f} s: "
-            f"{len(differing)} of {len(names)} files differ",
+            f"{len(differing)} of {len(names)} files differ, "
+            f"{self.run.left_over()} temporary files are left",
             file=sys.stderr,
             flush=True,
         )

@@ -19,6 +19,7 @@ from nicheclip.runtime.last_words import (
     say_at_the_end,
     why_jobs_failed,
 )
+from nicheclip.runtime.left_over import remove_left_over
 from nicheclip.slurm import driver as slurm_driver
 from nicheclip.slurm.client import patient_environment
 from nicheclip.slurm.jobs import impossible_requests
@@ -69,6 +70,7 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
         atexit.register(slurm_driver.leave_no_jobs)
     DRIVER_LOCK = take_over(RUN_KIND)  # likewise
     announce()
+    remove_left_over(Path("results"))
     INTERRUPTS.watch()
     logger.addFilter(lambda record: not INTERRUPTS.hides(record))
 
