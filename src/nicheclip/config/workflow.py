@@ -37,8 +37,8 @@ class EncodingConfig(ConfigModel):
     """1 asks for a GPU in every job that encodes."""
     precision: Precision = "float32"
     """`bfloat16` or `float16` (on a GPU alone): the towers compute in mixed precision (autocast),
-    features are stored in float32. Faster where the hardware has it; accuracies may change by an
-    image or two in a thousand."""
+    features are stored in float32. Faster where the hardware has it; what it does to accuracy is
+    in docs/performance.md."""
 
     @model_validator(mode="after")
     def _the_device_has_it(self) -> "EncodingConfig":

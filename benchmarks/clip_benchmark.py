@@ -1,0 +1,258 @@
+"""Zero-shot beside CLIP_benchmark: the same model, images, class names and templates.
+
+    python -m venv PEER && PEER/bin/pip install clip-benchmark
+    PYTHONPATH=src python benchmarks/clip_benchmark.py RESULTS --peer PEER/bin/python
+
+RESULTS is the folder ``results`` of a finished run, such as the demo's. The classes of its data set
+are dealt to ten tasks, so that no image is in two. CLIP_benchmark gets them as WebDatasets and runs
+all of them by one command; we encode and judge them, zero-shot, 1-shot and 5-shot, in one process.
+Accuracies are compared with all digits, times are of whole processes, one thread each.
+
+The linear probe of CLIP_benchmark demands CUDA, so ``clip_benchmark_probe.py`` calls its functions
+on the CPU, with the features that we store.
+"""
+
+import argparse
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from nicheclip.data.image_set import EncodedImage, ImageSet
+from nicheclip.evaluation.class_texts import read_templates
+from nicheclip.evaluation.evaluation_split import EvaluationSplit
+from nicheclip.evaluation.folds import draw_folds, read_folds, write_folds
+from nicheclip.evaluation.predictions import read_classes, read_labels
+from nicheclip.evaluation.protocols.few_shot import few_shot
+from nicheclip.evaluation.protocols.linear_probe import fit_probe
+from nicheclip.evaluation.protocols.zero_shot import zero_shot
+from nicheclip.evaluation.text_sets import encode_classes
+from nicheclip.models.encode import ClipEncoder
+from nicheclip.models.openclip import load
+
+TEMPLATES = "workflow/registry/prompts/photo.yaml"
+SHOTS, FOLDS, BATCH = (1, 5), 5, 64
+
+#: tasks whose linear probes are compared
+PROBES = 3
+
+
+@dataclass(frozen=True)
+class Part:
+    """The images of some classes, to ``encode_images`` like an ``ImageSet``."""
+
+    whole: ImageSet
+    rows: list[int]
+
+    @property
+    def folder(self) -> Path:
+        """Of the whole set."""
+        return self.whole.folder
+
+    @property
+    def image_ids(self) -> list[str]:
+        """In order."""
+        return [self.whole.image_id(row) for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read_many(self, numbers: Iterable[int]) -> Iterator[EncodedImage]:
+        """Images by their numbers here."""
+        return self.whole.read_many([self.rows[number] for number in numbers])
+
+
+@dataclass(frozen=True)
+class Data:
+    """A run's data set with its texts, dealt to tasks."""
+
+    results: Path
+    dataset: str
+    text_type: str
+    tasks: int
+
+    def classes(self, task: int) -> list[str]:
+        """The class ids of a task."""
+        ids = read_classes(self._acquired / "classes.parquet")["class_id"].to_list()
+        return list(ids[task :: self.tasks])
+
+    def labels(self, split: str) -> dict[str, str]:
+        """The class of each image."""
+        return read_labels(self._acquired / "catalog.parquet", split)
+
+    def images(self, split: str, classes: Sequence[str]) -> Part:
+        """Those of ``classes``."""
+        whole, labels, chosen = ImageSet(self._acquired / split), self.labels(split), set(classes)
+        rows = [row for row, one in enumerate(whole.image_ids) if labels[one] in chosen]
+        return Part(whole, rows)
+
+    def names(self, classes: Sequence[str]) -> list[str]:
+        """What each class is called."""
+        table = pl.read_parquet(self.results / f"taxonomy/{self.dataset}/texts.parquet")
+        table = table.filter(pl.col("text_type") == self.text_type)
+        names = dict(table.select("class_id", "text").iter_rows())
+        return [names[one] for one in classes]
+
+    @property
+    def _acquired(self) -> Path:
+        return self.results / "acquire" / self.dataset
+
+
+def main() -> None:
+    """Print the accuracies of each task and the times of both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--peer", type=Path, required=True, help="python with clip-benchmark")
+    parser.add_argument("--model", default="trained/arbor-mixed/seed0")
+    parser.add_argument("--dataset", default="arbor")
+    parser.add_argument("--text-type", default="taxon_com")
+    parser.add_argument("--tasks", type=int, default=10)
+    parser.add_argument("--ours", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    data = Data(given.results.resolve(), given.dataset, given.text_type, given.tasks)
+    model = data.results / "models" / given.model
+    if given.ours:
+        _ours(data, model, given.ours)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        for task in range(given.tasks):
+            _write_webdataset(data, task, work / "data" / f"t{task}")
+        mine = _timed([sys.executable, *sys.argv, "--ours", str(work)], work=None)
+        theirs = _timed(_peer_command(given.peer, model, work, given.tasks), work)
+        _print_zero_shot(work, given.tasks, mine, theirs)
+        probe = Path(__file__).with_name("clip_benchmark_probe.py").resolve()
+        # -P: this folder has a file of the peer's name
+        ours = _probes(data, model, work)
+        _timed([str(given.peer), "-P", str(probe), str(work), str(len(ours))], work)
+        _print_probes(work, ours)
+
+
+def _write_webdataset(data: Data, task: int, folder: Path) -> None:
+    """The test images of a task as CLIP_benchmark reads them."""
+    classes = data.classes(task)
+    (folder / "test").mkdir(parents=True)
+    (folder / "classnames.txt").write_text("\n".join(data.names(classes)))
+    templates = [one.replace("{}", "{c}") for one in read_templates(Path(TEMPLATES))]
+    (folder / "zeroshot_classification_templates.txt").write_text("\n".join(templates))
+    (folder / "test/nshards.txt").write_text("1")
+    labels, images = data.labels("test"), data.images("test", classes)
+    with tarfile.open(folder / "test/0.tar", "w") as tar:
+        for image in images.read_many(range(len(images))):
+            jpeg = image.encoded[:2] == b"\xff\xd8"
+            number = str(classes.index(labels[image.image_id])).encode()
+            for suffix, content in (("jpg" if jpeg else "png", image.encoded), ("cls", number)):
+                member = tarfile.TarInfo(f"{image.image_id}.{suffix}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+
+
+def _peer_command(peer: Path, model: Path, work: Path, tasks: int) -> list[str]:
+    return [
+        str(peer), "-m", "clip_benchmark.cli", "eval", "--quiet", "--no_amp",
+        "--dataset", *(f"wds/t{task}" for task in range(tasks)),
+        "--dataset_root", str(work / "data/{dataset}"),
+        "--model", f"local-dir:{model}", "--pretrained", "folder",
+        "--batch_size", str(BATCH), "--num_workers", "0",
+        "--output", str(work / "{dataset}.json"),
+    ]  # fmt: skip
+
+
+def _timed(command: Sequence[str], work: Path | None) -> tuple[float, float]:
+    """Seconds by the clock and of the processor that a process takes, on one thread."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(
+        command, cwd=work, env=os.environ | threads, capture_output=True, text=True, check=False
+    )
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        sys.exit(f"{command[:4]} failed:\n{done.stderr[-3000:]}")
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _ours(data: Data, model: Path, work: Path) -> None:
+    """Judge all tasks, zero-shot and few-shot; leaves the accuracies."""
+    encoder, labels = _encoder(model), data.labels("test")
+    templates, found = read_templates(Path(TEMPLATES)), []
+    for task in range(data.tasks):
+        classes = data.classes(task)
+        texts = [[one.format(name) for one in templates] for name in data.names(classes)]
+        anchors = encode_classes(
+            dict(zip(classes, texts, strict=True)), encoder.texts, logit_scale=encoder.logit_scale
+        )
+        images = encoder.images(data.images("test", classes))  # type: ignore[arg-type]
+        scale = anchors.logit_scale
+        said = zero_shot(images, labels, anchors.class_ids, anchors.embeddings, logit_scale=scale)
+        scores = {"acc1": float(said.correct().mean()), "acc5": float(said.correct(5).mean())}
+        mine = {image_id: labels[image_id] for image_id in images.image_ids}
+        write_folds(work / "folds.parquet", draw_folds(mine, SHOTS, FOLDS, seed=0))
+        by_shots = few_shot(images, mine, read_folds(work / "folds.parquet"))
+        found.append(scores | {f"{n}-shot": float(one.mean()) for n, one in by_shots.items()})
+    (work / "ours.json").write_text(json.dumps(found))
+
+
+def _encoder(model: Path) -> ClipEncoder:
+    return ClipEncoder(load(model), batch_size=BATCH, device="cpu")
+
+
+def _probes(data: Data, model: Path, work: Path) -> list[float]:
+    """Accuracy of our linear probe on the first tasks; leaves the features for the peer's."""
+    encoder, found = _encoder(model), []
+    table = read_classes(data.results / f"acquire/{data.dataset}/classes.parquet")
+    for task in range(min(PROBES, data.tasks)):
+        classes = data.classes(task)
+        chosen = table.filter(pl.col("class_id").is_in(classes))
+        splits, arrays = {}, {}
+        for name in ("train", "val", "test"):
+            labels = data.labels(name)
+            images = encoder.images(data.images(name, classes))  # type: ignore[arg-type]
+            mine = {image_id: labels[image_id] for image_id in images.image_ids}
+            splits[name] = EvaluationSplit(images, mine, chosen)
+            arrays[name] = images.features
+            arrays[f"{name}_labels"] = np.array([classes.index(one) for one in mine.values()])
+        said = fit_probe(splits["train"], seed=0).answers(splits["test"])
+        found.append(float(said.correct().mean()))
+        np.savez(work / f"probe{task}.npz", **arrays)
+    return found
+
+
+def _print_zero_shot(
+    work: Path, tasks: int, mine: tuple[float, float], theirs: tuple[float, float]
+) -> None:
+    ours = json.loads((work / "ours.json").read_text())
+    print("| task | top-1, ours | CLIP_benchmark | top-5, ours | CLIP_benchmark |")
+    print("|---|---|---|---|---|")
+    largest = 0.0
+    for task in range(tasks):
+        other = json.loads((work / f"t{task}.json").read_text())["metrics"]
+        pairs = [(ours[task][key], other[key]) for key in ("acc1", "acc5")]
+        largest = max(largest, *(abs(a - b) for a, b in pairs))
+        print(f"| {task} | {' | '.join(f'{a:.6f} | {b:.6f}' for a, b in pairs)} |")
+    print(f"\nLargest difference: {largest:.1e}\n")
+    print("| | seconds | CPU s | what it did |\n|---|---|---|---|")
+    print(f"| CLIP_benchmark | {theirs[0]:.1f} | {theirs[1]:.1f} | zero-shot |")
+    print(f"| ours | {mine[0]:.1f} | {mine[1]:.1f} | zero-shot, 1-shot, 5-shot, {FOLDS} folds |")
+    print(f"| ratio | {theirs[0] / mine[0]:.2f} | {theirs[1] / mine[1]:.2f} | |\n")
+
+
+def _print_probes(work: Path, ours: Sequence[float]) -> None:
+    print("| task | linear probe, ours | CLIP_benchmark | difference, points |\n|---|---|---|---|")
+    theirs = json.loads((work / "probes.json").read_text())
+    for task, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+        print(f"| {task} | {a:.4f} | {b:.4f} | {100 * (a - b):+.2f} |")
+
+
+if __name__ == "__main__":
+    main()
