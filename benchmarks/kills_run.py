@@ -14,7 +14,7 @@ from cluster import Cluster
 from kills_processes import Watch
 
 from nicheclip.runtime.files import sha256_file
-from nicheclip.runtime.left_over import TEMPORARY
+from nicheclip.runtime.left_over import left_over
 from workflow_run import environment
 
 ROOT = Path(__file__).parents[1]
@@ -144,13 +144,13 @@ class Run:
     def digests(self) -> dict[str, str]:
         """Of all that must be the same bytes."""
         found = [f for one in COMPARED for f in self.place.glob(f"results/{one}") if f.is_file()]
-        found = [file for file in found if not TEMPORARY.fullmatch(file.name)]
+        spare = set(left_over(self.place / "results"))
+        found = [file for file in found if spare.isdisjoint((file, *file.parents))]
         return {str(f.relative_to(self.place)): sha256_file(f) for f in found}
 
     def left_over(self) -> int:
-        """Temporary files that nobody has renamed or removed."""
-        found = self.place.glob("results/**/.*")
-        return sum(1 for file in found if TEMPORARY.fullmatch(file.name))
+        """Temporary files and folders that nobody has removed."""
+        return sum(1 for _ in left_over(self.place / "results"))
 
     def end(self) -> None:
         """Leave no process behind, whatever was found."""

@@ -24,3 +24,20 @@ def test_only_old_temporary_files_go(tmp_path, name):
         assert remove_left_over(tmp_path) == 1 and not temporary.exists()
         temporary.touch()
     assert [file.name for file in folder.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    "name", [".spool-abcd1234", ".rows-abcd1234", ".abcd1234", ".c-1.abcd1234"]
+)
+def test_a_spool_goes_when_nothing_in_it_was_written_for_a_day(tmp_path, name):
+    inner = tmp_path / "set" / name / "00001.rows"
+    inner.parent.mkdir(parents=True)
+    inner.touch()
+    (tmp_path / ".git").mkdir()
+    old = time.time() - SECONDS - 1
+    os.utime(inner.parent, (old, old))
+    assert remove_left_over(tmp_path) == 0
+    os.utime(inner, (old, old))
+    os.utime(tmp_path / ".git", (old, old))
+    assert remove_left_over(tmp_path) == 1
+    assert [path.name for path in tmp_path.rglob("*")] in (["set", ".git"], [".git", "set"])
