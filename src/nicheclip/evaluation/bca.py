@@ -6,7 +6,6 @@ scipy.stats.bootstrap computes them; the jackknife of a mean and of a ratio of s
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 Numbers = npt.NDArray[np.float64]
 
@@ -22,6 +21,8 @@ def bca_shares(
         acceleration: how its standard error changes with it.
         confidence: of the interval.
     """
+    from scipy import special  # not needed where nobody asks for such an interval
+
     below = (np.mean(resampled < value) + np.mean(resampled <= value)) / 2
     # a sample beyond all of its resamples would have an interval without an end
     most = 1 - 1 / (2 * len(resampled))
