@@ -65,6 +65,9 @@ def test_drawn_fungi_are_counted_before_they_are_drawn(tmp_path):
     values = yaml.safe_load((ROOT / "workflow/config/fungalzsl.yaml").read_text())
     made = Plan(parse_config(values), REGISTRY)
     assert made.expected_images("fungi") == {"train": 4800, "val": 600, "test": 600}
+    source = made.config.datasets["fungi"].source
+    world = source.world.model_copy(update={"images_per_class": {"train": 2, "val": 0}})
+    assert source.model_copy(update={"world": world}).expected_images(REGISTRY) == {"train": 6}
     assert estimates(made, tmp_path) == [
         "captions.llama: 6,000 requests for 3 classes; about 228,000 tokens of prompts, at most "
         "720,000 of replies"

@@ -32,7 +32,7 @@ class SyntheticSource(SourceBase):
         if not isinstance(self.world, FungiWorld):
             return {}
         counts = self.world.images_per_class
-        return {split: FungiWorld.CLASSES * count for split, count in counts.items()}
+        return {split: FungiWorld.CLASSES * count for split, count in counts.items() if count}
 
     def known_as(self, registry: Path, name: str) -> str:
         """See ``SourceBase``; of a stand-in, that of the data set that it stands for."""
