@@ -11,7 +11,7 @@ from nicheclip.config.archive_readers import (
 from nicheclip.config.fetched_sources import ArchiveSource, HubSource, RegistrySource
 from nicheclip.config.source_base import ExtraColumn, SourceBase
 from nicheclip.config.source_files import WORKBOOKS, matching_files, table_columns
-from nicheclip.config.url_source import UrlsSource
+from nicheclip.config.url_source import GbifSource, UrlsSource
 from nicheclip.config.worlds import FungiWorld, StandInWorld, World
 from nicheclip.runtime.paths import expand_path
 
@@ -185,6 +185,7 @@ Source = Annotated[
     | HubSource
     | WebDatasetSource
     | UrlsSource
+    | GbifSource
     | RegistrySource,
     Field(discriminator="kind"),
 ]

@@ -1,4 +1,4 @@
-"""Config of lists of image URLs."""
+"""Config of lists of image URLs, and of GBIF's archives of occurrences."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,23 +10,11 @@ from nicheclip.config.source_files import table_columns
 from nicheclip.runtime.paths import expand_path
 
 
-class UrlsSource(SourceBase):
-    """A CSV or Parquet table with the URL of an image in each row, fetched politely.
+class UrlFetching(SourceBase):
+    """How images are fetched by their URLs, whatever lists these."""
 
-    Read are the columns url and label, and if there those of `table`. Images are kept below
-    `downloads` as they came; when a part is acquired again, only what may work this time is asked
-    for. A host belongs to one part, so that limits hold whatever runs side by side.
-    """
-
-    kind: Literal["urls"]
     path: str
-    """The table; environment variables and `~` are expanded."""
-    columns: dict[Literal["label"] | ExtraColumn, str] = Field(default={})
-    """What each column is called in the table, where the name differs from ours."""
-    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","
-    """As of `table`."""
-    encoding: str = "utf-8"
-    """As of `table`."""
+    """The table, or GBIF's archive; environment variables and `~` are expanded."""
     rate: Annotated[float, Field(gt=0, le=10_000)] = 5.0
     """Requests to one host in a second. A host's own `Crawl-delay` and `Retry-After` are kept."""
     connections: Annotated[int, Field(ge=1, le=256)] = 4
@@ -49,9 +37,26 @@ class UrlsSource(SourceBase):
     """Where images are kept until the data set is acquired."""
 
     def inputs(self, registry: Path) -> list[Path]:
-        """The table; see ``SourceBase``."""
+        """What lists the images; see ``SourceBase``."""
         del registry
         return [expand_path(self.path)]
+
+
+class UrlsSource(UrlFetching):
+    """A CSV or Parquet table with the URL of an image in each row, fetched politely.
+
+    Read are the columns url and label, and if there those of `table`. Images are kept below
+    `downloads` as they came; when a part is acquired again, only what may work this time is asked
+    for. A host belongs to one part, so that limits hold whatever runs side by side.
+    """
+
+    kind: Literal["urls"]
+    columns: dict[Literal["label"] | ExtraColumn, str] = Field(default={})
+    """What each column is called in the table, where the name differs from ours."""
+    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","
+    """As of `table`."""
+    encoding: str = "utf-8"
+    """As of `table`."""
 
     def gives_splits(self, registry: Path) -> str:
         """See ``SourceBase``."""
@@ -59,3 +64,16 @@ class UrlsSource(SourceBase):
         column = self.columns.get("split", "split")
         names = table_columns(expand_path(self.path), self.delimiter, self.encoding, None)
         return f"the column {column!r} of {self.path}" if column in names else ""
+
+
+class GbifSource(UrlFetching):
+    """A Darwin Core archive of occurrences as GBIF gives it for download, a zip.
+
+    Each still image of its multimedia is fetched as `urls` does, with the class and ranks of its
+    occurrence, and licence and rights holder of its own, or else of the occurrence. What belongs to
+    one occurrence is a group.
+    """
+
+    kind: Literal["gbif"]
+    rank: Literal["phylum", "class", "order", "family", "genus", "species"] = "species"
+    """What a class is. Images of occurrences that are not identified so far are dropped."""

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from PIL import Image
 
-from nicheclip.config.url_source import UrlsSource
+from nicheclip.config.url_source import UrlFetching
 from nicheclip.data.url_hosts import ROBOTS_BYTES, Host, forbids, read_robots, retry_after
 from nicheclip.data.url_outcomes import Failure, Ledger, Outcome
 from nicheclip.runtime.errors import InputError
@@ -65,7 +65,7 @@ def host_of(url: str) -> str:
 
 
 def fetch(
-    urls: Iterable[str], source: UrlsSource, ledger: Ledger, *, parts: int, label: str
+    urls: Iterable[str], source: UrlFetching, ledger: Ledger, *, parts: int, label: str
 ) -> None:
     """Bring into ``ledger`` the outcome of every URL that has none that stays.
 
@@ -85,7 +85,7 @@ def fetch(
 
 @dataclass
 class _Fetcher:
-    source: UrlsSource
+    source: UrlFetching
     ledger: Ledger
     parts: int
     hosts: dict[str, Host] = field(default_factory=dict)

@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from nicheclip.darwin_core import META, Form
 from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.archives import is_archive, members, opened
-from nicheclip.taxonomy.darwin_core_archive import META, Description, Form, read_description
+from nicheclip.taxonomy.darwin_core_archive import Description, read_description
 
 #: what a folder's or an archive's table of common names is called; the first that is there, and all
 #: that fit it

@@ -7,11 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 import polars as pl
 
+from nicheclip.darwin_core import META, Form, whole_rows
 from nicheclip.runtime.errors import InputError
-from nicheclip.taxonomy.darwin_core_archive import META, Form
 from nicheclip.taxonomy.published_table import Table
 
 _SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
@@ -135,7 +134,7 @@ def _blocks(
     header = _places(form) if form else first
     yield reader.rows(io.BytesIO(header), line=0).collect()  # a table without rows has columns
     line = 1 + skipped
-    for text in _whole_rows(texts, reader.quote):
+    for text in whole_rows(texts, reader.quote):
         yield reader.rows(io.BytesIO(header + text), line=line).collect()
         line += text.count(b"\n")
 
@@ -144,33 +143,6 @@ def _places(form: Form) -> bytes:
     """A header of the columns' places."""
     places = range(1 + max(form.columns.values(), default=0))
     return form.separator.join(map(str, places)).encode() + b"\n"
-
-
-def _whole_rows(texts: Iterator[bytes], quote: str) -> Iterator[bytes]:
-    """``texts`` cut anew, after line feeds that no quotation marks stand round."""
-    held: list[bytes] = []
-    inside = False
-    for text in texts:
-        end, inside = _end_of_rows(text, quote, inside)
-        if end:
-            yield b"".join([*held, text[:end]])
-            held = []
-        held.append(text[end:])
-    if rest := b"".join(held):
-        yield rest
-
-
-def _end_of_rows(text: bytes, quote: str, inside: bool) -> tuple[int, bool]:
-    """Where the last whole row of ``text`` ends, 0 if none does; whether a field is open after it.
-
-    ``inside``: whether a field is open before it.
-    """
-    if not quote:
-        return text.rfind(b"\n") + 1, False
-    characters = np.frombuffer(text, dtype=np.uint8)
-    open_field = (np.cumsum(characters == ord(quote)) + inside) % 2 == 1
-    ends = np.flatnonzero((characters == ord("\n")) & ~open_field)
-    return (int(ends[-1]) + 1 if len(ends) else 0), bool(open_field[-1])
 
 
 def _missing(table: Table, theirs: Sequence[str], header: Sequence[str], separator: str) -> str:
