@@ -32,7 +32,7 @@ CATALOG = pa.schema(
         ("rights_holder", pa.string()),
         ("url", pa.string()),
         ("attributes", pa.string()),  # what else the source measured: JSON, numbers by name
-        ("phash", pa.uint64()),  # see data.perceptual_hash
+        ("phash", pa.uint64()),  # see data.perceptual_hash; null where nothing was decoded
     ]
 )
 

@@ -241,3 +241,11 @@ def test_a_config_that_cannot_be_met_says_so(leakage, words):
     datasets = {"birds": {"source": source}, "trains": {"source": source, "leakage": leakage}}
     with pytest.raises(InputError, match=words):
         parse_config({"datasets": datasets})
+
+
+def test_versions_of_images_that_nobody_decoded_cannot_be_found():
+    source = {"kind": "folder", "path": "x"}
+    birds = {"image": {"check": "header"}, "split": {"near_duplicate_bits": None}}
+    trains = {"source": source, "leakage": {"apart_from": ["birds"]}}
+    with pytest.raises(InputError, match=r"datasets\.birds\.image\.check: header"):
+        parse_config({"datasets": {"birds": {"source": source} | birds, "trains": trains}})

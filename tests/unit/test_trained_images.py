@@ -41,6 +41,12 @@ def test_the_same_bytes_and_other_versions_are_counted_apart(tmp_path, trained, 
     assert "of the 5 images of test, 1 trained" in caplog.text and "versions of 2" in caplog.text
 
 
+def test_versions_are_not_counted_where_images_have_no_hash(tmp_path, trained):
+    path = catalog(tmp_path / "judged.parquet", [("a", None, "test"), ("d", 0b1111, "test")])
+    found = measure_trained(path, "test", trained)
+    assert [(one.name, one.value) for one in found] == [(SAME, 1 / 2)]
+
+
 def test_other_images_are_no_reason_for_a_word(tmp_path, trained, caplog):
     path = catalog(tmp_path / "judged.parquet", [("x", 0xFFFF << 30, "test")])
     assert [one.value for one in measure_trained(path, "test", trained)] == [0, 0]

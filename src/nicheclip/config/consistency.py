@@ -24,6 +24,7 @@ def check(config: "Config") -> None:
     _entries_of_a_job_belong_together(config)
     _best_epochs_can_be_found(config)
     _no_data_set_waits_for_itself(config)
+    _versions_are_found_by_hashes(config)
     _runs_have_names_of_their_own(config)
     _evaluations_can_run(config)
     _texts_are_trained_where_they_are_needed(config)
@@ -140,6 +141,19 @@ def _no_data_set_waits_for_itself(config: "Config") -> None:
             "none can be curated first. Keep the data that trains apart from the judged, not "
             "both ways"
         )
+
+
+def _versions_are_found_by_hashes(config: "Config") -> None:
+    for name, one in config.datasets.items():
+        if one.leakage is None or "versions" not in one.leakage.by:
+            continue
+        for judged in one.leakage.apart_from:
+            if config.datasets[judged].image.check == "header":
+                raise ValueError(
+                    f"datasets.{name}.leakage.by: versions are found by perceptual hashes, which "
+                    f"datasets.{judged}.image.check: header does not make; let it be scaled, or "
+                    "take versions out of leakage.by"
+                )
 
 
 def _runs_have_names_of_their_own(config: "Config") -> None:

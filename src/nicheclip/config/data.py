@@ -12,11 +12,35 @@ from nicheclip.config.sources import Source, UnlabelledSource
 from nicheclip.config.worlds import ArborWorld, Fraction
 
 
+class ResizeConfig(ConfigModel):
+    """The size of all images, for models that see no larger ones."""
+
+    edge: Annotated[int, Field(ge=16, le=8192)]
+    """Pixels."""
+    how: Literal["shortest_side", "squash", "centre_crop"] = "shortest_side"
+    """`shortest_side`: larger images are shrunk so that their shorter side has `edge` pixels;
+    smaller ones stay as they are. `squash`: all become squares of `edge` pixels, whatever their
+    shape. `centre_crop`: the largest square in the middle becomes one of `edge` pixels. The last
+    two enlarge small images."""
+    filter: Literal["bicubic", "bilinear", "lanczos", "hamming", "box"] = "bicubic"
+    """Of Pillow, which widens it where an image is shrunk, so that nothing aliases."""
+
+
 class ImageConfig(ConfigModel):
     """How images are stored."""
 
     max_side: Annotated[int, Field(ge=16)] | None = None
     """Larger images are shrunk so that their longer side has this many pixels; null keeps all."""
+    resize: ResizeConfig | None = None
+    """Another way to a size, in place of `max_side`. A JPEG of at least twice the size is decoded
+    at a half, quarter or eighth, which is faster; null resizes nothing so."""
+    check: Literal["full", "scaled", "header"] = "full"
+    """How images that keep their bytes are checked. `full`: decoded to the last pixel. `scaled`: a
+    JPEG is read to its end as well, and found truncated or damaged as before, but decoded at as
+    little as an eighth of its size; perceptual hashes of large images may differ in a few bits from
+    those of `full`. `header`: by format, size and colour alone; what is no image is found, what is
+    truncated or damaged further on is not, and there are no perceptual hashes, so that nothing
+    finds versions of a photograph. Images that are encoded again are always decoded."""
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100_000_000
     """An image with more is left out: its width and height may be a trap. More of them need more
     memory."""
@@ -27,6 +51,12 @@ class ImageConfig(ConfigModel):
     JPEG; 0 stores all so."""
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
     """Of images that must be encoded again; an RGB JPEG that fits already keeps its bytes."""
+
+    @model_validator(mode="after")
+    def _comes_to_its_size_in_one_way(self) -> "ImageConfig":
+        if self.max_side is not None and self.resize is not None:
+            raise ValueError("max_side and resize: both say a size; keep one of them")
+        return self
 
 
 class SplitConfig(ConfigModel):
@@ -125,6 +155,17 @@ class DatasetConfig(ConfigModel):
     def _each_part_has_as_many_shards(self) -> "DatasetConfig":
         if self.shards % self.parts:
             raise ValueError(f"shards ({self.shards}) must be a multiple of parts ({self.parts})")
+        return self
+
+    @model_validator(mode="after")
+    def _versions_are_found_by_hashes(self) -> "DatasetConfig":
+        by_hash = self.leakage is not None and "versions" in self.leakage.by
+        if self.image.check == "header" and (self.split.near_duplicate_bits is not None or by_hash):
+            raise ValueError(
+                "image.check: header decodes no image, so versions of a photograph cannot be "
+                "found: set split.near_duplicate_bits: null and take versions out of leakage.by, "
+                "or check: scaled"
+            )
         return self
 
     @model_validator(mode="after")

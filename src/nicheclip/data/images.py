@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nicheclip.config.data import ImageConfig
-from nicheclip.data.perceptual_hash import perceptual_hash
+from nicheclip.data.perceptual_hash import EDGE, perceptual_hash
+from nicheclip.data.resize import Extent, Size, resized, stored_size
 
 # Pillow registers most formats lazily; `formats=` works only after this call.
 Image.init()
@@ -59,6 +60,8 @@ MAX_JPEG_SIDE = 65_500
 STRIP_PIXELS = 1 << 20
 
 _ORIENTATION_TAG = 0x0112
+#: orientations that exchange width and height
+_QUARTER_TURNS = range(5, 9)
 
 
 class BadImageError(ValueError):
@@ -74,8 +77,9 @@ class NormalisedImage:
     height: int
     converted: tuple[str, ...]
     """What was changed; empty where the bytes are the source's own."""
-    phash: int
-    """See ``perceptual_hash``."""
+    phash: int | None
+    """See ``perceptual_hash``; of the whole image, also where its centre is stored. None where no
+    pixel was decoded."""
 
 
 def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
@@ -84,16 +88,24 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
     An RGB JPEG that needs no turn and no resizing passes byte for byte, and so does a PNG of at
     most ``config.lossless_pixels``. Other lossless images of that size become PNG, all the rest
     JPEG. Other colour modes become RGB (alpha over white, 16 bits by their upper 8), EXIF
-    orientation is applied, the colour profile is dropped, an animation gives its first frame. Every
-    image is decoded to its end.
+    orientation is applied, the colour profile is dropped, an animation gives its first frame.
+
+    Every image is decoded to its end, unless ``config.check`` is `header`: then those that pass
+    byte for byte are known by their headers alone. What is no image is found, what is truncated or
+    damaged further on is not. A JPEG of which fewer pixels are wanted (``config.resize``, or
+    ``config.check`` `scaled`) is decoded at a half, quarter or eighth of its size.
 
     Raises:
         BadImageError: no bytes, no known format, truncated, damaged, or too many pixels.
     """
     image, reasons = _open(data, config)
+    size = image.size
+    if config.check == "header" and _is_kept(image, reasons, config):
+        return NormalisedImage(data, *size, (), None)
     with _large if image.width * image.height > LARGE_PIXELS else nullcontext():
+        extent = _decode_less(image, reasons, config)
         _decode(image, reasons)
-        return _normalised(image, data, reasons, config)
+        return _normalised(image, data, (size, extent), reasons, config)
 
 
 def is_kept_as_it_is(data: bytes, config: ImageConfig) -> bool:
@@ -104,36 +116,66 @@ def is_kept_as_it_is(data: bytes, config: ImageConfig) -> bool:
         BadImageError: no bytes, no known format, or too many pixels.
     """
     image, reasons = _open(data, config)
-    fits = config.max_side is None or max(image.size) <= config.max_side
+    return _is_kept(image, reasons, config)
+
+
+def _is_kept(image: Image.Image, reasons: list[str], config: ImageConfig) -> bool:
+    fits = stored_size(image.size, config) == image.size
     plain = image.mode == "RGB" and "transparency" not in image.info
     return fits and plain and not reasons and _orientation(image) not in range(2, 9)
 
 
+def _decode_less(image: Image.Image, reasons: list[str], config: ImageConfig) -> Extent:
+    """Let a JPEG be decoded at the least scale that has the pixels that are wanted; the width and
+    height that it will have.
+    """
+    found = None
+    if image.format == "JPEG" and _is_kept(image, reasons, config):
+        if config.check == "scaled":
+            found = image.draft(None, (2 * EDGE, 2 * EDGE))  # enough for the perceptual hash
+    elif image.format == "JPEG" and config.resize is not None:
+        whole = all(side % 8 == 0 for side in image.size)
+        if whole or _orientation(image) not in range(2, 9):  # the last pixel is still the last
+            found = image.draft(None, stored_size(image.size, config))
+    return image.size if found is None else found[1][2:]
+
+
 def _normalised(
-    image: Image.Image, data: bytes, reasons: list[str], config: ImageConfig
+    image: Image.Image,
+    data: bytes,
+    sizes: tuple[Size, Extent],
+    reasons: list[str],
+    config: ImageConfig,
 ) -> NormalisedImage:
-    lossless = _stays_lossless(image, data, config)
-    if config.max_side is not None and max(image.size) > config.max_side:
+    """The decoded ``image`` as it is stored; ``sizes``: of its file, and as it was decoded."""
+    size, extent = sizes
+    lossless, target = _stays_lossless(image, data, config), stored_size(size, config)
+    if target != size:
         reasons.append("size")
-    elif not lossless and max(image.size) > MAX_JPEG_SIDE:
+    if not lossless and max(target) > MAX_JPEG_SIDE:
         raise BadImageError(f"longer than {MAX_JPEG_SIDE} pixels")
     if not reasons:
-        return NormalisedImage(data, image.width, image.height, (), perceptual_hash(image))
+        return NormalisedImage(data, *size, (), perceptual_hash(image))
     if "orientation" in reasons:
+        if _orientation(image) in _QUARTER_TURNS:
+            target = target[1], target[0]
         ImageOps.exif_transpose(image, in_place=True)
-    upright = _shrink(_rgb(image), config.max_side)
+        extent = image.size
+    whole = _rgb(image)
+    stored = resized(whole, target, config, extent)
     stream = io.BytesIO()
     if lossless:
-        upright.save(stream, "PNG", icc_profile=None)
+        stored.save(stream, "PNG", icc_profile=None)
     else:
-        upright.save(stream, "JPEG", quality=config.jpeg_quality, exif=b"", icc_profile=None)
-    size, phash = upright.size, perceptual_hash(upright)
-    return NormalisedImage(stream.getvalue(), *size, tuple(reasons), phash)
+        stored.save(stream, "JPEG", quality=config.jpeg_quality, exif=b"", icc_profile=None)
+    is_cut = config.resize is not None and config.resize.how == "centre_crop"
+    phash = perceptual_hash(whole if is_cut else stored)
+    return NormalisedImage(stream.getvalue(), *stored.size, tuple(reasons), phash)
 
 
 def _stays_lossless(image: Image.Image, data: bytes, config: ImageConfig) -> bool:
     """Whether the image comes without loss, and is small enough to be stored so."""
-    width, height = _shrunk(image.size, config.max_side)
+    width, height = stored_size(image.size, config)
     if width * height > config.lossless_pixels:
         return False
     return image.format in LOSSLESS or (image.format == "WEBP" and data[12:16] == _LOSSLESS_WEBP)
@@ -215,18 +257,3 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if values.min() < 0 or values.max() > 65535:
         raise BadImageError("more than 16 bits per channel")
     return Image.fromarray((values // 257).astype(np.uint8))
-
-
-def _shrink(image: Image.Image, max_side: int | None) -> Image.Image:
-    size = _shrunk(image.size, max_side)
-    if size == image.size:
-        return image
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-
-
-def _shrunk(size: tuple[int, int], max_side: int | None) -> tuple[int, int]:
-    """Width and height of an image whose longer side has ``max_side`` pixels at most."""
-    if max_side is None or max(size) <= max_side:
-        return size
-    scale = max_side / max(size)
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

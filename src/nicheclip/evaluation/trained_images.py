@@ -22,6 +22,8 @@ SAME, NEAR = "trained_images", "trained_near_duplicates"
 def measure_trained(judged: Path, split: str, trained: Path) -> list[Measure]:
     """The shares of the judged images that trained: with the same bytes, and as other versions.
 
+    The second is left out where images have no perceptual hash (``image.check: header``).
+
     Args:
         judged: schema ``CATALOG``, of the judged data set.
         split: that is judged.
@@ -29,8 +31,9 @@ def measure_trained(judged: Path, split: str, trained: Path) -> list[Measure]:
     """
     mine, theirs = _images(judged, split), _images(trained, "train")
     same = pl.Series(mine["sha256"].is_in(theirs["sha256"].implode()))
-    near = mine["phash"].is_in(_near(mine["phash"], theirs["phash"]).implode()) & ~same
-    n = mine.height
+    n, hashed = mine.height, not (mine["phash"].has_nulls() or theirs["phash"].has_nulls())
+    versions = _near(mine["phash"], theirs["phash"]) if hashed else pl.Series(dtype=pl.UInt64)
+    near = mine["phash"].is_in(versions.implode()) & ~same
     if same.any() or near.any():
         log.warning(
             "%s: of the %d images of %s, %d trained (%s), and versions of %d more did. What is "
@@ -42,7 +45,7 @@ def measure_trained(judged: Path, split: str, trained: Path) -> list[Measure]:
             trained,
             near.sum(),
         )
-    shares = {SAME: same, NEAR: near}
+    shares = {SAME: same, NEAR: near} if hashed else {SAME: same}
     return [
         Measure(name=name, value=float(one.sum()) / max(n, 1), n=n) for name, one in shares.items()
     ]

@@ -63,11 +63,11 @@ def choose(
 
 
 def image_config(model: OpenedModel, settings: Settings) -> ImageConfig:
-    """How images are prepared: as those of the model's data set were stored."""
+    """How images are prepared: as those of the model's data set were stored, and decoded in full,
+    since they are looked at.
+    """
     origin: Origin | None = find_origin(model.folder)
-    found = origin.image if origin else ImageConfig()
-    return (
-        found
-        if settings.max_side is None
-        else found.model_copy(update={"max_side": settings.max_side})
-    )
+    found = (origin.image if origin else ImageConfig()).model_copy(update={"check": "full"})
+    if settings.max_side is None:
+        return found
+    return found.model_copy(update={"max_side": settings.max_side, "resize": None})
