@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 from source_files import jpeg
 
 from acquired_files import acquire_and_curate
@@ -170,6 +171,26 @@ def test_every_url_has_an_outcome_and_good_images_survive(tmp_path, server):
     agents = {agent for _, _, agent in server.asked}
     assert len(agents) == 1 and "nicheclip" in (agent := agents.pop()) and "me@example.org" in agent
     assert "/private/x.jpg" not in server.asked_for()
+
+
+def test_a_row_without_url_is_named_by_its_number(tmp_path, server):
+    server.pages = {"/1.jpg": jpeg(1)}
+    _, dropped = read(tmp_path, source_of(tmp_path, [f"{server.url}/1.jpg", ""]))
+    assert "no http or https address" in dropped["row 2"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("spread", ["https://host.org"], "'https://host.org' is no host's name"),
+        ("spread", ["Host.org"], "small letters"),
+        ("spread", ["host.org:80"], "without https:// and port"),
+        ("contact", "me\nX-Other: 1", "is more than a line"),
+    ],
+)
+def test_what_no_host_would_understand_is_refused(field, value, message):
+    with pytest.raises(ValidationError, match=message):
+        UrlsSource.model_validate({"kind": "urls", "path": "list.csv", field: value})
 
 
 def test_another_run_asks_only_for_what_may_have_passed(tmp_path, server):

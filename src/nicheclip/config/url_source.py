@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nicheclip.config.source_base import ExtraColumn, SourceBase
 from nicheclip.config.source_files import table_columns
@@ -47,6 +47,24 @@ class UrlsSource(SourceBase):
     """An address or page that tells hosts who asks; part of the user agent."""
     downloads: str = "results/downloads"
     """Where images are kept until the data set is acquired."""
+
+    @field_validator("spread")
+    @classmethod
+    def _are_hosts(cls, spread: list[str]) -> list[str]:
+        for host in spread:
+            if not host or host != host.lower() or any(one in "/:@" for one in host):
+                raise ValueError(
+                    f"{host!r} is no host's name; write it in small letters, without https:// and "
+                    "port: images.example.org"
+                )
+        return spread
+
+    @field_validator("contact")
+    @classmethod
+    def _is_one_line(cls, contact: str) -> str:
+        if contact and not contact.isprintable():
+            raise ValueError(f"{contact!r} is more than a line; expected an address or a page")
+        return contact
 
     def inputs(self, registry: Path) -> list[Path]:
         """The table; see ``SourceBase``."""

@@ -64,7 +64,9 @@ class UrlImages:
         self, row: dict[str, str], url: str, place: int, outcome: Outcome, ledger: Ledger
     ) -> SourceImage | Dropped:
         if outcome.failure:
-            return Dropped(key=url, reason=f"{outcome.failure}: {outcome.detail}")
+            return Dropped(
+                key=url or f"row {place + 1}", reason=f"{outcome.failure}: {outcome.detail}"
+            )
         if not (label := clean_label(row["label"])):
             return Dropped(key=url, reason="empty label")
         extra = extra_fields(row, where=f"{self.source.path}, row {place + 1}")
