@@ -185,10 +185,11 @@ def test_a_row_without_url_is_named_by_its_number(tmp_path, server):
         ("spread", ["https://host.org"], "'https://host.org' is no host's name"),
         ("spread", ["Host.org"], "small letters"),
         ("spread", ["host.org:80"], "without https:// and port"),
+        ("encoding", "klingon", "'klingon' is no encoding of text"),
         ("contact", "me\nX-Other: 1", "is more than a line"),
     ],
 )
-def test_what_no_host_would_understand_is_refused(field, value, message):
+def test_what_nobody_would_understand_is_refused(field, value, message):
     with pytest.raises(ValidationError, match=message):
         UrlsSource.model_validate({"kind": "urls", "path": "list.csv", field: value})
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from nicheclip.config.source_base import ExtraColumn, SourceBase
-from nicheclip.config.source_files import table_columns
+from nicheclip.config.source_files import Encoding, table_columns
 from nicheclip.runtime.paths import expand_path
 
 
@@ -25,7 +25,7 @@ class UrlsSource(SourceBase):
     """What each column is called in the table, where the name differs from ours."""
     delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","
     """As of `table`."""
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     """As of `table`."""
     rate: Annotated[float, Field(gt=0, le=10_000)] = 5.0
     """Requests to one host in a second. A host's own `Crawl-delay` and `Retry-After` are kept."""
