@@ -173,6 +173,21 @@ def test_every_url_has_an_outcome_and_good_images_survive(tmp_path, server):
     assert "/private/x.jpg" not in server.asked_for()
 
 
+def test_a_table_without_urls_is_an_error_in_the_users_words(tmp_path):
+    (tmp_path / "urls.csv").write_text("link,label\nhttp://x.org/1.jpg,a\n")
+    source = UrlsSource.model_validate({"kind": "urls", "path": str(tmp_path / "urls.csv")})
+    with pytest.raises(InputError, match=r"no column 'url' among .*'link'.*columns: \{url: NAME\}"):
+        read(tmp_path, source)
+
+
+def test_a_url_with_a_password_is_left_out_and_the_password_is_not_shown(tmp_path, server):
+    server.pages = {"/1.jpg": jpeg(1)}
+    secret = server.url.replace("://", "://me:secret@") + "/1.jpg"
+    _, dropped = read(tmp_path, source_of(tmp_path, [f"{server.url}/1.jpg", secret]))
+    assert "name or password" in str(dropped) and "secret" not in str(dropped)
+    assert "***@" in outcomes(tmp_path)["url"][1]
+
+
 def test_a_row_without_url_is_named_by_its_number(tmp_path, server):
     server.pages = {"/1.jpg": jpeg(1)}
     _, dropped = read(tmp_path, source_of(tmp_path, [f"{server.url}/1.jpg", ""]))

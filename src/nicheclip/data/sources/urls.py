@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from nicheclip.config.source_files import table_columns
 from nicheclip.config.sources import TableSource
 from nicheclip.config.url_source import UrlsSource
 from nicheclip.data.row_stream import RowStream
@@ -13,7 +14,9 @@ from nicheclip.data.sources.base import Item, Part, SourceImage, SourceSetting, 
 from nicheclip.data.sources.columns import extra_fields
 from nicheclip.data.sources.table import Row, table_rows
 from nicheclip.data.url_fetch import fetch, host_of
-from nicheclip.data.url_outcomes import OUTCOMES, Ledger, Outcome
+from nicheclip.data.url_outcomes import OUTCOMES, Failure, Ledger, Outcome
+from nicheclip.runtime.credentials import masked
+from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path
 from nicheclip.runtime.locks import locked
 from nicheclip.runtime.manifest import Dropped
@@ -32,6 +35,7 @@ class UrlImages:
     def items(self, part: Part) -> Iterator[Item]:
         """See ``ImageSource``; a part takes all rows of every so many hosts, and its share of those
         that are spread over all parts."""
+        self._check_column()
         folder = self.folder / f"urls-{part.number}-of-{part.of}"
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "lock"), Ledger(folder) as ledger:
@@ -43,6 +47,16 @@ class UrlImages:
                 RowStream(path, OUTCOMES) as outcomes,
             ):
                 yield from self._read(part, ledger, outcomes)
+
+    def _check_column(self) -> None:
+        """Raises InputError, with our name of it, where the column of URLs is absent."""
+        file, wanted = self.source.path, self.source.columns.get("url", "url")
+        names = table_columns(expand_path(file), self.source.delimiter, self.source.encoding)
+        if names and wanted not in names:
+            raise InputError(
+                f"{file}: no column {wanted!r} among {names}. Say which column has the URLs: "
+                "columns: {url: NAME}."
+            )
 
     def _read(self, part: Part, ledger: Ledger, outcomes: RowStream) -> Iterator[Item]:
         seen: set[bytes] = set()
@@ -64,9 +78,8 @@ class UrlImages:
         self, row: dict[str, str], url: str, place: int, outcome: Outcome, ledger: Ledger
     ) -> SourceImage | Dropped:
         if outcome.failure:
-            return Dropped(
-                key=url or f"row {place + 1}", reason=f"{outcome.failure}: {outcome.detail}"
-            )
+            reason = f"{outcome.failure}: {outcome.detail}"
+            return Dropped(key=masked(url) or f"row {place + 1}", reason=reason)
         if not (label := clean_label(row["label"])):
             return Dropped(key=url, reason="empty label")
         extra = extra_fields(row, where=f"{self.source.path}, row {place + 1}")
@@ -97,7 +110,7 @@ class UrlImages:
 def _outcome_row(place: int, url: str, outcome: Outcome, licence: str | None) -> dict[str, object]:
     return {
         "position": place,
-        "url": url,
+        "url": masked(url) if outcome.failure == Failure.BAD_URL else url,
         "status": outcome.status,
         "bytes": outcome.size,
         "sha256": outcome.sha256 or None,
