@@ -150,9 +150,11 @@ def test_a_cell_has_the_measures_of_tables_and_no_single_classes():
     [
         ("{", "line 1: not JSON"),
         ("[]", "line 1: a list; expected an object"),
+        ("[" * 100_000, "line 1: not JSON"),
         (line(version=2), "line 1, field version: 2; this program reads 1"),
         (line(version=None), "line 1, field version: is missing"),
         (line(modle="x"), "line 1, field modle: unknown; did you mean 'model'"),
+        (line(model=None, modle="x"), "line 1, field modle: unknown; did you mean 'model'"),
         (line(dataset=None), "line 1, field dataset: is missing"),
         (line(n="many"), r"line 1, field n: .*integer.*given: 'many'"),
         (line(score={"value": 95.0}), r"field scores.0: top1 is 95; expected a share between"),
@@ -173,6 +175,18 @@ def test_a_cell_of_two_files_is_an_error():
     files = [write(line(), name=name) for name in ("one.jsonl", "two.jsonl")]
     with pytest.raises(InputError, match=r"two\.jsonl: other/theirs .* is in one\.jsonl as well"):
         read_others(files)
+
+
+def test_the_command_takes_no_cell_twice_and_makes_no_empty_page():
+    write(line())
+    Path("empty.jsonl").write_text("\n")
+    for files, message in (
+        (["others.jsonl", "others.jsonl"], "is in others.jsonl as well"),
+        (["empty.jsonl"], "empty.jsonl: no lines"),
+    ):
+        result = CliRunner().invoke(app, ["leaderboard", *files, "--html", "page.html"])
+        assert isinstance(result.exception, InputError) and message in str(result.exception)
+        assert not Path("page.html").exists()
 
 
 def test_a_dry_run_reads_the_lines_of_others():

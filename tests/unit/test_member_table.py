@@ -229,6 +229,7 @@ def test_bad_rows_are_left_out_and_good_ones_stay(tmp_path, caplog):
     ("options", "message"),
     [
         ({"member": "images/x.jpg"}, "must name columns"),
+        ({"member": []}, "at least 1 item"),
         ({"member": "{number:x}"}, "must name columns"),
         ({"columns": {"common": "c"}}, "give label, or ranks"),
         ({"splits": {"a": "train"}}, r"columns\.split"),

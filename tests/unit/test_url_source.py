@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import polars as pl
 import pytest
 from image_server import Handler, State, answer
+from pydantic import ValidationError
 from source_files import jpeg
 
 from acquired_files import acquire_and_curate
@@ -112,6 +113,42 @@ def test_every_url_has_an_outcome_and_good_images_survive(tmp_path, server):
     agents = {agent for _, _, agent in server.asked}
     assert len(agents) == 1 and "nicheclip" in (agent := agents.pop()) and "me@example.org" in agent
     assert "/private/x.jpg" not in server.asked_for()
+
+
+def test_a_table_without_urls_is_an_error_in_the_users_words(tmp_path):
+    (tmp_path / "urls.csv").write_text("link,label\nhttp://x.org/1.jpg,a\n")
+    source = UrlsSource.model_validate({"kind": "urls", "path": str(tmp_path / "urls.csv")})
+    with pytest.raises(InputError, match=r"no column 'url' among .*'link'.*columns: \{url: NAME\}"):
+        read(tmp_path, source)
+
+
+def test_a_url_with_a_password_is_left_out_and_the_password_is_not_shown(tmp_path, server):
+    server.pages = {"/1.jpg": jpeg(1)}
+    secret = server.url.replace("://", "://me:secret@") + "/1.jpg"
+    _, dropped = read(tmp_path, source_of(tmp_path, [f"{server.url}/1.jpg", secret]))
+    assert "name or password" in str(dropped) and "secret" not in str(dropped)
+    assert "***@" in outcomes(tmp_path)["url"][1]
+
+
+def test_a_row_without_url_is_named_by_its_number(tmp_path, server):
+    server.pages = {"/1.jpg": jpeg(1)}
+    _, dropped = read(tmp_path, source_of(tmp_path, [f"{server.url}/1.jpg", ""]))
+    assert "no http or https address" in dropped["row 2"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("spread", ["https://host.org"], "'https://host.org' is no host's name"),
+        ("spread", ["Host.org"], "small letters"),
+        ("spread", ["host.org:80"], "without https:// and port"),
+        ("encoding", "klingon", "'klingon' is no encoding of text"),
+        ("contact", "me\nX-Other: 1", "is more than a line"),
+    ],
+)
+def test_what_nobody_would_understand_is_refused(field, value, message):
+    with pytest.raises(ValidationError, match=message):
+        UrlsSource.model_validate({"kind": "urls", "path": "list.csv", field: value})
 
 
 def test_another_run_asks_only_for_what_may_have_passed(tmp_path, server):

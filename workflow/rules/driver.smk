@@ -62,9 +62,6 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
     except InputError as error:
         raise WorkflowError(str(error)) from None
     if RUN_KIND == "slurm":
-        limits = partition_limits().values()
-        LARGEST.mem_mb = largest_request(limits, "mem_mb")
-        LARGEST.runtime = largest_request(limits, "runtime")
         os.environ.update(patient_environment(dict(os.environ)))
         slurm_driver.note_interrupts()
         atexit.register(slurm_driver.leave_no_jobs)
@@ -75,15 +72,27 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
     logger.addFilter(lambda record: not INTERRUPTS.hides(record))
 
 
-onstart:
-    if RUN_KIND == "slurm" and (
-        impossible := impossible_requests(requests(), partition_limits())
-    ):
+def look_at_partitions():
+    """Stop before a job that no partition takes, and bound what further attempts ask for.
+
+    Raises:
+        WorkflowError: names the rules of such jobs.
+    """
+    limits = partition_limits()
+    if impossible := impossible_requests(requests(), limits):
         raise WorkflowError(
             "No partition takes the jobs of these rules; nothing was submitted. Change what they "
             "ask for (--set-resources, the config) or the limits in the profile's partitions.yaml.",
             *(f"{rule}: {'; '.join(lines)}" for rule, lines in impossible.items()),
         )
+    LARGEST.mem_mb = largest_request(limits.values(), "mem_mb")
+    LARGEST.runtime = largest_request(limits.values(), "runtime")
+
+
+onstart:
+    # the settings of the executor are known from here on
+    if RUN_KIND == "slurm":
+        look_at_partitions()
     for look in BEFORE_FIRST_JOB:
         look()
 

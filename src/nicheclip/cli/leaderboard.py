@@ -21,7 +21,7 @@ def leaderboard(
     """
     from json import dumps
 
-    from nicheclip.config.leaderboard import LeaderboardLine, read_leaderboard
+    from nicheclip.config.leaderboard import LeaderboardLine, read_others
     from nicheclip.reporting.leaderboard_page import leaderboard_page
     from nicheclip.runtime.errors import InputError
     from nicheclip.runtime.files import check_writable, write_text
@@ -32,6 +32,8 @@ def leaderboard(
     if not files:
         raise InputError("no file; give results/tables/leaderboard.jsonl, and those of others.")
     check_writable(html)
-    lines = [line for file in files for line in read_leaderboard(file)]
+    lines = read_others(files, named=False)
+    if not lines:
+        raise InputError(f"{', '.join(files)}: no lines; expected a JSON object on each.")
     write_text(html, leaderboard_page(lines))
     print(f"{html}: {len(lines)} cells")

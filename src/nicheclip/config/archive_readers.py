@@ -174,7 +174,7 @@ class MemberTableReader(ConfigModel):
     tables: dict[Literal["train", "val", "test", "all"], str] = Field(min_length=1)
     """The member (or file) with the rows of each split, by the end of its name: `labels.csv`; `all`
     leaves the split to a column, or to the config."""
-    member: str | list[str]
+    member: str | Annotated[list[str], Field(min_length=1)]
     """The end of the image's member, made from the row: `{FILE_NAME}`, or
     `part{chunk_number}/{image_file}`; `{number:05}` fills a number up with zeros. Of several, the
     first whose columns all say something in the row."""

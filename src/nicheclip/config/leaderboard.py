@@ -136,8 +136,8 @@ def read_leaderboard(path: str) -> list[LeaderboardLine]:
     return found
 
 
-def read_others(paths: Sequence[str]) -> list[LeaderboardLine]:
-    """The lines of all files of results of others.
+def read_others(paths: Sequence[str], *, named: bool = True) -> list[LeaderboardLine]:
+    """The lines of all files of results of others; with ``named``, each must say whose it is.
 
     Raises:
         InputError: as ``read_leaderboard``; a line that does not say whose it is; a cell that two
@@ -148,10 +148,13 @@ def read_others(paths: Sequence[str]) -> list[LeaderboardLine]:
     for path in paths:
         for line in read_leaderboard(path):
             place = f"{path}: {line.kind}/{line.model} by {line.protocol} on {line.dataset}"
-            if not line.by:
+            if named and not line.by:
                 raise InputError(f"{place}: by is empty; say who measured it.")
             if line.cell in files:
-                raise InputError(f"{place}: is in {files[line.cell]} as well. Remove one of them.")
+                raise InputError(
+                    f"{place}: is in {files[line.cell]} as well. Remove one of them, or say in "
+                    "`by` whose each is."
+                )
             files[line.cell] = path
             found.append(line)
     return found
@@ -160,7 +163,7 @@ def read_others(paths: Sequence[str]) -> list[LeaderboardLine]:
 def _line(place: str, text: str) -> LeaderboardLine:
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: not JSON ({error}); expected one object.") from None
     if not isinstance(values, dict):
         raise InputError(f"{place}: a {type(values).__name__}; expected an object.")
@@ -175,8 +178,9 @@ def _line(place: str, text: str) -> LeaderboardLine:
 
 
 def _explained(error: ValidationError) -> str:
-    """The first of the errors, with its field."""
-    item: Any = error.errors(include_url=False, include_context=False)[0]
+    """The first of the errors, with its field; a mistyped key before the key that it leaves out."""
+    items: Any = error.errors(include_url=False, include_context=False)
+    item = min(items, key=lambda one: one["type"] != "extra_forbidden")
     path = [str(part) for part in item["loc"]]
     field = "field " + ".".join(path) if path else "the whole line"
     if item["type"] == "extra_forbidden":

@@ -2,6 +2,9 @@
 
 import csv
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from nicheclip.runtime.paths import expand_path
 
@@ -9,6 +12,18 @@ from nicheclip.runtime.paths import expand_path
 WORKBOOKS = (".xlsx", ".xlsm")
 #: of a sheet, in which its header is looked for before the first job
 FIRST_ROWS = 100
+
+
+def _known_encoding(encoding: str) -> str:
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError) as error:
+        raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from error
+    return encoding
+
+
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+"""Of a text file, by a name that Python knows."""
 
 
 def matching_files(pattern: str) -> list[Path]:

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from nicheclip.config.archive_readers import (
     Ranks,
 )
 from nicheclip.config.fetched_sources import ArchiveSource, HubSource, RegistrySource
 from nicheclip.config.source_base import ExtraColumn, SourceBase
-from nicheclip.config.source_files import WORKBOOKS, matching_files, table_columns
+from nicheclip.config.source_files import WORKBOOKS, Encoding, matching_files, table_columns
 from nicheclip.config.url_source import GbifSource, UrlsSource
 from nicheclip.config.worlds import FungiWorld, StandInWorld, World
 from nicheclip.runtime.paths import expand_path
@@ -111,22 +111,13 @@ class TableSource(SourceBase):
     space around the table's names does not count."""
     delimiter: Annotated[str, StringConstraints(pattern=r'^[^"\r\n]$')] = ","
     """What stands between the cells of a CSV: `";"`, `"\\t"`, `"|"`."""
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     """Of a CSV: `utf-16`, `cp1252` (Windows), `latin-1`, ..."""
     sheet: str | None = None
     """Of a workbook: the sheet by its name; null takes the first."""
     watch: bool = True
     """Each start looks for images that were lost or replaced, and acquires the table anew. A
     changed table is seen in any case."""
-
-    @field_validator("encoding")
-    @classmethod
-    def _is_known(cls, encoding: str) -> str:
-        try:
-            "".encode(encoding)
-        except (LookupError, ValueError) as error:
-            raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from error
-        return encoding
 
     @model_validator(mode="after")
     def _sheets_are_of_workbooks(self) -> "TableSource":

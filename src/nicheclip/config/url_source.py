@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nicheclip.config.source_base import ExtraColumn, SourceBase
-from nicheclip.config.source_files import table_columns
+from nicheclip.config.source_files import Encoding, table_columns
 from nicheclip.runtime.paths import expand_path
 
 
@@ -36,6 +36,24 @@ class UrlFetching(SourceBase):
     downloads: str = "results/downloads"
     """Where images are kept until the data set is acquired."""
 
+    @field_validator("spread")
+    @classmethod
+    def _are_hosts(cls, spread: list[str]) -> list[str]:
+        for host in spread:
+            if not host or host != host.lower() or any(one in "/:@" for one in host):
+                raise ValueError(
+                    f"{host!r} is no host's name; write it in small letters, without https:// and "
+                    "port: images.example.org"
+                )
+        return spread
+
+    @field_validator("contact")
+    @classmethod
+    def _is_one_line(cls, contact: str) -> str:
+        if contact and not contact.isprintable():
+            raise ValueError(f"{contact!r} is more than a line; expected an address or a page")
+        return contact
+
     def inputs(self, registry: Path) -> list[Path]:
         """What lists the images; see ``SourceBase``."""
         del registry
@@ -55,7 +73,7 @@ class UrlsSource(UrlFetching):
     """What each column is called in the table, where the name differs from ours."""
     delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","
     """As of `table`."""
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     """As of `table`."""
 
     def gives_splits(self, registry: Path) -> str:

@@ -64,6 +64,13 @@ def host_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}" if sound else ""
 
 
+def _why_bad(url: str) -> str:
+    """Why nobody can be asked for ``url``; a password in it is not repeated."""
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        return "has a name or password before @, which would stand in the results: leave it out"
+    return f"{url[:200]!r} is no http or https address"
+
+
 def fetch(
     urls: Iterable[str], source: UrlFetching, ledger: Ledger, *, parts: int, label: str
 ) -> None:
@@ -151,7 +158,7 @@ class _Fetcher:
             if not name and status:
                 raise _FailedError(Failure.REDIRECTS, f"leads to {url[:200]!r}", status=status)
             if not name:
-                raise _FailedError(Failure.BAD_URL, f"{url[:200]!r} is no http or https address")
+                raise _FailedError(Failure.BAD_URL, _why_bad(url))
             host = self._host(name)
             await self._allow(client, host, url)
             async with self._response(client, host, url) as response:

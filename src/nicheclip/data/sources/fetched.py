@@ -12,7 +12,8 @@ from nicheclip.data.sources.base import Item, Part, SourceImage, clean_label
 from nicheclip.data.sources.columns import extra_fields
 from nicheclip.data.sources.table import Row
 from nicheclip.data.url_fetch import fetch, host_of
-from nicheclip.data.url_outcomes import OUTCOMES, Ledger, Outcome
+from nicheclip.data.url_outcomes import OUTCOMES, Failure, Ledger, Outcome
+from nicheclip.runtime.credentials import masked
 from nicheclip.runtime.files import atomic_path
 from nicheclip.runtime.locks import locked
 from nicheclip.runtime.manifest import Dropped
@@ -74,7 +75,8 @@ class FetchedImages:
         self, row: dict[str, str], url: str, place: int, outcome: Outcome, ledger: Ledger
     ) -> SourceImage | Dropped:
         if outcome.failure:
-            return Dropped(key=url, reason=f"{outcome.failure}: {outcome.detail}")
+            reason = f"{outcome.failure}: {outcome.detail}"
+            return Dropped(key=masked(url) or f"row {place + 1}", reason=reason)
         if not (label := clean_label(row["label"])):
             return Dropped(key=url, reason="empty label")
         extra = extra_fields(row, where=f"{self.source.path}, row {place + 1}")
@@ -101,7 +103,7 @@ class FetchedImages:
 def _outcome_row(place: int, url: str, outcome: Outcome, licence: str | None) -> dict[str, object]:
     return {
         "position": place,
-        "url": url,
+        "url": masked(url) if outcome.failure == Failure.BAD_URL else url,
         "status": outcome.status,
         "bytes": outcome.size,
         "sha256": outcome.sha256 or None,
