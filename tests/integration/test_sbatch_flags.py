@@ -91,7 +91,7 @@ def test_a_rule_on_the_cpu(requests):
         "--export": "ALL",
         "-p": "cpu",
         "-t": "61",  # 60, and 0.1 for each MB of 2 that are read
-        "--mem": "4040",  # 4000, and 20 for each MB
+        "--mem": "2040",  # 2000, and 20 for each MB
         "--requeue": "",
         "--ntasks": "1",
         "--cpus-per-task": "1",
@@ -115,6 +115,6 @@ def test_a_rule_on_a_gpu(requests):
 def test_a_retry_asks_for_twice_the_memory_and_time(requests):
     assert set(requests) == {CPU_RULE, GPU_RULE}
     first, second = requests[CPU_RULE]
-    assert second == first | {"--mem": "8080", "-t": "121"}
+    assert second == first | {"--mem": "4080", "-t": "121"}
     first, second = requests[GPU_RULE]
     assert second == first | {"--mem": "8020", "-t": "121"}
