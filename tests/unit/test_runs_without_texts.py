@@ -1,6 +1,7 @@
 """Runs that train no text tower: what judges them, what refuses them, what they read."""
 
 import copy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,11 @@ evaluation:
 """)
 
 
-def plan(**changes):
+def plan(registry=REGISTRY, **changes):
     values = copy.deepcopy(CONFIG)
     for section, entries in changes.items():
         values.setdefault(section, {}).update(entries)
-    return Plan(parse_config(values), REGISTRY)
+    return Plan(parse_config(values), registry)
 
 
 def test_they_are_judged_by_images_alone():
@@ -108,9 +109,16 @@ def test_ranks_go_down(ranks):
         plan(training={"ranks": run | {"recipe": recipe}})
 
 
-def test_a_dry_run_says_which_data_cannot_be_read_yet():
-    source = {"kind": "registry", "name": "inat21"}
-    found = plan(datasets={"inat": {"source": source, "split": {"method": "given"}}})
-    (line,) = found.missing_data()
-    assert line.startswith("datasets.inat: cannot be read yet. Missing: A reader")
+def test_a_dry_run_says_which_data_is_not_to_be_had(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    registry = tmp_path / "registry"
+    shutil.copytree(REGISTRY, registry)
+    (registry / "datasets/unread.yaml").write_text("missing: A reader.\n")
+    datasets = {
+        name: {"source": {"kind": "registry", "name": name}, "split": {"method": "given"}}
+        for name in ("nabirds", "unread")
+    }
+    by_hand, unread = plan(registry, datasets=datasets).missing_data()
+    assert by_hand.startswith("datasets.nabirds: put ") and "results/downloads/nabirds" in by_hand
+    assert unread == "datasets.unread: cannot be read yet. Missing: A reader."
     assert not plan().missing_data()

@@ -131,6 +131,7 @@ def test_options_of_a_protocol_hold_what_it_uses_and_no_more(protocol):
         within={"genus": "Rosa"},
         shots=[7],
         bootstrap=123,
+        interval="bca",
     )
     options = json.loads(json.dumps(whole.options(protocol)))
     assert set(options) == set(PROTOCOL_OPTIONS[protocol])
