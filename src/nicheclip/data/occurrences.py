@@ -18,7 +18,8 @@ import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from nicheclip.darwin_core import META, Described, Form, described_tables, whole_rows
+from nicheclip.darwin_core.meta import META, Described, Form, described_tables
+from nicheclip.darwin_core.rows import whole_rows
 from nicheclip.data.row_stream import PARQUET
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nicheclip.darwin_core import Form, described_tables
+from nicheclip.darwin_core.meta import Form, described_tables
 from nicheclip.runtime.errors import InputError
 
 

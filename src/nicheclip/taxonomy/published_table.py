@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from nicheclip.darwin_core import META, Form
+from nicheclip.darwin_core.meta import META, Form
 from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.archives import is_archive, members, opened
 from nicheclip.taxonomy.darwin_core_archive import Description, read_description

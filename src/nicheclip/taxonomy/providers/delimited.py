@@ -9,7 +9,8 @@ from typing import IO
 
 import polars as pl
 
-from nicheclip.darwin_core import META, Form, whole_rows
+from nicheclip.darwin_core.meta import META, Form
+from nicheclip.darwin_core.rows import whole_rows
 from nicheclip.runtime.errors import InputError
 from nicheclip.taxonomy.published_table import Table
 

@@ -1,0 +1,1 @@
+"""How the tables of a Darwin Core archive are written."""
