@@ -65,59 +65,22 @@ LEARNS_FROM: dict[str, Literal["train", "val"]] = {
     "calibration": "val",
 }
 
+_INTERVALS = ("bootstrap", "confidence", "interval")
+_OF_CLASSES = ("classes", "seen_in", "within", *_INTERVALS)
+_OF_TEXTS = ("class_texts", *_OF_CLASSES)
+
 #: the keys of an evaluation that change what a protocol measures
 PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
-    "zero_shot": (
-        "class_texts",
-        "classes",
-        "seen_in",
-        "within",
-        "bootstrap",
-        "confidence",
-        "interval",
-    ),
-    "retrieval": ("bootstrap", "confidence", "interval"),
-    "few_shot": (
-        "classes",
-        "seen_in",
-        "within",
-        "shots",
-        "folds",
-        "bootstrap",
-        "confidence",
-        "interval",
-    ),
-    "text_types": (
-        "text_types",
-        "class_texts",
-        "seen_in",
-        "within",
-        "bootstrap",
-        "confidence",
-        "interval",
-    ),
-    "open_set": ("class_texts", "seen_in", "within", "bootstrap", "confidence", "interval"),
-    "calibration": (
-        "class_texts",
-        "classes",
-        "seen_in",
-        "within",
-        "bootstrap",
-        "confidence",
-        "interval",
-    ),
-    "hierarchical": (
-        "class_texts",
-        "classes",
-        "seen_in",
-        "within",
-        "bootstrap",
-        "confidence",
-        "interval",
-    ),
-    "linear_probe": ("classes", "seen_in", "within", "bootstrap", "confidence", "interval"),
-    "knn": ("classes", "seen_in", "within", "neighbours", "bootstrap", "confidence", "interval"),
-    "colour_histogram": ("classes", "seen_in", "within", "bootstrap", "confidence", "interval"),
+    "zero_shot": _OF_TEXTS,
+    "retrieval": _INTERVALS,
+    "few_shot": ("shots", "folds", *_OF_CLASSES),
+    "text_types": ("text_types", "class_texts", "seen_in", "within", *_INTERVALS),
+    "open_set": ("class_texts", "seen_in", "within", *_INTERVALS),
+    "calibration": _OF_TEXTS,
+    "hierarchical": _OF_TEXTS,
+    "linear_probe": _OF_CLASSES,
+    "knn": ("neighbours", *_OF_CLASSES),
+    "colour_histogram": _OF_CLASSES,
 }
 
 
