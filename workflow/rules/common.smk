@@ -19,6 +19,7 @@ from nicheclip.config.base import in_order
 from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.plan.findings import wanted
 from nicheclip.plan.plan import Plan
+from nicheclip.plan.priorities import Priority
 from nicheclip.plan.resources import (
     acquire_memory,
     alignment_memory,
