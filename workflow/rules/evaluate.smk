@@ -115,10 +115,10 @@ rule judge_colour_histogram:
         directory("results/evaluate/{dataset}/{split}/{kind}/{name}"),
     log:
         "results/logs/evaluate/{dataset}/{split}/{kind}/{name}.log",
-    priority: Priority.JUDGE
     wildcard_constraints:
         kind=COLOUR_HISTOGRAM.kind,
         name=COLOUR_HISTOGRAM.name,
+    priority: Priority.JUDGE
     conda:
         "../../envs/evaluate.yaml"
     resources:
