@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from nicheclip.config.tables import Compare, FigureSpec, Mark, Published, Ranks, Show
+from nicheclip.config.table_figures import FigureSpec
+from nicheclip.config.tables import Compare, Mark, Published, Ranks, Show
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.words import Scale
 from nicheclip.subjects import Kind, Subject
