@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from nicheclip.captions.template import TemplateBackend
-from nicheclip.config.alike import leave_out, used_like_others
 from nicheclip.config.grids import expand_grids
-from nicheclip.config.rehearsal import rehearsed
+from nicheclip.config.rehearsal.alike import leave_out, used_like_others
+from nicheclip.config.rehearsal.rehearsed import rehearsed
 from nicheclip.config.tasks import CaptionSource, PublishedDescriptions
 from nicheclip.config.training_free import given_vision
 from nicheclip.config.workflow import parse_config

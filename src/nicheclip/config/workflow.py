@@ -17,7 +17,8 @@ from nicheclip.config.grids import expand_grids
 from nicheclip.config.leaderboard import LeaderboardConfig
 from nicheclip.config.papers import PapersConfig
 from nicheclip.config.pretraining import PretrainingConfig
-from nicheclip.config.rehearsal import RehearsalConfig, rehearsed
+from nicheclip.config.rehearsal.options import RehearsalConfig
+from nicheclip.config.rehearsal.rehearsed import rehearsed
 from nicheclip.config.tasks import AdaptationConfig, TaskConfig
 from nicheclip.config.taxonomy import TaxonomyConfig
 from nicheclip.config.training import ModelConfig, TrainingConfig
