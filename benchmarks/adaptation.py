@@ -32,7 +32,8 @@ from nicheclip.adaptation.trained import fair
 from nicheclip.adaptation.trained.fair import OBJECTIVE
 from nicheclip.adaptation.trained.views import Wanted
 from nicheclip.config.adaptation import FairMethod
-from nicheclip.config.training import ComputeConfig, ModelConfig
+from nicheclip.config.compute import ComputeConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.image_tars import ImageTars
 from nicheclip.data.split_files import SplitWriter, placed_images

@@ -16,8 +16,10 @@ from nicheclip.adaptation.class_texts import ClassTexts
 from nicheclip.adaptation.fit import fit
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.config.adaptation import FairMethod
+from nicheclip.config.compute import ComputeConfig, Precision
+from nicheclip.config.models import ModelConfig
 from nicheclip.config.pretraining import PretrainingConfig
-from nicheclip.config.training import ComputeConfig, ModelConfig, Precision, TrainingConfig
+from nicheclip.config.training import TrainingConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.engine.card import peak_flops
 from nicheclip.engine.loading import load_batches

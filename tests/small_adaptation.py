@@ -13,7 +13,7 @@ from nicheclip.adaptation.class_texts import ClassTexts
 from nicheclip.adaptation.fit import fit
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.config.adaptation import FairMethod
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.encode import encode_texts
 from nicheclip.models.openclip import load

@@ -10,7 +10,7 @@ from PIL import Image
 
 from image_sets import CAPTIONS_FOLDER, write_images, write_row_captions
 from nicheclip.config.evaluation import EvaluationConfig
-from nicheclip.config.training import ModelConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.sample_texts import captions_file
 from nicheclip.evaluation.encoding import EncodedFile, EncodingJob, Method, TextSources

@@ -17,7 +17,7 @@ from nicheclip.adaptation.trained import base
 from nicheclip.adaptation.trained.tower import VisualTower
 from nicheclip.adaptation.trained.views import ViewReader, Wanted
 from nicheclip.config.adaptation import Method
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.engine.objective import Step
 from nicheclip.engine.processes import Processes

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from fork_server import start, start_two, statuses
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.pretraining import CollapseConfig, CropConfig
-from nicheclip.config.training import ComputeConfig
 from nicheclip.engine.objective import LOSS, Step
 from nicheclip.engine.processes import join_processes
 from nicheclip.engine.sampling import BatchPlan

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.data import ImageConfig
-from nicheclip.config.training import ComputeConfig
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan

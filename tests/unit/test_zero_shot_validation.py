@@ -12,7 +12,8 @@ import yaml
 from PIL import Image
 
 from image_sets import write_class_texts
-from nicheclip.config.training import ComputeConfig, ValidationConfig
+from nicheclip.config.compute import ComputeConfig
+from nicheclip.config.training import ValidationConfig
 from nicheclip.config.workflow import parse_config
 from nicheclip.engine.objective import Epoch
 from nicheclip.engine.processes import join_processes

@@ -6,7 +6,7 @@ from pathlib import Path
 from nicheclip.adaptation.each_epoch import keep_states
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.config.adaptation import Trained
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.engine import engine
 from nicheclip.engine.objective import Objective

@@ -23,7 +23,7 @@ from nicheclip.adaptation.task_features import TaskFeatures
 from nicheclip.adaptation.task_inputs import TaskInputs
 from nicheclip.config.adaptation import Method, TrainedMethod
 from nicheclip.config.backbones import weights_file
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.training_free import given_vision, pretrained_vision
 from nicheclip.data.task_files import BATCHES, batch_folders
 from nicheclip.engine.launch import launch

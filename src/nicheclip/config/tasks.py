@@ -13,8 +13,8 @@ from nicheclip.config.base import (
     in_order,
     without_defaults,
 )
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.evaluation import EvaluationConfig, IntervalKind, TemplateTexts
-from nicheclip.config.training import ComputeConfig
 from nicheclip.runtime.paths import expand_path
 from nicheclip.terms import TextType
 

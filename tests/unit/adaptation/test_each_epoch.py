@@ -7,7 +7,7 @@ from nicheclip.adaptation.classify import classify
 from nicheclip.adaptation.each_epoch import epoch_answers
 from nicheclip.adaptation.fit import fit
 from nicheclip.adaptation.job import Entry, Where, adapt
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.task_files import (
     FIT,
