@@ -212,7 +212,6 @@ class _Result:
         one = AdaptationRun(
             method=method,
             start=where.start,
-            task=task,
             seed=self.seed,
             output=output,
             each_epoch=states,
