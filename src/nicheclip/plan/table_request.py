@@ -13,6 +13,9 @@ from nicheclip.subjects import Kind, Subject
 #: what columns show of a measure beside its value
 FACTS: tuple[Show, ...] = ("chance", "images", "n", "classes", "seeds")
 
+#: what tells the values of one measure of a cell apart
+FACETS = ("text_type", "group", "rank", "shots", "by")
+
 
 class _Plain(BaseModel):
     """Travels as plain values in a job's params."""
