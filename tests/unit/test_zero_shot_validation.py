@@ -24,14 +24,7 @@ from nicheclip.runtime.errors import InputError
 from nicheclip.training.run import DataSetFiles, TrainingRun, train
 from nicheclip.training.zero_shot import ZeroShotSet
 from small_tables import REGISTRY
-from small_training import (
-    NAMES,
-    data_of,
-    start_model,
-    texts_of,
-    training_config,
-    write_squares,
-)
+from small_training import NAMES, data_of, start_model, texts_of, training_config, write_squares
 
 OTHER = {"dataset": "other"}
 

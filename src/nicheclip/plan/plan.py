@@ -6,11 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nicheclip.config.evaluation import (
-    LEARNS_FROM,
-    TEXT_PROTOCOLS,
-    EvaluationConfig,
-)
+from nicheclip.config.evaluation import LEARNS_FROM, TEXT_PROTOCOLS, EvaluationConfig
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.plan.adaptations import Adaptations
 from nicheclip.plan.alignments import Alignments

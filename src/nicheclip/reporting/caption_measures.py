@@ -18,8 +18,6 @@ from nicheclip.runtime.seeding import generator
 
 #: texts whose words are compared
 COMPARED = 2000
-
-
 #: what scores a source of texts without a test of the model
 SCORES = {
     "text_score": "Text score",

@@ -2,14 +2,7 @@
 
 import numpy as np
 
-from nicheclip.synthetic.arbor_outlines import (
-    ARC,
-    Part,
-    between,
-    ellipse,
-    leaf_outline,
-    moved_to,
-)
+from nicheclip.synthetic.arbor_outlines import ARC, Part, between, ellipse, leaf_outline, moved_to
 from nicheclip.synthetic.arbor_traits import Traits
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from nicheclip.adaptation.classify import classify
 from nicheclip.adaptation.each_epoch import epoch_answers
-from nicheclip.adaptation.job import Entry, Where, adapt
+from nicheclip.adaptation.entries import Entry, Where
+from nicheclip.adaptation.job import adapt
 from nicheclip.adaptation.run import AdaptationRun, fit
 from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 
 from literal_transport import Literal
-from nicheclip.adaptation.job import Entry, Where, adapt
+from nicheclip.adaptation.entries import Entry, Where
+from nicheclip.adaptation.job import adapt
 from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.training_free import TransportMethod
 from nicheclip.data.image_set import ImageSet
