@@ -73,10 +73,7 @@ def run(
             finally:
                 loop.close()
             if processes.is_first:
-                loop.objective.save(output)
-                save_epoch_models(loop.objective, loop.updates.kept.last, output)
-                write_history(output / HISTORY_FILE, loop.history)
-                write_json(output / REPORT, report.model_dump(mode="json"))
+                _write_result(loop, report, output)
                 if describe:
                     describe(report)
                 keep_result(output, run_folder)
@@ -86,3 +83,10 @@ def run(
         if owner:
             owner.release()
     return report
+
+
+def _write_result(loop: Loop, report: RunReport, output: Path) -> None:
+    loop.objective.save(output)
+    save_epoch_models(loop.objective, loop.updates.kept.last, output)
+    write_history(output / HISTORY_FILE, loop.history)
+    write_json(output / REPORT, report.model_dump(mode="json"))
