@@ -26,13 +26,14 @@ from PIL import Image
 from torch.nn.functional import cross_entropy, normalize
 
 from nicheclip.adaptation.class_texts import ClassTexts
-from nicheclip.adaptation.fit import fit
+from nicheclip.adaptation.run import AdaptationRun, fit
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.adaptation.trained import fair
 from nicheclip.adaptation.trained.fair import OBJECTIVE
 from nicheclip.adaptation.trained.views import Wanted
 from nicheclip.config.adaptation import FairMethod
-from nicheclip.config.training import ComputeConfig, ModelConfig
+from nicheclip.config.compute import ComputeConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.image_tars import ImageTars
 from nicheclip.data.split_files import SplitWriter, placed_images
@@ -150,7 +151,10 @@ def ours(options: FairMethod, given: dict[str, Any], folder: Path) -> float:
 
     fair.OBJECTIVE = Timed
     try:
-        fit(options, **given, output=folder / "out", run_folder=folder / "run")
+        one = AdaptationRun(
+            method=options, start=given["start"], seed=given["seed"], output=folder / "out"
+        )
+        fit(one, images=given["images"], texts=given["texts"], run_folder=folder / "run")
     finally:
         fair.OBJECTIVE = OBJECTIVE
     return times[1] - times[0]

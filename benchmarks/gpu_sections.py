@@ -13,11 +13,13 @@ from train_step import REGISTRY, make_images, run_of
 from train_throughput import Steps, open_clip_loop, write_pairs
 
 from nicheclip.adaptation.class_texts import ClassTexts
-from nicheclip.adaptation.fit import fit
+from nicheclip.adaptation.run import AdaptationRun, fit
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.config.adaptation import FairMethod
+from nicheclip.config.compute import ComputeConfig, Precision
+from nicheclip.config.models import ModelConfig
 from nicheclip.config.pretraining import PretrainingConfig
-from nicheclip.config.training import ComputeConfig, ModelConfig, Precision, TrainingConfig
+from nicheclip.config.training import TrainingConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.engine.card import peak_flops
 from nicheclip.engine.loading import load_batches
@@ -232,12 +234,9 @@ def fair(crops: int, sizes: Sizes, workers: int, folder: Path) -> list[Row]:
     )  # fmt: skip
     steps = Steps()
     report = fit(
-        options,
-        start=start,
+        AdaptationRun(method=options, start=start, seed=0, output=folder / f"fair-{crops}"),
         images=ImageSet(folder / "few/train"),
         texts=TaskTexts(tuple(names), ClassTexts.of(names, features.split(1))),
-        seed=0,
-        output=folder / f"fair-{crops}",
         run_folder=folder / f"run-fair-{crops}",
         compute=ComputeConfig.model_validate(compute(workers)),
     )

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from nicheclip.config.data import ImageConfig
-from nicheclip.config.training import ModelConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.models.openclip import Clip, create, open_clip
 from nicheclip.predict.encoder import ImageEncoder
 from nicheclip.predict.pictures import find_images

@@ -25,7 +25,8 @@ from PIL import Image
 from torch import Tensor
 
 from nicheclip.captions.assign import write_assigned
-from nicheclip.config.training import ModelConfig, TrainingConfig
+from nicheclip.config.models import ModelConfig
+from nicheclip.config.training import TrainingConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.image_tars import ImageTars
 from nicheclip.data.mapped import write_mapped

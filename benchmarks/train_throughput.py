@@ -44,7 +44,7 @@ from train_step import (
     make_images,
 )
 
-from nicheclip.config.training import ModelConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.models.openclip import create, load, open_clip, save
 from nicheclip.runtime.memory import peak_resident
 from nicheclip.training.data import TrainingData

@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.adaptation.job import Entry, Where, adapt
+from nicheclip.adaptation.entries import Entry, Where
+from nicheclip.adaptation.job import adapt
 from nicheclip.config.workflow import parse_config
 from nicheclip.engine.launch import stop_time
 from nicheclip.runtime.devices import check_gpus

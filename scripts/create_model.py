@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nicheclip.config.training import ModelConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.models.openclip import create, save
 from nicheclip.runtime.job import job
 from nicheclip.runtime.manifest import ManifestWriter

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from nicheclip.config.tasks import TaskConfig
 from nicheclip.evaluation.adapted import Adapted, judge_adapted
+from nicheclip.evaluation.split_tables import SplitTables
 from nicheclip.runtime.job import job
 from nicheclip.subjects import Subject
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    name = snakemake.wildcards.task
+    name, task = snakemake.wildcards.task, TaskConfig.model_validate(snakemake.params.task)
     judge_adapted(
         [
             Adapted(
@@ -24,12 +25,16 @@ with job(snakemake.log[0]):
             )
             for adaptation, variants in snakemake.params.adapted.items()
         ],
-        TaskConfig.model_validate(snakemake.params.task),
+        task,
+        SplitTables(
+            dataset=task.dataset,
+            split=task.judge,
+            catalog=Path(snakemake.input.catalog),
+            classes=Path(snakemake.input.classes),
+            trained_on=tuple(map(Path, snakemake.input.trained_on)),
+        ),
         name=name,
         models=Path(snakemake.input.adapted[0]).parents[2],
-        catalog=Path(snakemake.input.catalog),
-        classes=Path(snakemake.input.classes),
-        trained_on=[Path(path) for path in snakemake.input.trained_on],
         seed=snakemake.params.seed,
         job=Path(snakemake.output[0]),
     )

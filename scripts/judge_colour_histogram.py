@@ -7,6 +7,7 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.colour_histogram import judge_baseline
 from nicheclip.evaluation.requests import read_requests
 from nicheclip.evaluation.seen_classes import ClassGroups, seen_files
+from nicheclip.evaluation.split_tables import SplitTables
 from nicheclip.runtime.job import job
 
 if TYPE_CHECKING:
@@ -18,15 +19,12 @@ with job(snakemake.log[0]):
     folder = classes.parent
     judge_baseline(
         read_requests(snakemake.params.cells, dataset=wildcards.dataset, split=wildcards.split),
-        dataset=wildcards.dataset,
-        split=wildcards.split,
-        train=ImageSet(folder / "train"),
-        judged=ImageSet(folder / wildcards.split),
-        catalog=Path(snakemake.input.catalog),
-        classes=classes,
-        groups=ClassGroups(
+        SplitTables(wildcards.dataset, wildcards.split, Path(snakemake.input.catalog), classes),
+        ClassGroups(
             classes, seen_files(snakemake.input.seen_catalogs, snakemake.input.seen_classes)
         ),
+        train=ImageSet(folder / "train"),
+        judged=ImageSet(folder / wildcards.split),
         seed=snakemake.params.seed,
         job=Path(snakemake.output[0]),
     )

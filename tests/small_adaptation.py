@@ -10,10 +10,10 @@ import torch
 
 from fork_server import start, start_two, statuses
 from nicheclip.adaptation.class_texts import ClassTexts
-from nicheclip.adaptation.fit import fit
+from nicheclip.adaptation.run import AdaptationRun, fit
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.config.adaptation import FairMethod
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.encode import encode_texts
 from nicheclip.models.openclip import load
@@ -80,12 +80,9 @@ def fair(**changes) -> FairMethod:
 def adapt(task: SmallTask, folder: Path, options, *, seed: int = 0, **more):
     """Run a method to the end; returns its report."""
     return fit(
-        options,
-        start=task.start,
+        AdaptationRun(method=options, start=task.start, seed=seed, output=folder / "out"),
         images=task.images,
         texts=task.texts,
-        seed=seed,
-        output=folder / "out",
         run_folder=folder / "run",
         **more,
     )

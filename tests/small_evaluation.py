@@ -10,15 +10,16 @@ from PIL import Image
 
 from image_sets import CAPTIONS_FOLDER, write_images, write_row_captions
 from nicheclip.config.evaluation import EvaluationConfig
-from nicheclip.config.training import ModelConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.sample_texts import captions_file
 from nicheclip.evaluation.encoding import EncodedFile, EncodingJob, Method, TextSources
-from nicheclip.evaluation.judge import judge_subjects
+from nicheclip.evaluation.judge import SubjectFiles, judge_subjects
 from nicheclip.evaluation.measures import CellMetrics
 from nicheclip.evaluation.predictions import Predictions
 from nicheclip.evaluation.requests import read_requests
 from nicheclip.evaluation.seen_classes import ClassGroups, SeenFiles
+from nicheclip.evaluation.split_tables import SplitTables
 from nicheclip.evaluation.text_sets import ClassEmbeddings
 from nicheclip.models.features import ImageFeatures, l2_normalise
 from nicheclip.runtime.files import write_json, write_parquet
@@ -186,20 +187,19 @@ def judge_one(folder: Path, protocol: str, folds: Path | None = None, **options)
     found = judge_subjects(
         [SUBJECT],
         requests,
-        dataset="squares",
-        split="test",
-        features=folder / "features",
-        catalog=catalog,
-        classes=classes,
-        groups=ClassGroups(classes, {"squares": files}),
-        folds={"task": folds} if folds else {},
+        SplitTables("squares", "test", catalog, classes),
+        SubjectFiles(
+            features=folder / "features",
+            learnt_from={
+                split: there
+                for split in ("train", "val")
+                if (there := folder / f"{split}-features").is_dir()
+            },
+            folds={"task": folds} if folds else {},
+        ),
+        ClassGroups(classes, {"squares": files}),
         seed=0,
         job=folder / "out",
-        learnt_from={
-            split: there
-            for split in ("train", "val")
-            if (there := folder / f"{split}-features").is_dir()
-        },
     )
     return found[0]
 

@@ -11,13 +11,13 @@ from pydantic import TypeAdapter
 from torch.nn.functional import normalize
 
 from nicheclip.adaptation.class_texts import ClassTexts
-from nicheclip.adaptation.fit import fit
+from nicheclip.adaptation.run import AdaptationRun, fit
 from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.adaptation.trained import base
 from nicheclip.adaptation.trained.tower import VisualTower
 from nicheclip.adaptation.trained.views import ViewReader, Wanted
 from nicheclip.config.adaptation import Method
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.engine.objective import Step
 from nicheclip.engine.processes import Processes
@@ -61,12 +61,9 @@ class Task:
         """Run the method; with ``every_step`` a checkpoint follows each step."""
         seconds = 1e-9 if every_step else 600.0
         return fit(
-            method(kind, **changes),
-            start=self.start,
+            run_of(kind, self.start, folder, seed=seed, **changes),
             images=self.images,
             texts=self.texts,
-            seed=seed,
-            output=folder / "out",
             run_folder=folder / "run",
             compute=ComputeConfig(log_every_steps=1, checkpoint_seconds=seconds),
         )
@@ -95,6 +92,13 @@ def method(kind: str, **changes):
     return TypeAdapter(Method).validate_python(settings | changes)
 
 
+def run_of(kind: str, start: Path, folder: Path, *, seed: int = 0, **changes) -> AdaptationRun:
+    """A run of the method whose result goes to ``folder/out``."""
+    return AdaptationRun(
+        method=method(kind, **changes), start=start, seed=seed, output=folder / "out"
+    )
+
+
 def task_texts(start: Path, names=NAMES, descriptions=DESCRIPTIONS, **changes) -> TaskTexts:
     """The texts of a task by the model in ``start``."""
     clip = load(start)
@@ -120,12 +124,9 @@ def classifier(folder: Path):
 def fit_as_one_of_two(task: Path, folder: Path, kind: str, **options) -> None:
     """What ``Task.fit`` does, of the task in a folder, as one of two processes."""
     fit(
-        method(kind, **options),
-        start=task / "start",
+        run_of(kind, task / "start", folder, **options),
         images=ImageSet(task / "squares/train"),
         texts=task_texts(task / "start"),
-        seed=0,
-        output=folder / "out",
         run_folder=folder / "run",
         compute=ComputeConfig(nodes=2),
     )

@@ -13,7 +13,8 @@ from image_sets import (
     write_images,
     write_row_captions,
 )
-from nicheclip.config.training import ModelConfig, TrainingConfig
+from nicheclip.config.models import ModelConfig
+from nicheclip.config.training import TrainingConfig
 from nicheclip.models.openclip import create, save
 from nicheclip.runtime.files import write_json
 from nicheclip.training.data import TrainingData

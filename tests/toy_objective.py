@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from nicheclip.config.training import ComputeConfig, OptimizerConfig, ScheduleConfig
+from nicheclip.config.compute import ComputeConfig
+from nicheclip.config.optimization import OptimizerConfig, ScheduleConfig
 from nicheclip.engine.engine import run
 from nicheclip.engine.objective import LOSS, Objective, ParameterGroup
 from nicheclip.engine.settings import RunSettings

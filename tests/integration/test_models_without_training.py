@@ -2,7 +2,7 @@
 
 import yaml
 
-from nicheclip.config.training import ModelConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.evaluation.frame import read_cells
 from nicheclip.models.openclip import create, save
 from nicheclip.runtime.files import sha256_file

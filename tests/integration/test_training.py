@@ -16,7 +16,7 @@ import torch
 from lightning_fabric import Fabric
 
 from fork_server import start, statuses
-from nicheclip.config.training import TrainingComputeConfig
+from nicheclip.config.compute import TrainingComputeConfig
 from nicheclip.engine.interruption import EXIT_STATUS, StopRequest
 from nicheclip.engine.launch import launch_environment
 from nicheclip.engine.processes import Processes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from nicheclip.config.tables import ScatterFigure
+from nicheclip.config.table_figures import ScatterFigure
 from nicheclip.config.workflow import parse_config
 from nicheclip.models.class_scores import ClassScores
 from nicheclip.models.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels

@@ -11,6 +11,7 @@ from nicheclip.config.workflow import parse_config
 from nicheclip.evaluation.adaptation_tasks import task_classes
 from nicheclip.evaluation.adapted import scores_as_predictions
 from nicheclip.models.class_scores import ClassScores, read_scores, write_scores
+from nicheclip.plan.given_files import check_files
 from nicheclip.plan.plan import Plan
 from nicheclip.runtime.errors import InputError
 
@@ -76,9 +77,9 @@ def test_weights_of_others_are_inputs_or_are_looked_for(tmp_path):
     ]
     assert plan.adaptations.fetched_weights("fair") == []
     with pytest.raises(InputError, match=r"config: adaptation.transport.method.vision: .*w.pth"):
-        plan.check_files()
+        check_files(plan)
     Path(file["weights"]).touch()
-    plan.check_files()
+    check_files(plan)
 
 
 def test_a_grid_of_tasks_is_named_by_its_name():

@@ -9,6 +9,7 @@ import yaml
 from nicheclip.config.workflow import parse_config
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.data.registry import load_entry
+from nicheclip.plan.given_files import check_files, missing_data
 from nicheclip.plan.last_run import origins
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import alignment_memory
@@ -134,7 +135,7 @@ def test_tables_of_maps_and_of_prompts(tables):
 
 def test_a_dry_run_says_what_is_missing_and_where_it_goes(plan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lines = plan.missing_data()
+    lines = missing_data(plan)
     assert len(lines) == 1 + SETS
     banana = next(line for line in lines if line.startswith("datasets.banana-deficiency: "))
     assert banana.split(": ", 1)[1] == (
@@ -145,7 +146,7 @@ def test_a_dry_run_says_what_is_missing_and_where_it_goes(plan, tmp_path, monkey
     place = tmp_path / "results/downloads/agri_banana_deficiency"
     place.mkdir(parents=True)
     (place / "banana_deficiency.zip").touch()
-    assert len(plan.missing_data()) == SETS
+    assert len(missing_data(plan)) == SETS
 
 
 def test_weights_in_a_file_are_inputs_and_must_be_there(tmp_path):
@@ -154,14 +155,14 @@ def test_weights_in_a_file_are_inputs_and_must_be_there(tmp_path):
     file = tmp_path / "theirs.pth"
     values["pretraining"]["dino"]["weights"] = str(file)
     with pytest.raises(InputError, match=r"pretraining\.dino\.weights: .*theirs\.pth is not there"):
-        Plan(parse_config(values), REGISTRY).check_files()
+        check_files(Plan(parse_config(values), REGISTRY))
     file.touch()
     plan = Plan(parse_config(values), REGISTRY)
-    plan.check_files()
+    check_files(plan)
     assert plan.alignments.start_weights("dino") == [str(file)]
     given = {"architecture": "test_resnet", "weights": str(tmp_path / "no.pth"), "size": 32}
     values["alignment"]["fused"] |= {"pretraining": None, "backbone": given}
     with pytest.raises(InputError, match=r"alignment\.fused\.backbone\.weights: .*no\.pth is not"):
-        Plan(parse_config(values), REGISTRY).check_files()
+        check_files(Plan(parse_config(values), REGISTRY))
     given["weights"] = str(file)
     assert Plan(parse_config(values), REGISTRY).alignments.backbone_files("fused") == [str(file)]

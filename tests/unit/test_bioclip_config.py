@@ -6,6 +6,7 @@ import pytest
 
 from nicheclip.config.workflow import parse_config
 from nicheclip.config.yaml_file import read_yaml
+from nicheclip.plan.given_files import missing_data
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.tables import PaperTables
 from nicheclip.reporting.published import read_published
@@ -96,7 +97,7 @@ def test_the_papers_rows_of_objectives_stand_empty_with_the_reason(plan):
 def test_a_benchmark_that_a_person_must_get_says_what_and_where(plan, tmp_path, monkeypatch):
     """All can be read: what is trained on, and Rare Species, is fetched."""
     monkeypatch.chdir(tmp_path)
-    lines = {line.split(":")[0]: line for line in plan.missing_data()}
+    lines = {line.split(":")[0]: line for line in missing_data(plan)}
     fetched = ("rare-species", "tol-10m", "tol-1m", "inat21")
     assert lines.keys() == {
         f"datasets.{name}" for name in plan.config.datasets if name not in fetched

@@ -8,14 +8,9 @@ import pytest
 from nicheclip.captions.text_space import text_space
 from nicheclip.evaluation.measures import CellMetrics, Cost, Measure, write_metrics
 from nicheclip.plan.page_request import CaptionPart, SourcesPart
-from nicheclip.reporting.caption_sections import (
-    SHOWN,
-    caption_sections,
-    gate_rows,
-    score_ranks,
-    shown_captions,
-    spaces_by_clip,
-)
+from nicheclip.reporting.caption_gallery import SHOWN, shown_captions
+from nicheclip.reporting.caption_measures import gate_rows, score_ranks, spaces_by_clip
+from nicheclip.reporting.caption_sections import caption_sections
 from nicheclip.runtime.files import write_json, write_parquet
 from nicheclip.schemas import CAPTIONS
 from nicheclip.subjects import Subject

@@ -158,4 +158,4 @@ def test_the_module_is_the_command():
         text=True,
         check=True,
     )
-    assert done.stdout == "0.1.0\n"
+    assert done.stdout == "0.2.0\n"

@@ -16,6 +16,7 @@ from nicheclip.evaluation.colour_histogram import (
 from nicheclip.evaluation.predictions import read_predictions
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups, SeenFiles
+from nicheclip.evaluation.split_tables import SplitTables
 from nicheclip.runtime.errors import InputError
 from small_evaluation import (
     CONFIG,
@@ -98,13 +99,10 @@ def test_all_evaluations_of_a_split_from_files(tmp_path, monkeypatch):
     ]
     metrics, again = judge_baseline(
         requests,
-        dataset="squares",
-        split="test",
+        SplitTables("squares", "test", tmp_path / "catalog.parquet", classes),
+        ClassGroups(classes, files),
         train=images["train"],
         judged=images["test"],
-        catalog=tmp_path / "catalog.parquet",
-        classes=classes,
-        groups=ClassGroups(classes, files),
         seed=0,
         job=tmp_path / "job",
     )

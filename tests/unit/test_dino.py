@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from fork_server import start, start_two, statuses
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.pretraining import CollapseConfig, CropConfig
-from nicheclip.config.training import ComputeConfig
 from nicheclip.engine.objective import LOSS, Step
 from nicheclip.engine.processes import join_processes
 from nicheclip.engine.sampling import BatchPlan
@@ -19,13 +19,7 @@ from nicheclip.models.multi_crop import MultiCrop
 from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, sha256_file
-from nicheclip.training.dino import (
-    Centre,
-    DinoHead,
-    dino_sum,
-    teacher_targets,
-    teacher_temperature,
-)
+from nicheclip.training.dino import Centre, DinoHead, dino_sum, teacher_targets, teacher_temperature
 from nicheclip.training.objectives.dino import Dino
 from nicheclip.training.representation import CollapseWatch, effective_rank, neighbour_accuracy
 from small_pretraining import pretraining_config, run, run_killed

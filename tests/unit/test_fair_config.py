@@ -7,6 +7,7 @@ import pytest
 from nicheclip.config.workflow import parse_config
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.data.descriptions import fetch_descriptions, load_descriptions
+from nicheclip.plan.given_files import missing_data
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.tables import PaperTables
 from nicheclip.runtime.errors import InputError
@@ -102,7 +103,7 @@ def test_a_method_that_trains_has_a_job_for_each_task(plan):
 
 def test_who_must_download_what_by_hand_is_said(plan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lines = plan.missing_data()
+    lines = missing_data(plan)
     assert [line.split(":")[0] for line in lines] == [
         f"datasets.{name}" for name in ("flowers102", "stanford_cars", "ucf101")
     ]
@@ -110,7 +111,7 @@ def test_who_must_download_what_by_hand_is_said(plan, tmp_path, monkeypatch):
     place = tmp_path / "results/downloads/ucf101"
     place.mkdir(parents=True)
     (place / "split_zhou_UCF101.json").touch()
-    assert plan.missing_data()[2].startswith("datasets.ucf101: put UCF-101-midframes.zip from")
+    assert missing_data(plan)[2].startswith("datasets.ucf101: put UCF-101-midframes.zip from")
 
 
 def demo(**changes):

@@ -7,7 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix as peer_confusion_matrix
 
-from nicheclip.config.tables import BesidePublishedFigure
+from nicheclip.config.table_figures import BesidePublishedFigure
 from nicheclip.data.labels import Labels
 from nicheclip.evaluation.predictions import Predictions, write_predictions
 from nicheclip.models.features import write_features

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from nicheclip.config.training import ScheduleConfig
+from nicheclip.config.optimization import ScheduleConfig
 from nicheclip.config.workflow import parse_config
 from nicheclip.engine.sampling import Sampling
 from nicheclip.plan.findings import Wanted, WantedRun, WantedTask, findings, wanted

@@ -9,7 +9,8 @@ import pytest
 from nicheclip.evaluation.predictions import write_group_predictions, write_predictions
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
-from nicheclip.reporting.first_page import confused_pairs, first_page, surest_mistakes
+from nicheclip.reporting.first_page import first_page
+from nicheclip.reporting.mistakes import confused_pairs, surest_mistakes
 from nicheclip.reporting.near_duplicates import closest_pairs
 from nicheclip.runtime.files import write_json, write_parquet, write_text
 from nicheclip.schemas import CATALOG

@@ -13,7 +13,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.engine import launch, node, ownership
 from nicheclip.engine.interruption import EXIT_STATUS, StopRequest
 from nicheclip.engine.ownership import Ownership

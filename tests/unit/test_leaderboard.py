@@ -15,6 +15,7 @@ from nicheclip.config.leaderboard import read_leaderboard, read_others
 from nicheclip.config.workflow import parse_config
 from nicheclip.evaluation.frame import read_cells
 from nicheclip.evaluation.rank_intervals import rank_intervals
+from nicheclip.plan.given_files import check_files
 from nicheclip.plan.plan import Plan
 from nicheclip.reporting.leaderboard import boards, lines_of
 from nicheclip.reporting.leaderboard_page import board_table, leaderboard_page
@@ -193,7 +194,7 @@ def test_a_dry_run_reads_the_lines_of_others():
     values = config("tiny") | {"leaderboard": {"others": ["others.jsonl"]}}
     write(line(n=0))
     with pytest.raises(InputError, match=r"leaderboard\.others: others\.jsonl, line 1, field n: "):
-        Plan(parse_config(values), REGISTRY).check_files()
+        check_files(Plan(parse_config(values), REGISTRY))
 
 
 def test_names_of_others_are_texts():

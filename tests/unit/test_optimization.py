@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nicheclip.config.training import OptimizerConfig, ScheduleConfig, SgdConfig
+from nicheclip.config.optimization import OptimizerConfig, ScheduleConfig, SgdConfig
 from nicheclip.engine.objective import ParameterGroup
 from nicheclip.engine.optimization import (
     check_warmup,

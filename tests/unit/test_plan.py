@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.data import ImageConfig
-from nicheclip.config.training import ComputeConfig
 from nicheclip.config.workflow import parse_config
 from nicheclip.plan.cells import Cell
+from nicheclip.plan.given_files import check_files
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.resources import (
     LARGEST,
@@ -190,21 +191,21 @@ def test_a_start_model_is_made_of_our_file_or_of_a_checkpoint(tmp_path):
 def test_a_file_that_the_config_names_and_that_is_not_there_stops_the_workflow(plan, tmp_path):
     """Snakemake would take results whose source is gone for given ones."""
     with pytest.raises(InputError, match=r"datasets\.birds\.source: birds\.csv is not there"):
-        plan.check_files()
+        check_files(plan)
     for name in ("birds.csv", "given.jsonl"):
         (tmp_path / name).touch()
     config = copy.deepcopy(CONFIG)
     config["datasets"]["birds"]["source"]["path"] = str(tmp_path / "birds.csv")
     config["captions"]["given"]["backend"]["path"] = str(tmp_path / "given.jsonl")
-    Plan(parse_config(config), REGISTRY).check_files()
+    check_files(Plan(parse_config(config), REGISTRY))
     config["evaluation"]["elsewhere"]["class_texts"]["templates"] = "foto"
     with pytest.raises(
         InputError, match=r"evaluation\.elsewhere\.class_texts: .*foto\.yaml is not"
     ):
-        Plan(parse_config(config), REGISTRY).check_files()
+        check_files(Plan(parse_config(config), REGISTRY))
     config["captions"]["words"]["backend"]["grammar"] = "fungy"
     with pytest.raises(InputError, match=r"captions\.words\.backend: .*fungy\.yaml is not there"):
-        Plan(parse_config(config), REGISTRY).check_files()
+        check_files(Plan(parse_config(config), REGISTRY))
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_a_given_split_is_not_drawn_anew_unless_asked(tmp_path, monkeypatch, sou
 
     def check(**more):
         config = parse_config({"datasets": {"d": {"source": source, **more}}})
-        Plan(config, REGISTRY).check_files()
+        check_files(Plan(config, REGISTRY))
 
     for split in ({}, {"split": {"val": 0.1, "test": 0.2}}):
         with pytest.raises(
@@ -255,10 +256,10 @@ def test_a_given_split_of_a_workbook_is_not_drawn_anew_unless_asked(tmp_path):
     book.create_sheet("images").append(["path", "label", "split "])
     book.save(tmp_path / "b.xlsx")
     table = {"kind": "table", "path": str(tmp_path / "b.xlsx")}
-    Plan(parse_config({"datasets": {"d": {"source": table}}}), REGISTRY).check_files()
+    check_files(Plan(parse_config({"datasets": {"d": {"source": table}}}), REGISTRY))
     table["sheet"] = "images"
     with pytest.raises(InputError, match="the column 'split' of "):
-        Plan(parse_config({"datasets": {"d": {"source": table}}}), REGISTRY).check_files()
+        check_files(Plan(parse_config({"datasets": {"d": {"source": table}}}), REGISTRY))
 
 
 def test_a_source_that_names_no_split_needs_no_method(tmp_path, monkeypatch):
@@ -269,7 +270,7 @@ def test_a_source_that_names_no_split_needs_no_method(tmp_path, monkeypatch):
         "b": {"source": {"kind": "registry", "name": "eurosat"}},
         "c": {"source": {"kind": "folder", "path": "x", "split_folders": False}},
     }
-    Plan(parse_config({"datasets": sources}), REGISTRY).check_files()
+    check_files(Plan(parse_config({"datasets": sources}), REGISTRY))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_a_name_that_no_file_can_have_stops_the_workflow(tmp_path, section, entr
     config["datasets"]["birds"]["source"]["path"] = str(tmp_path / "birds.csv")
     config[section] = {"bad": entry, **config[section]}
     with pytest.raises(InputError, match=r"too long|null byte"):
-        Plan(parse_config(config), REGISTRY).check_files()
+        check_files(Plan(parse_config(config), REGISTRY))
 
 
 def test_resources_grow_with_input_and_attempt():

@@ -9,15 +9,16 @@ import pytest
 from PIL import Image
 
 from nicheclip.captions.template import TemplateBackend
-from nicheclip.config.alike import leave_out, used_like_others
 from nicheclip.config.grids import expand_grids
-from nicheclip.config.rehearsal import rehearsed
+from nicheclip.config.rehearsal.alike import leave_out, used_like_others
+from nicheclip.config.rehearsal.rehearsed import rehearsed
 from nicheclip.config.tasks import CaptionSource, PublishedDescriptions
 from nicheclip.config.training_free import given_vision
 from nicheclip.config.workflow import parse_config
 from nicheclip.config.worlds import StandInWorld
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.models.openclip import create
+from nicheclip.plan.given_files import check_files, missing_data
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.tables import PaperTables
 from nicheclip.runtime.errors import InputError
@@ -87,8 +88,8 @@ def test_every_table_of_a_paper_is_there_and_marked(paper):
         Plan(parse_config(read_yaml(ROOT / f"workflow/config/{paper}.yaml")), REGISTRY)
     )
     plan = Plan(config_of(paper), REGISTRY)
-    plan.check_files()
-    assert plan.missing_data() == []
+    check_files(plan)
+    assert missing_data(plan) == []
     tables = PaperTables(plan).by_name
     assert tables.keys() == real.by_name.keys()
     for name, table in tables.items():

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from nicheclip.config.workflow import parse_config
+from nicheclip.plan.given_files import missing_data
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.training_inputs import lineages, replayed
 from nicheclip.runtime.errors import InputError
@@ -118,7 +119,7 @@ def test_a_dry_run_says_which_data_is_not_to_be_had(tmp_path, monkeypatch):
         name: {"source": {"kind": "registry", "name": name}, "split": {"method": "given"}}
         for name in ("nabirds", "unread")
     }
-    by_hand, unread = plan(registry, datasets=datasets).missing_data()
+    by_hand, unread = missing_data(plan(registry, datasets=datasets))
     assert by_hand.startswith("datasets.nabirds: put ") and "results/downloads/nabirds" in by_hand
     assert unread == "datasets.unread: cannot be read yet. Missing: A reader."
-    assert not plan().missing_data()
+    assert not missing_data(plan())

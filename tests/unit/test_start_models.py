@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nicheclip.config.training import ModelConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.models import openclip
 from nicheclip.models.encode import encode_texts
 from nicheclip.models.export import export

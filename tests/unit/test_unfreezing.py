@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from nicheclip.config.training import OptimizerConfig, UnfreezingConfig
+from nicheclip.config.optimization import OptimizerConfig
+from nicheclip.config.training import UnfreezingConfig
 from nicheclip.engine.objective import ParameterGroup
 from nicheclip.engine.optimization import make_optimizer, parameter_groups
 from nicheclip.engine.updates import set_training_mode

@@ -12,7 +12,8 @@ import yaml
 from PIL import Image
 
 from image_sets import write_class_texts
-from nicheclip.config.training import ComputeConfig, ValidationConfig
+from nicheclip.config.compute import ComputeConfig
+from nicheclip.config.training import ValidationConfig
 from nicheclip.config.workflow import parse_config
 from nicheclip.engine.objective import Epoch
 from nicheclip.engine.processes import join_processes
@@ -23,14 +24,7 @@ from nicheclip.runtime.errors import InputError
 from nicheclip.training.run import DataSetFiles, TrainingRun, train
 from nicheclip.training.zero_shot import ZeroShotSet
 from small_tables import REGISTRY
-from small_training import (
-    NAMES,
-    data_of,
-    start_model,
-    texts_of,
-    training_config,
-    write_squares,
-)
+from small_training import NAMES, data_of, start_model, texts_of, training_config, write_squares
 
 OTHER = {"dataset": "other"}
 

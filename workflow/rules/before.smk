@@ -2,6 +2,7 @@
 
 from nicheclip.plan import last_run
 from nicheclip.plan.caption_estimates import estimates
+from nicheclip.plan.given_files import missing_data
 from nicheclip.runtime import local_machine
 
 
@@ -92,7 +93,7 @@ ORIGINS = last_run.origins(
 )
 BEFORE_FIRST_JOB.append(look_around)
 if workflow.is_main_process:
-    for line in PLAN.missing_data():
+    for line in missing_data(PLAN):
         print(line, file=sys.stderr)
     if workflow.output_settings.dryrun:
         for line in estimates(PLAN, Path("results")):

@@ -18,6 +18,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, inherited]))
 from nicheclip.config.base import in_order
 from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.plan.findings import wanted
+from nicheclip.plan.given_files import check_files
 from nicheclip.plan.plan import Plan
 from nicheclip.plan.priorities import Priority
 from nicheclip.plan.resources import (
@@ -92,7 +93,7 @@ SNAKEFILE = os.path.relpath(SNAKEFILE)
 
 try:
     PLAN = Plan(CONFIG, REGISTRY)
-    PLAN.check_files()
+    check_files(PLAN)
 except InputError as error:
     raise WorkflowError(masked(str(error))) from None
 

@@ -22,7 +22,7 @@ from nicheclip.captions.reasons import identifier
 from nicheclip.captions.repeats import Repeats, TextKeys, text_keys
 from nicheclip.captions.replies import read_replies
 from nicheclip.captions.shortfall import Shortfall, warn_of_thoughts
-from nicheclip.captions.splits import Images, first_takes, partition, text_groups
+from nicheclip.captions.splits import Images, Numbers, first_takes, partition, text_groups
 from nicheclip.captions.targets import Target, class_names, targets
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.data.row_stream import RowStream
@@ -77,8 +77,8 @@ def make_caption_set(
             splits.
     """
     names = class_names(classes)
-    dropped: list[Dropped] = []
     replied: Iterable[tuple[Target, Iterable[Pair]]]
+    dropped: list[Dropped] = []
     if config.backend.remote:
         replied = by_target(read_replies(replies))
     else:
@@ -112,18 +112,29 @@ def make_caption_set(
             splits = splits_of_images(judged, catalog)
             taken = first_takes(groups, splits)
         else:
-            splits = taken = partition(
-                accepted.classes,
-                groups,
-                accepted.whole,
-                class_ids=list(names),
-                images=images,
-                descriptions=config.backend.kind == "replay",
-            )
+            splits = taken = _shared_out(accepted, groups, config, list(names), images)
         write_with_splits(judged, splits, taken, target)
     crossing = int((splits != taken).sum())
     counts.update(accepted=len(accepted) - crossing, rejected_crosses_splits=crossing)
     return CaptionSet({name: n for name, n in counts.items() if n or name in COUNTED}, dropped)
+
+
+def _shared_out(
+    accepted: Accepted,
+    groups: Numbers,
+    config: CaptionConfig,
+    class_ids: Sequence[str],
+    images: Mapping[str, Images],
+) -> Numbers:
+    """The split of each caption of a class; equal texts, a group, have one."""
+    return partition(
+        accepted.classes,
+        groups,
+        accepted.whole,
+        class_ids=class_ids,
+        images=images,
+        descriptions=config.backend.kind == "replay",
+    )
 
 
 class _Gates:

@@ -9,13 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nicheclip.config.base import ConfigModel, in_order
-from nicheclip.config.training import (
-    Decay,
-    OptimizerConfig,
-    Precision,
-    ScheduleConfig,
-    SgdConfig,
-)
+from nicheclip.config.compute import Precision
+from nicheclip.config.optimization import Decay, OptimizerConfig, ScheduleConfig, SgdConfig
 from nicheclip.config.training_free import Count, NotNegative, Positive, TrainingFree
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from nicheclip.config.backbones import Weights
 from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order, without_defaults
-from nicheclip.config.training import ComputeConfig, OptimizerConfig, Precision, ScheduleConfig
+from nicheclip.config.compute import ComputeConfig, Precision
+from nicheclip.config.optimization import OptimizerConfig, ScheduleConfig
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Momentum = Annotated[float, Field(ge=0, le=1)]

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from nicheclip.config.base import ConfigModel
 from nicheclip.config.explain import explain, suggestion
+from nicheclip.config.table_figures import CriticalDifferenceFigure, FigureSpec, NamedColumn
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import Kind
@@ -181,80 +182,6 @@ class Ranks(ConfigModel):
     """The text column that names the groups: rows are compared within a group alone."""
 
 
-class DotsFigure(ConfigModel):
-    """Values with intervals as dots; a line for each text of `lines`, panels side by side."""
-
-    kind: Literal["dots"]
-    lines: str
-    """The text column that names the lines."""
-    value: str
-    panels: str
-    """The text column that names the panels."""
-    shown: list[str] = Field(default=[])
-    """The panels that are drawn, in order; all without it."""
-    heading: str = "{}"
-    """Of a panel."""
-    models: str | None = None
-    """The text column with a series for each of its texts."""
-    before: str | None = None
-    """The column of the same before training."""
-    chance: str | None = None
-    measure: str | None = None
-    """What the dots are; else the value's label."""
-    zero: bool = False
-    """The numbers are differences: draw a line at 0."""
-
-
-class BesidePublishedFigure(ConfigModel):
-    """One panel: measured beside published values, chance and a baseline."""
-
-    kind: Literal["beside_published"]
-    lines: str
-    value: str
-    published: str = "published"
-    before: str = "before_training"
-    chance: str = "chance"
-    baseline: str = "baseline"
-
-
-class ScatterFigure(ConfigModel):
-    """A named point for each row: a value over each of several others, panels side by side."""
-
-    kind: Literal["scatter"]
-    points: str
-    """The text column that names the points."""
-    x: list[str] = Field(min_length=1)
-    """Columns on axes from left to right, logarithmic; rows without a number above 0 are left out
-    of a panel."""
-    y: str
-    """The column that goes up, or the first one that an axis made, by its name."""
-
-
-class CriticalDifferenceFigure(ConfigModel):
-    """Mean ranks of the rows over the columns that are tasks: Friedman's test, and Nemenyi's
-    critical difference. Rows without a value for every task are left out and named."""
-
-    kind: Literal["critical_difference"]
-    methods: str
-    """The text column that names the rows."""
-    mean: str
-    """The column that is the mean of the tasks."""
-    level: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Of the critical difference."""
-
-
-class DrawnFigure(ConfigModel):
-    """A figure that has code of its own and no options."""
-
-    kind: Literal["tree", "distances", "probabilities", "pictures", "ranks"]
-
-
-FigureSpec = Annotated[
-    DotsFigure | BesidePublishedFigure | ScatterFigure | CriticalDifferenceFigure | DrawnFigure,
-    Field(discriminator="kind"),
-]
-
-
 class TableSpec(ConfigModel):
     """A table, a table with a figure, or, without columns, a figure."""
 
@@ -314,9 +241,9 @@ class TableSpec(ConfigModel):
             raise ValueError("columns: none has text, so the rows have no names")
         return self
 
-    def _column_names(self) -> list[tuple[str, str, str]]:
-        """(where, column, text or other) of each column that another key names."""
-        found = []
+    def _column_names(self) -> list[NamedColumn]:
+        """The columns that other keys name."""
+        found: list[NamedColumn] = []
         for column in self.columns:
             found += [(f"columns.{column.key}.mean_of", name, "value") for name in column.mean_of]
             if column.of and not column.each:
@@ -330,26 +257,8 @@ class TableSpec(ConfigModel):
             found.append(("ranks.within", self.ranks.within, "text"))
         if self.mark:
             found += [("mark.columns", name, "value") for name in self.mark.columns]
-        figure = self.figure
-        if isinstance(figure, DotsFigure):
-            found += [
-                ("figure.lines", figure.lines, "text"),
-                ("figure.panels", figure.panels, "text"),
-            ]
-            found.append(("figure.value", figure.value, "value"))
-            if figure.models:
-                found.append(("figure.models", figure.models, "text"))
-        if isinstance(figure, ScatterFigure):
-            found.append(("figure.points", figure.points, "text"))
-            found += [("figure", name, "value") for name in (*figure.x, figure.y)]
-        if isinstance(figure, CriticalDifferenceFigure):
-            found.append(("figure.methods", figure.methods, "text"))
-            found.append(("figure.mean", figure.mean, "value"))
-        if isinstance(figure, BesidePublishedFigure):
-            found.append(("figure.lines", figure.lines, "text"))
-        if isinstance(figure, DotsFigure | BesidePublishedFigure):
-            named = {"before": figure.before, "chance": figure.chance, "value": figure.value}
-            found += [(f"figure.{key}", name, "value") for key, name in named.items() if name]
+        if self.figure:
+            found += self.figure.named_columns()
         return found
 
 

@@ -5,16 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nicheclip.config.adaptation import Method, TrainedMethod
-from nicheclip.config.base import (
-    ConfigModel,
-    GridModel,
-    Name,
-    Seed,
-    in_order,
-    without_defaults,
-)
+from nicheclip.config.base import ConfigModel, GridModel, Name, Seed, in_order, without_defaults
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.evaluation import EvaluationConfig, IntervalKind, TemplateTexts
-from nicheclip.config.training import ComputeConfig
 from nicheclip.runtime.paths import expand_path
 from nicheclip.terms import TextType
 

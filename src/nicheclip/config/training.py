@@ -1,39 +1,14 @@
-"""Config of models and training runs."""
+"""Config of training runs."""
 
-import math
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from nicheclip.config.base import ConfigModel, GridModel, Seed, in_order, without_defaults
+from nicheclip.config.compute import Precision, TrainingComputeConfig
+from nicheclip.config.optimization import OptimizerConfig, ScheduleConfig
 from nicheclip.config.recipes import Recipe
-from nicheclip.runtime.paths import expand_path
 from nicheclip.terms import ClassTextType, TextType
-
-#: of a job's time limit, at most, for the end of a training that is not complete
-SECONDS_TO_STOP = 600
-
-
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-Decay = Literal["matrices", "all_but_biases", "all", "none"]
-"""Which parameters weight decay holds for: those of two or more dimensions, which no norm is; all
-but biases; all; none."""
-
-
-class ModelConfig(ConfigModel):
-    """A CLIP to start from."""
-
-    architecture: str
-    """An open_clip model name, or the name of a file in `workflow/registry/models/`."""
-    pretrained: str | None = None
-    """An open_clip tag (`openai`, ...), the path of a checkpoint, or null: random from the seed.
-    Tags trained with QuickGELU get it, whatever the architecture's name says."""
-
-    def weights_file(self) -> Path | None:
-        """The checkpoint, where ``pretrained`` is the path of a file that is there."""
-        path = expand_path(self.pretrained) if self.pretrained else None
-        return path if path and path.is_file() else None
 
 
 class TextConfig(ConfigModel):
@@ -83,60 +58,6 @@ class UnfreezingConfig(ConfigModel):
     leave it frozen as the paper's wording has it."""
 
 
-class OptimizerConfig(ConfigModel):
-    """AdamW; in a training, biases, norms and the temperature are not decayed."""
-
-    lr: Annotated[float, Field(gt=0)] = 1e-4
-    weight_decay: Annotated[float, Field(ge=0)] = 0.2
-    betas: tuple[float, float] = (0.9, 0.98)
-    eps: Annotated[float, Field(gt=0)] = 1e-6
-    gradient_clip: Annotated[float, Field(gt=0)] | None = None
-    """Largest norm of the gradient; null does not clip."""
-
-    @model_validator(mode="after")
-    def _betas_are_shares(self) -> "OptimizerConfig":
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas: expected two numbers of at least 0 and below 1: {self.betas}")
-        return self
-
-
-class SgdConfig(ConfigModel):
-    """Stochastic gradient descent with momentum, for methods that were published with it."""
-
-    kind: Literal["sgd"]
-    lr: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = False
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    gradient_clip: Annotated[float, Field(gt=0)] | None = None
-    """Largest norm of the gradient; null does not clip."""
-
-
-class ScheduleConfig(ConfigModel):
-    """The learning rate over the run."""
-
-    kind: Literal["constant", "cosine", "power", "step"] = "cosine"
-    """After the warm-up: the rate; a half cosine from it to `end_lr`; the rate times
-    (1 + `power_speed` * step) ** -`power`; or down by `factor` at each of `drops`."""
-    warmup_steps: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)] = 0
-    """Linear rise from 0; a number below 1 is a share of the run's steps."""
-    warmup_lr: Annotated[float, Field(gt=0)] | None = None
-    """The rate of all steps of the warm-up instead of the rise."""
-    end_lr: Annotated[float, Field(ge=0)] = 0.0
-    """Where the cosine ends."""
-    power: Annotated[float, Field(gt=0)] = 0.75
-    power_speed: Annotated[float, Field(gt=0)] = 2e-4
-    drops: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.5, 0.75])
-    """Of `step`: where the rate falls, as shares of the run's steps."""
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Of `step`: what the rate is multiplied by at each drop."""
-
-    def warmup(self, steps: int) -> int:
-        """Steps of the warm-up in a run of ``steps``."""
-        given = self.warmup_steps
-        return given if isinstance(given, int) else int(given * steps)
-
-
 class AugmentConfig(ConfigModel):
     """Random changes of training images."""
 
@@ -152,83 +73,6 @@ class AugmentConfig(ConfigModel):
         low, high = self.crop_scale
         if not 0 < low <= high <= 1:
             raise ValueError(f"crop_scale: expected 0 < low <= high <= 1, not {[low, high]}")
-        return self
-
-
-class ComputeConfig(ConfigModel):
-    """With what a run is computed. A change here is no reason to train again."""
-
-    gpus: Annotated[int, Field(ge=0)] = 0
-    """GPUs of the run, over all nodes; 0 trains on the CPU, in one process on each node."""
-    nodes: Annotated[int, Field(ge=1)] = 1
-    """Nodes of the run; more than one needs a SLURM job."""
-    hours: Annotated[float, Field(gt=0)] = 24.0
-    """Time limit of the run's job. Within SLURM the training stops shortly before it with a
-    checkpoint, and a retry resumes from there."""
-    cpu_threads: Annotated[int, Field(ge=1)] = 1
-    """Threads of each training process. On a CPU, weights are the same bit by bit only for the same
-    number of threads."""
-    workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that decode images, per device; 0 decodes in the training process."""
-    checkpoint_seconds: Annotated[float, Field(gt=0)] = 600.0
-    """Wall seconds between checkpoints; one is also written after every epoch."""
-    log_every_steps: Annotated[int, Field(ge=1)] = 10
-    """Steps between lines of the log."""
-    on_code_change: Literal["stop", "continue", "restart"] = "stop"
-    """What a stopped run does when the code that training uses has changed since its checkpoint:
-    stop with an error that says so, continue from the checkpoint, or restart. The old checkpoint
-    is kept until the run is complete."""
-
-    @model_validator(mode="after")
-    def _nodes_share_the_gpus(self) -> "ComputeConfig":
-        if self.gpus % self.nodes:
-            raise ValueError(
-                f"nodes: {self.nodes} nodes cannot share {self.gpus} GPUs evenly; `gpus` is the "
-                "number over all nodes"
-            )
-        return self
-
-    @property
-    def node_processes(self) -> int:
-        """Training processes on each node: one for each of its GPUs, or one on the CPU."""
-        return max(self.gpus // self.nodes, 1)
-
-    @property
-    def node_tasks(self) -> int | None:
-        """Tasks of a SLURM job, one on each node; None for a run on one node."""
-        return self.nodes if self.nodes > 1 else None
-
-    @property
-    def node_cores(self) -> int:
-        """Cores for all training processes of a node and their workers."""
-        return self.node_processes * (self.cpu_threads + self.workers)
-
-    @property
-    def minutes(self) -> int:
-        """Time limit of the run's job."""
-        return math.ceil(60 * self.hours)
-
-    @property
-    def stop_after(self) -> int:
-        """Seconds from the start of a job after which training stops: time is left for the step
-        in progress and the checkpoint.
-        """
-        limit = 3600 * self.hours
-        return int(limit - min(SECONDS_TO_STOP, limit / 5))
-
-
-class TrainingComputeConfig(ComputeConfig):
-    """With what a training is computed. A change here is no reason to train again."""
-
-    sharding: bool = False
-    """Each process keeps only its part of weights, gradients and the optimiser's state (FSDP), for
-    models that fill a GPU; else each keeps all (DDP). The weights differ by rounding alone, and a
-    stopped run may go on with the other."""
-
-    @model_validator(mode="after")
-    def _several_share(self) -> "TrainingComputeConfig":
-        if self.sharding and self.nodes * self.node_processes == 1:
-            raise ValueError("sharding: one process has nothing to share; ask for several `gpus`")
         return self
 
 

@@ -15,12 +15,14 @@ from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.explain import explain
 from nicheclip.config.grids import expand_grids
 from nicheclip.config.leaderboard import LeaderboardConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.config.papers import PapersConfig
 from nicheclip.config.pretraining import PretrainingConfig
-from nicheclip.config.rehearsal import RehearsalConfig, rehearsed
+from nicheclip.config.rehearsal.options import RehearsalConfig
+from nicheclip.config.rehearsal.rehearsed import rehearsed
 from nicheclip.config.tasks import AdaptationConfig, TaskConfig
 from nicheclip.config.taxonomy import TaxonomyConfig
-from nicheclip.config.training import ModelConfig, TrainingConfig
+from nicheclip.config.training import TrainingConfig
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.paths import registry_folder

@@ -1,6 +1,5 @@
 """Downloads that resume, retry, verify, and never leave half a file under the final name."""
 
-import hashlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from nicheclip.data.downloaded import refuse_web_page, verify
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import read_json, sha256_file, write_json, write_text
+from nicheclip.runtime.files import read_json, write_json
 from nicheclip.runtime.locks import locked
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import unit_interval
@@ -87,7 +87,7 @@ def _download(url: str, folder: Path, name: str, checksum: str | None) -> Path:
         path = Path(unquote(urlsplit(url).path))
         if not path.is_file():
             raise InputError(f"{url}: there is no such file. Correct the URL.")
-        _verify(path, url, checksum, record)
+        verify(path, url, checksum, record)
         return path
     path = folder / name
     with locked(folder / f"{name}.lock"):
@@ -95,15 +95,15 @@ def _download(url: str, folder: Path, name: str, checksum: str | None) -> Path:
             part = folder / f"{name}.part"
             _fetch(url, part, trust_length=checksum is not None)
             try:
-                _refuse_web_page(part, url)
-                _verify(part, url, checksum, record)
+                refuse_web_page(part, url)
+                verify(part, url, checksum, record)
             except InputError:
                 _forget(part)
                 raise
             part.replace(path)
             _forget(part)
         else:
-            _verify(path, url, checksum, record)
+            verify(path, url, checksum, record)
     return path
 
 
@@ -244,53 +244,6 @@ def _pause(url: str, failures: int, error: Exception) -> float:
         return min(error.pause, LONGEST_PAUSE_SECONDS)
     longest = min(FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
     return longest * (0.5 + 0.5 * unit_interval("download", url, failures))
-
-
-def _verify(path: Path, url: str, checksum: str | None, record: Path) -> None:
-    if checksum is None and not record.exists():
-        write_text(record, f"sha256:{sha256_file(path)}\n")
-        return
-    expected = checksum or record.read_text(encoding="utf-8", errors="replace").strip()
-    kind, _, digest = expected.partition(":")
-    if kind not in ("md5", "sha256") or not digest:
-        place = url if checksum else f"{record} (delete it)"
-        raise InputError(f"{place}: the checksum {expected!r} must be md5:<hex> or sha256:<hex>.")
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, kind).hexdigest()
-    if found != digest.lower():
-        raise InputError(
-            f"{path}: its {kind} is {found}, expected {digest.lower()} as "
-            + (f"published for {url}" if checksum else f"recorded in {record} at the first reading")
-            + f". {_remedy(url, None if checksum else record)}"
-        )
-
-
-def _remedy(url: str, record: Path | None) -> str:
-    """What to do about a file of another checksum; ``record`` holds it where none is published."""
-    if url.startswith("file:"):
-        return "Put the right file there, or " + (
-            f"delete {record} if the new one is right."
-            if record
-            else "correct the checksum in the config."
-        )
-    again = "Delete the file and run again; if the result is the same, the "
-    if record is None:
-        return f"{again}checksum or the file behind the URL is wrong."
-    return f"{again}file behind the URL has changed: delete {record} too, to take the new one."
-
-
-def _refuse_web_page(path: Path, url: str) -> None:
-    """A page that asks for a password, or says that there is no file, is not what was asked for."""
-    with path.open("rb") as stream:
-        start = stream.read(512).lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")) and not file_name(url).endswith(
-        (".html", ".htm")
-    ):
-        raise InputError(
-            f"{url}: the server sends a web page instead of the file, as where one must log in. "
-            "Open the URL in a browser; give the URL at which the download itself begins, or "
-            "download the file yourself and give its file:// URL."
-        )
 
 
 def _size(path: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from nicheclip.config.training import Precision
+from nicheclip.config.compute import Precision
 from nicheclip.engine.processes import Processes
 
 #: teraflops of dense matrix products by the makers' data sheets: in bfloat16 or float16 with sums

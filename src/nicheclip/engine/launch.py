@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.scratch import on_scratch
 from nicheclip.engine.interruption import EXIT_STATUS, Interrupted, leaving_on_signals
 from nicheclip.engine.task import Task, run_task

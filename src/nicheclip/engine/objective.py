@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nicheclip.config.training import Decay
+from nicheclip.config.optimization import Decay
 from nicheclip.engine.loading import Batch, Reader
 from nicheclip.engine.processes import Processes
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from nicheclip.config.training import Decay, OptimizerConfig, ScheduleConfig, SgdConfig
+from nicheclip.config.optimization import Decay, OptimizerConfig, ScheduleConfig, SgdConfig
 from nicheclip.engine.objective import ParameterGroup
 from nicheclip.runtime.errors import InputError
 

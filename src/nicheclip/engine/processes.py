@@ -19,7 +19,7 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from torch import Tensor
 from torch.nn import functional
 
-from nicheclip.config.training import ComputeConfig, Precision
+from nicheclip.config.compute import ComputeConfig, Precision
 from nicheclip.engine.sharding import Sharded
 from nicheclip.runtime.devices import check_gpus
 from nicheclip.runtime.errors import InputError

@@ -3,13 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nicheclip.config.training import (
-    ComputeConfig,
-    OptimizerConfig,
-    Precision,
-    ScheduleConfig,
-    SgdConfig,
-)
+from nicheclip.config.compute import ComputeConfig, Precision
+from nicheclip.config.optimization import OptimizerConfig, ScheduleConfig, SgdConfig
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.runtime.files import read_json, write_json
 
 FILE = "task.json"

@@ -7,7 +7,7 @@ import torch
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nicheclip.config.training import SgdConfig
+from nicheclip.config.optimization import SgdConfig
 from nicheclip.engine.kept import KeptWeights
 from nicheclip.engine.loading import Batch
 from nicheclip.engine.objective import Objective, Outputs, ParameterGroup

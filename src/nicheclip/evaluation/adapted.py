@@ -22,11 +22,11 @@ from nicheclip.evaluation.predictions import (
     make_predictions,
     read_classes,
     read_labels,
-    read_names,
 )
 from nicheclip.evaluation.ranking import order_by_score
+from nicheclip.evaluation.split_tables import SplitTables
 from nicheclip.evaluation.task import Judged
-from nicheclip.evaluation.trained_images import measure_trained
+from nicheclip.evaluation.trained_images import measure_all_trained
 from nicheclip.models.class_scores import SCORES_FILE, ClassScores, read_scores
 from nicheclip.models.pseudo_labels import EPOCH_ANSWERS_FILE, read_pseudo_labels
 from nicheclip.models.signals import SIGNALS_FILE, read_signals
@@ -49,12 +49,10 @@ class Adapted:
 def judge_adapted(
     adapted: Sequence[Adapted],
     task: TaskConfig,
+    tables: SplitTables,
     *,
     name: str,
     models: Path,
-    catalog: Path,
-    classes: Path,
-    trained_on: Sequence[Path],
     seed: int,
     job: Path,
 ) -> None:
@@ -63,21 +61,18 @@ def judge_adapted(
     Args:
         adapted: who is judged.
         task: what on.
+        tables: of the judged split of the task.
         name: of the task.
         models: ``results/models``.
-        catalog: schema ``CATALOG``, for labels and file names.
-        classes: schema ``CLASSES``.
-        trained_on: catalogs of other data sets that a start model was trained on.
         seed: of the bootstrap.
         job: the folder of the job.
 
     Raises:
         InputError: scores are missing, or are of other images than the task's.
     """
-    labels, table = read_labels(catalog, task.judge), read_classes(classes)
-    shown = read_names(catalog, classes, task.judge)
+    labels, table = read_labels(tables.catalog, tables.split), read_classes(tables.classes)
     options = task.evaluation()
-    trained = [one for path in trained_on for one in measure_trained(catalog, task.judge, path)]
+    trained = measure_all_trained(tables)
     for one in adapted:
         for subject in one.subjects:
             start = time.monotonic()
@@ -101,14 +96,12 @@ def judge_adapted(
             )
             write_cell(
                 job / one.name,
+                tables,
                 subject,
                 name,
                 PROTOCOL,
                 judged,
                 measure_cost(time.monotonic() - start),
-                shown,
-                dataset=task.dataset,
-                split=task.judge,
             )
 
 

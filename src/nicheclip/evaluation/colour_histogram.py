@@ -20,9 +20,10 @@ from nicheclip.evaluation.accuracy import accuracy_measures
 from nicheclip.evaluation.cell_files import write_cell
 from nicheclip.evaluation.logistic import logistic_answers
 from nicheclip.evaluation.measures import CellMetrics, measure_cost
-from nicheclip.evaluation.predictions import Predictions, read_classes, read_names
+from nicheclip.evaluation.predictions import Predictions, read_classes
 from nicheclip.evaluation.requests import Request
 from nicheclip.evaluation.seen_classes import ClassGroups, choose_classes
+from nicheclip.evaluation.split_tables import SplitTables
 from nicheclip.evaluation.task import Judged
 from nicheclip.models.features import IMAGES_AGAIN
 from nicheclip.runtime.errors import InputError, reading
@@ -120,14 +121,11 @@ def judge_colour_histogram(
 
 def judge_baseline(
     requests: Sequence[Request],
+    tables: SplitTables,
+    groups: ClassGroups,
     *,
-    dataset: str,
-    split: str,
     train: ImageSet,
     judged: ImageSet,
-    catalog: Path,
-    classes: Path,
-    groups: ClassGroups,
     seed: int,
     job: Path,
 ) -> list[CellMetrics]:
@@ -137,19 +135,15 @@ def judge_baseline(
 
     Args:
         requests: the evaluations.
-        dataset: its name.
-        split: name of the judged split.
+        tables: of the judged split.
+        groups: of the classes.
         train: images of the train split; their labels lie beside them.
         judged: of the judged split.
-        catalog: schema ``CATALOG``, for file names.
-        classes: schema ``CLASSES``, for the ranks.
-        groups: of the classes.
         seed: of the bootstrap, and of the sample of a large train split.
         job: the folder of the job.
     """
     learnt_from, judged_on = Histograms(train), Histograms(judged)
-    table = read_classes(classes)
-    shown = read_names(catalog, classes, split)
+    table = read_classes(tables.classes)
     known: dict[tuple[str, ...], HistogramResult] = {}
     written = []
     for request in requests:
@@ -173,11 +167,7 @@ def judge_baseline(
         )
         cost = measure_cost(time.monotonic() - start)
         names = (request.evaluation, request.protocol)
-        written.append(
-            write_cell(
-                job, COLOUR_HISTOGRAM, *names, scored, cost, shown, dataset=dataset, split=split
-            )
-        )
+        written.append(write_cell(job, tables, COLOUR_HISTOGRAM, *names, scored, cost))
     return written
 
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from nicheclip.data.near_pairs import near_between
 from nicheclip.evaluation.measures import Measure
+from nicheclip.evaluation.split_tables import SplitTables
 from nicheclip.schemas import CATALOG, read_table
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,15 @@ log = logging.getLogger(__name__)
 BITS = 4
 #: the names of the measures
 SAME, NEAR = "trained_images", "trained_near_duplicates"
+
+
+def measure_all_trained(tables: SplitTables) -> list[Measure]:
+    """``measure_trained`` for each other data set that the judged model was trained on."""
+    return [
+        measure
+        for trained in tables.trained_on
+        for measure in measure_trained(tables.catalog, tables.split, trained)
+    ]
 
 
 def measure_trained(judged: Path, split: str, trained: Path) -> list[Measure]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from nicheclip.config.training import ModelConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.models.deltas import (
     AGAIN,
     check_finite,

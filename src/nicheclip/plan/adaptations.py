@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from nicheclip.config.adaptation import Method
 from nicheclip.config.backbones import BackboneConfig
 from nicheclip.config.base import in_order
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.published_methods import published_options
 from nicheclip.config.tasks import AdaptationConfig
-from nicheclip.config.training import ComputeConfig
 from nicheclip.config.training_free import given_vision, pretrained_vision
 from nicheclip.config.workflow import Config
 from nicheclip.plan.alignments import Alignments, fetched, given_file

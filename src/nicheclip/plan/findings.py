@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from nicheclip.config.evaluation import LEARNS_FROM
-from nicheclip.config.training import ScheduleConfig
+from nicheclip.config.optimization import ScheduleConfig
 from nicheclip.config.workflow import Config
 
 #: so many names of classes are written out

@@ -30,50 +30,15 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
     confusions = confusion_figures(plan)
     return PagePlan(
         title=", ".join(config.datasets) + SCALE_MARKS[config.scale],
-        datasets=[
-            DatasetPart(
-                name=name,
-                manifest=f"results/acquire/{name}/manifest.json",
-                findings=f"results/findings/{name}.json",
-                catalog=f"results/acquire/{name}/catalog.parquet",
-                images=f"results/acquire/{name}",
-                near_duplicate_bits=dataset.split.near_duplicate_bits,
-            )
-            for name, dataset in config.datasets.items()
-        ],
-        evaluations=[
-            EvaluationPart(
-                name=name,
-                table=f"results/tables/evaluation/{name}.html",
-                metrics=[cell.metrics for cell in plan.cells(name)],
-                wrong=[
-                    *(_wrong(one) for one in confusions if one.evaluation == name),
-                    *(_wrong_by_text_type(cell) for cell in _by_text_type(plan, name)),
-                ],
-                calibration={
-                    one.title: f"results/figures/{one.path}.svg"
-                    for one in calibration_figures(plan)
-                    if one.evaluation == name
-                },
-            )
-            for name in config.evaluation
-        ],
+        datasets=_datasets(plan),
+        evaluations=_evaluations(plan, confusions),
         answers={
             f"{task}: {name}": f"answers/{task}/{name}.html"
             for task in plan.adaptations.unlabelled
             for name in plan.adaptations.of_task(task)
         },
         predictions=_pictures(plan, confusions),
-        captions=[
-            CaptionPart(
-                name=name,
-                captions=f"results/captions/{name}/captions.parquet",
-                manifest=f"results/captions/{name}/manifest.json",
-                catalog=f"results/acquire/{one.dataset}/catalog.parquet",
-                images=f"results/acquire/{one.dataset}",
-            )
-            for name, one in config.captions.items()
-        ],
+        captions=_captions(plan),
         sources=_sources(plan),
         papers=[
             file
@@ -85,20 +50,74 @@ def page_plan(plan: Plan, papers: PaperTables, details: str) -> PagePlan:
             run: f"results/figures/training/{run}.svg"
             for run in (*config.training, *config.pretraining)
         },
-        random_starts=[
-            name
-            for name, run in config.training.items()
-            if config.models[run.model].pretrained is None and run.start_from is None
-        ]
-        + [
-            name
-            for name, one in config.adaptation.items()
-            if one.model and config.models[one.model].pretrained is None
-        ],
+        random_starts=_random_starts(plan),
         single_seeds=[name for name, run in config.training.items() if len(run.seeds) == 1],
         leaderboard="tables/leaderboard.html" if plan.judged else None,
         details=details,
     )
+
+
+def _datasets(plan: Plan) -> list[DatasetPart]:
+    return [
+        DatasetPart(
+            name=name,
+            manifest=f"results/acquire/{name}/manifest.json",
+            findings=f"results/findings/{name}.json",
+            catalog=f"results/acquire/{name}/catalog.parquet",
+            images=f"results/acquire/{name}",
+            near_duplicate_bits=dataset.split.near_duplicate_bits,
+        )
+        for name, dataset in plan.config.datasets.items()
+    ]
+
+
+def _evaluations(plan: Plan, confusions: Sequence[ConfusionFigure]) -> list[EvaluationPart]:
+    return [
+        EvaluationPart(
+            name=name,
+            table=f"results/tables/evaluation/{name}.html",
+            metrics=[cell.metrics for cell in plan.cells(name)],
+            wrong=[
+                *(_wrong(one) for one in confusions if one.evaluation == name),
+                *(_wrong_by_text_type(cell) for cell in _by_text_type(plan, name)),
+            ],
+            calibration={
+                one.title: f"results/figures/{one.path}.svg"
+                for one in calibration_figures(plan)
+                if one.evaluation == name
+            },
+        )
+        for name in plan.config.evaluation
+    ]
+
+
+def _captions(plan: Plan) -> list[CaptionPart]:
+    return [
+        CaptionPart(
+            name=name,
+            captions=f"results/captions/{name}/captions.parquet",
+            manifest=f"results/captions/{name}/manifest.json",
+            catalog=f"results/acquire/{one.dataset}/catalog.parquet",
+            images=f"results/acquire/{one.dataset}",
+        )
+        for name, one in plan.config.captions.items()
+    ]
+
+
+def _random_starts(plan: Plan) -> list[str]:
+    """Trainings and adaptations that start from random weights."""
+    models = plan.config.models
+    trained = [
+        name
+        for name, run in plan.config.training.items()
+        if models[run.model].pretrained is None and run.start_from is None
+    ]
+    adapted = [
+        name
+        for name, one in plan.config.adaptation.items()
+        if one.model and models[one.model].pretrained is None
+    ]
+    return trained + adapted
 
 
 def _pictures(plan: Plan, confusions: Sequence[ConfusionFigure]) -> dict[str, WrongPart]:

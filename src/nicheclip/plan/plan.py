@@ -1,27 +1,18 @@
 """The plan: built once from the config; rules ask who is judged, by what, from which files."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nicheclip.captions.variables import read_values
-from nicheclip.config.evaluation import (
-    LEARNS_FROM,
-    TEXT_PROTOCOLS,
-    EvaluationConfig,
-    TemplateTexts,
-)
-from nicheclip.config.leaderboard import read_others
-from nicheclip.config.llm_backends import LlmBackend
+from nicheclip.config.evaluation import LEARNS_FROM, TEXT_PROTOCOLS, EvaluationConfig
 from nicheclip.config.text_sets import CaptionSet, GallerySet, TemplateSet, TextSet, text_sets
 from nicheclip.plan.adaptations import Adaptations
 from nicheclip.plan.alignments import Alignments
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.input_files import InputFiles
 from nicheclip.plan.subject_jobs import SubjectJob
-from nicheclip.runtime.errors import InputError
 from nicheclip.subjects import COLOUR_HISTOGRAM, PRETRAINED, Kind, Subject
 
 Item = TypeVar("Item")
@@ -36,79 +27,6 @@ class Plan(InputFiles):
         """The captions that a job's retrieval chooses from."""
         retrieves = any(isinstance(one, GallerySet) for one in self.text_sets(job))
         return self.own_captions(job.dataset, (job.split,)) if retrieves else []
-
-    def check_files(self) -> None:
-        """See that the files that the config names are there.
-
-        Snakemake takes finished results whose source is gone for given ones, and then makes nothing
-        anew, whatever else has changed.
-
-        Raises:
-            InputError: names the first file that is not there, and the key of the config; a prompt
-                with a variable that nothing fills; a wrong line of a leaderboard; or a data set
-                whose source gives splits that the config says nothing of.
-        """
-        for key, path in self._named_files():
-            try:
-                there = Path(path).exists()
-            except OSError as error:
-                reason = f"cannot be looked at ({error.strerror})"
-                raise InputError(f"config: {key}: {path:.80} {reason}. Correct it.") from None
-            if not there:
-                raise InputError(f"config: {key}: {path} is not there. Correct the name or path.")
-        try:
-            read_others(self.config.leaderboard.files)
-        except InputError as error:
-            raise InputError(f"config: leaderboard.others: {error}") from None
-        for name, captions in self.config.captions.items():
-            if isinstance(captions.backend, LlmBackend):
-                try:
-                    read_values(captions.backend, self.registry / "prompts")
-                except InputError as error:
-                    raise InputError(f"config: captions.{name}: {error}") from None
-        for name, dataset in self.config.datasets.items():
-            try:
-                dataset.class_names()
-            except InputError as error:
-                raise InputError(f"config: datasets.{name}.source.classes: {error}") from None
-            given = dataset.source.gives_splits(self.registry / "datasets")
-            if given and "method" not in dataset.split.model_fields_set:
-                raise InputError(
-                    f"config: datasets.{name}.split: the source gives each image's split ({given})."
-                    " Set method: given to keep it, or, to draw another, method: stratified."
-                )
-
-    def missing_data(self) -> list[str]:
-        """What is known to be missing before a data set can be read, a line for each."""
-        return [
-            f"datasets.{name}: {line}"
-            for name, dataset in self.config.datasets.items()
-            if (line := dataset.source.lacks(self.registry / "datasets"))
-        ]
-
-    def _named_files(self) -> Iterator[tuple[str, str]]:
-        """(key of the config, path) of every file that a job is made from and no job makes."""
-        for name in self.config.datasets:
-            for path in self.source_files(name):
-                yield f"datasets.{name}.source", path
-        for path in self.checklist_files():
-            yield "taxonomy.providers", path
-        for name in self.config.captions:
-            for path in self.caption_sources(name):
-                yield f"captions.{name}.backend", path
-        yield from self.alignments.named_files()
-        for path in self.config.leaderboard.files:
-            yield "leaderboard.others", path
-        for name, path in self.adaptations.named_files():
-            yield f"adaptation.{name}.method.vision", path
-        for name, task in self.config.evaluation.items():
-            if isinstance(task.class_texts, TemplateTexts):
-                file = self.registry / "prompts" / f"{task.class_texts.templates}.yaml"
-                yield f"evaluation.{name}.class_texts", str(file)
-        for name in self.config.tasks:
-            yield f"tasks.{name}.texts.templates", self.adaptations.templates(name)
-            for path in self.adaptations.descriptions(name):
-                yield f"tasks.{name}.texts", path
 
     # --- models ---
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nicheclip.config.alignment import AlignmentConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.data import ImageConfig
-from nicheclip.config.training import ComputeConfig
 
 
 class Input(Protocol):

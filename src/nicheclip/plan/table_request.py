@@ -4,13 +4,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from nicheclip.config.tables import Compare, FigureSpec, Mark, Published, Ranks, Show
+from nicheclip.config.table_figures import FigureSpec
+from nicheclip.config.tables import Compare, Mark, Published, Ranks, Show
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.words import Scale
 from nicheclip.subjects import Kind, Subject
 
 #: what columns show of a measure beside its value
 FACTS: tuple[Show, ...] = ("chance", "images", "n", "classes", "seeds")
+
+#: what tells the values of one measure of a cell apart
+FACETS = ("text_type", "group", "rank", "shots", "by")
 
 
 class _Plain(BaseModel):

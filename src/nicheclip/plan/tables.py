@@ -9,14 +9,13 @@ from nicheclip.config.tables import Asked, read_table_spec
 from nicheclip.plan.cells import Cell
 from nicheclip.plan.plan import Plan, unique
 from nicheclip.plan.table_axes import Axes, Setting
-from nicheclip.plan.table_checks import check_agreement, check_planned
+from nicheclip.plan.table_checks import check_agreement
 from nicheclip.plan.table_columns import PlannedColumn, plan_columns, planned_mark
 from nicheclip.plan.table_request import FACTS, Row, Selection, TableRequest
+from nicheclip.plan.table_selections import Selections
 from nicheclip.plan.words import SCALE_MARKS
 from nicheclip.runtime.errors import InputError
-from nicheclip.subjects import COLOUR_HISTOGRAM, Subject, aligned_manifest
-
-FACETS = ("text_type", "group", "rank", "shots", "by")
+from nicheclip.subjects import aligned_manifest
 
 #: of a task: images that are fitted, and texts of the classes
 TASK_FILES = ("fit/images.arrow", "texts.json")
@@ -73,9 +72,8 @@ class PaperTable:
         self.paper = paper
         self.name = f"{paper}_{file.stem}"
         self.spec = read_table_spec(file)
-        self._file = file
-        self._planned = planned
         self._axes = Axes(plan, paper, str(file))
+        self._selections = Selections(plan, paper, self.name, self._axes, planned)
         self._worked_out = self._request()
 
     @property
@@ -212,13 +210,13 @@ class PaperTable:
             measured = column.show == "value" or (column.show in FACTS and changes)
             if column.mean_of or not measured:
                 continue
-            selection = self._selection(setting.joined(changes, {}, {}))
-            if self._is_planned(selection, column.optional):
+            selection = self._selections.of(setting.joined(changes, {}, {}))
+            if self._selections.is_planned(selection, optional=column.optional):
                 entries[column.key] = selection
         entry = next(iter(entries.values()), None)
         if entry is None:
-            entry = self._selection(setting)
-            self._is_planned(entry, optional=False)
+            entry = self._selections.of(setting)
+            self._selections.is_planned(entry, optional=False)
         label = ", ".join(setting.words[axis.axis] for axis in self.spec.rows)
         return Row(
             label=label,
@@ -243,49 +241,6 @@ class PaperTable:
                     f"two rows are called {', '.join(texts)}; tell them apart by a text column"
                 )
             found.add(texts)
-
-    def _selection(self, setting: Setting) -> Selection:
-        keys = {key: self._axes.resolved(value, setting) for key, value in setting.keys.items()}
-        task, state = self._axes.task(setting), keys.get("state") or "trained"
-        subjects = self._subjects(state, keys.get("run"), keys["evaluation"])
-        if keys.get("seeds") == "first":
-            subjects = subjects[:1]
-        return Selection(
-            kind=subjects[0].kind,  # a run's start may be another run
-            name=subjects[0].name,
-            variants=[subject.variant for subject in subjects],
-            evaluation=keys["evaluation"],
-            dataset=self._axes.dataset(setting),
-            split=task.split,
-            protocol=keys.get("protocol") or task.protocols[0],
-            measure=keys.get("measure") or "top1",
-            facets={key: keys[key] for key in FACETS if keys.get(key) is not None},
-        )
-
-    def _subjects(self, state: str, run: str | None, evaluation: str) -> list[Subject]:
-        if state == "baseline":
-            return [COLOUR_HISTOGRAM]
-        if run is None:
-            raise self._axes.error("entry.run: none is given, and no axis goes through runs")
-        if state == "adapted":
-            if run not in self._plan.config.adaptation:
-                raise self._axes.error(f"no adaptation is called {run!r}")
-            return self._plan.adaptations.subjects(run, evaluation)
-        if state == "aligned":
-            if run not in self._plan.config.alignment:
-                raise self._axes.error(f"no alignment is called {run!r}")
-            return [self._plan.alignments.result(run)]
-        if run not in self._plan.config.training:
-            if run in self._plan.config.models:
-                return [self._plan.start(run, self._plan.config.seed)]
-            raise self._axes.error(f"no training run or start model is called {run!r}")
-        return self._plan.trained(run) if state == "trained" else self._plan.starts(run)
-
-    def _is_planned(self, selection: Selection, optional: bool) -> bool:
-        if optional and not self._planned.issuperset(selection.cells):
-            return False
-        check_planned(self._plan, self.paper, self.name, selection, self._planned)
-        return True
 
     def _features(self, rows: Sequence[Row]) -> list[str]:
         if "features" not in self.spec.reads:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from nicheclip.config.training import ModelConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.models.deltas import model_files
 from nicheclip.models.openclip import HUB, Clip, create, load, open_clip
 from nicheclip.runtime.errors import InputError

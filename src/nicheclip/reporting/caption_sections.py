@@ -1,39 +1,22 @@
 """The report's section on captions: what each gate took, and some captions beside their images."""
 
 import html
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
-from nicheclip.captions.reasons import identifier
-from nicheclip.captions.text_space import TextSpace, text_space
-from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.bootstrap import Interval, mean_interval
-from nicheclip.evaluation.frame import read_cells
 from nicheclip.plan.page_request import CaptionPart, SourcesPart
-from nicheclip.reporting.ranks import FEWEST_ROWS, tau_of
-from nicheclip.reporting.thumbnails import thumbnail
-from nicheclip.runtime.files import read_json
-from nicheclip.runtime.seeding import generator
+from nicheclip.reporting.caption_gallery import SHOWN, gallery
+from nicheclip.reporting.caption_measures import (
+    BY_CLIP,
+    SCORES,
+    gate_rows,
+    score_ranks,
+    spaces_by_clip,
+)
+from nicheclip.reporting.ranks import FEWEST_ROWS
 
-#: captions that are shown of a source
-SHOWN = 30
-#: texts whose words are compared
-COMPARED = 2000
-
-#: what scores a source of texts without a test of the model
-SCORES = {
-    "text_score": "Text score",
-    "text_separation": "Separation of classes",
-    "text_diversity": "Diversity",
-    "text_separability": "Separability",
-}
-BY_CLIP = ("text_diversity", "text_separability")
 RESAMPLES, CONFIDENCE = 2000, 0.95
 
 ABOUT_GATES = (
@@ -64,7 +47,7 @@ def caption_sections(parts: Sequence[CaptionPart], sources: SourcesPart | None) 
         return ""
     galleries = "\n".join(
         f"<details><summary>{html.escape(part.name)}: {SHOWN} captions, drawn at random"
-        f"</summary>{_gallery(part)}</details>"
+        f"</summary>{gallery(part)}</details>"
         for part in parts
     )
     return "\n".join(
@@ -76,85 +59,6 @@ def caption_sections(parts: Sequence[CaptionPart], sources: SourcesPart | None) 
             galleries,
         ]
     )
-
-
-@dataclass(frozen=True)
-class GateRow:
-    """A source and one of its gates, or all captions that passed."""
-
-    source: str
-    gate: str
-    texts: int
-    """That it took; or that passed."""
-    of: int
-    """Texts of the source."""
-    space: TextSpace
-    """Of the accepted texts together with those that this gate alone took; or of the accepted."""
-
-
-def gate_rows(parts: Sequence[CaptionPart]) -> Iterator[GateRow]:
-    """For each source a row of what passed, then one for each gate that took something.
-
-    Figures of words are of a sample where there are many texts.
-    """
-    for part in parts:
-        counts = read_json(part.manifest)["counts"]
-        texts = _sample(part)
-        passed = texts.filter(pl.col("verdict") == "accepted")
-        total = counts["generated"]
-        yield GateRow(part.name, "accepted", counts["accepted"], total, _space(passed))
-        took = Counter(
-            {
-                name.removeprefix("rejected_"): number
-                for name, number in counts.items()
-                if name.startswith("rejected_")
-            }
-        )
-        for gate, number in took.most_common():
-            alone = pl.Series(
-                [{identifier(one) for one in reasons} == {gate} for reasons in texts["reasons"]],
-                dtype=pl.Boolean,
-            )
-            with_its_own = texts.filter((pl.col("verdict") == "accepted") | alone)
-            yield GateRow(part.name, gate, number, total, _space(with_its_own))
-
-
-def _sample(part: CaptionPart) -> pl.DataFrame:
-    """At most ``COMPARED`` rows of the file, drawn at random, in its order."""
-    return _drawn(part, COMPARED, pl.lit(True))
-
-
-def _drawn(part: CaptionPart, most: int, wanted: pl.Expr) -> pl.DataFrame:
-    table = pl.scan_parquet(part.captions).with_row_index("place")
-    places = table.filter(wanted).select("place").collect()["place"].to_numpy()
-    if len(places) > most:
-        places = np.sort(generator("captions", part.name).choice(places, most, replace=False))
-    columns = ["class_id", "image_id", "text", "raw", "verdict", "reasons"]
-    chosen = table.filter(pl.col("place").is_in(pl.Series(places).implode()))
-    return chosen.select(columns).collect()
-
-
-def _space(rows: pl.DataFrame) -> TextSpace:
-    texts = rows.filter(pl.col("text") != "")
-    return text_space(texts["text"].to_list(), texts["class_id"].to_list())
-
-
-#: evaluation, gate ("" for what passed), name of a measure
-Spaces = Mapping[tuple[str, str, str], Sequence[float]]
-
-
-def spaces_by_clip(sources: SourcesPart | None) -> Spaces:
-    """What the model that judges ``sources`` gives for their texts, in each seed."""
-    found: dict[tuple[str, str, str], list[float]] = {}
-    if sources is None:
-        return found
-    frame = read_cells([Path(path) for path in sources.metrics])
-    rows = frame.filter(pl.col("measure").is_in((*BY_CLIP, "top1"))).sort("variant")
-    for evaluation, gate, name, value in rows.select(
-        "evaluation", pl.col("by").fill_null(""), "measure", "value"
-    ).iter_rows():
-        found.setdefault((evaluation, gate, name), []).append(value)
-    return found
 
 
 def _gates(parts: Sequence[CaptionPart], sources: SourcesPart | None) -> str:
@@ -204,26 +108,6 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def score_ranks(sources: SourcesPart) -> dict[str, list[float]]:
-    """Kendall's tau between each of ``SCORES`` and accuracy over the sources, for each seed."""
-    frame = read_cells([Path(path) for path in sources.metrics]).filter(pl.col("by").is_null())
-    found: dict[str, list[float]] = {}
-    for name in SCORES:
-        for _, cells in frame.sort("variant").group_by("variant", maintain_order=True):
-            values = {
-                measure: dict(
-                    cells.filter(pl.col("measure") == measure)
-                    .select("evaluation", "value")
-                    .iter_rows()
-                )
-                for measure in (name, "top1")
-            }
-            pairs = [(values[name][one], values["top1"][one]) for one in values[name]]
-            value = tau_of(pairs)
-            found.setdefault(name, []).extend([] if value is None else [value])
-    return found
-
-
 def _sources(sources: SourcesPart | None) -> str:
     """How the texts of each source lie to each other for the model that is judged with them."""
     if sources is None:
@@ -260,54 +144,3 @@ def _scores(sources: SourcesPart | None) -> str:
         f'<p class="muted">Sources of texts: {html.escape(", ".join(sources.evaluations))}. '
         f"For each seed of the model. {ABOUT_RANKS}</p>"
     )
-
-
-def shown_captions(part: CaptionPart, most: int = SHOWN) -> list[dict[str, Any]]:
-    """Rows drawn at random, half of them rejected ones where there are so many."""
-    rejected = _drawn(part, most // 2, pl.col("verdict") == "rejected")
-    accepted = _drawn(part, most - len(rejected), pl.col("verdict") == "accepted")
-    return [*accepted.iter_rows(named=True), *rejected.iter_rows(named=True)]
-
-
-def _gallery(part: CaptionPart) -> str:
-    rows = shown_captions(part)
-    pictures = _pictures(part, rows)
-    figures = []
-    for row, picture in zip(rows, pictures, strict=True):
-        text = row["text"] or row["raw"]
-        why = f'<br><span class="wrong">{html.escape("; ".join(row["reasons"]))}</span>'
-        figures.append(
-            f'<figure class="{row["verdict"]}">'
-            + (f'<img src="{picture}" alt="">' if picture else '<div class="none"></div>')
-            + f"<figcaption>{html.escape(text[:400])}<br>"
-            + f'<span class="muted">{html.escape(row["class_id"])}</span>'
-            + f"{why if row['reasons'] else ''}</figcaption></figure>"
-        )
-    return f'<div class="captions">{"".join(figures)}</div>'
-
-
-def _pictures(part: CaptionPart, rows: Sequence[Mapping[str, Any]]) -> list[str | None]:
-    """The image of each caption; of one of a class, any image of that class."""
-    images = pl.scan_parquet(part.catalog).select("image_id", "class_id", "split")
-    ids = [row["image_id"] for row in rows if row["image_id"]]
-    classes = [row["class_id"] for row in rows if not row["image_id"]]
-    few = (
-        images.filter(pl.col("image_id").is_in(ids) | pl.col("class_id").is_in(classes))
-        .collect()
-        .sort("image_id")
-    )
-    place = dict(few.select("image_id", "split").iter_rows())
-    of_class: dict[str, list[str]] = {}
-    for image_id, class_id in few.select("image_id", "class_id").iter_rows():
-        of_class.setdefault(class_id, []).append(image_id)
-    draw = generator("captions", part.name, "images")
-    chosen = []
-    for row in rows:
-        own = of_class.get(row["class_id"], [])
-        chosen.append(row["image_id"] or (own[draw.integers(len(own))] if own else None))
-    sets = {split: ImageSet(Path(part.images) / split) for split in set(place.values())}
-    return [None if one is None else _thumbnail(sets[place[one]], one) for one in chosen]
-
-
-def _thumbnail(images: ImageSet, image_id: str) -> str:
-    return thumbnail(images.read(images.rows_of([image_id])[image_id]).encoded)

@@ -6,8 +6,9 @@ import polars as pl
 
 from nicheclip.evaluation.calibration import BINS
 from nicheclip.evaluation.trained_images import NEAR, SAME
+from nicheclip.plan.table_request import FACETS
 from nicheclip.plan.words import Scale
-from nicheclip.reporting.measure_index import FACETS, SEED
+from nicheclip.reporting.measure_index import SEED
 from nicheclip.reporting.over_seeds import SeedMeasure, over_seeds
 from nicheclip.reporting.table import Column, Content, Missing, Number, Table
 from nicheclip.subjects import STATES

@@ -3,36 +3,25 @@
 Its only script sorts tables; the page is whole without it.
 """
 
-import base64
 import html
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.frame import read_cells
-from nicheclip.evaluation.predictions import (
-    Predictions,
-    read_class_names,
-    read_group_predictions,
-    read_predictions,
-)
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
 from nicheclip.reporting.caption_sections import STYLE as CAPTION_STYLE
 from nicheclip.reporting.caption_sections import caption_sections
+from nicheclip.reporting.mistakes import mistakes
 from nicheclip.reporting.near_duplicates import closest_pairs
+from nicheclip.reporting.page_parts import listed, svg_image
 from nicheclip.reporting.passport_section import STYLE as PASSPORT_STYLE
 from nicheclip.reporting.passport_section import PassportSection
 from nicheclip.reporting.table_html import SORT_SCRIPT, SORT_STYLE
 from nicheclip.reporting.thumbnails import thumbnail
 from nicheclip.runtime.files import read_json
-from nicheclip.schemas import CATALOG, read_table
-
-#: wrong predictions that are shown, and pairs of classes that are listed
-MOST_WRONG = 12
-MOST_PAIRS = 8
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1.5em}
@@ -73,9 +62,9 @@ def first_page(plan: PagePlan) -> str:
         _pictures(plan.predictions),
         passports.linked("\n".join([*map(_table, plan.papers), _evaluations(plan)])),
         '<h2 id="next">What to do next</h2>',
-        _listed(next_steps(plan, frames), "next"),
+        listed(next_steps(plan, frames), "next"),
         "<h2>Mistakes</h2>" if any(one.wrong for one in plan.evaluations) else "",
-        *(_mistakes(one) for one in plan.evaluations),
+        *(mistakes(part) for one in plan.evaluations for part in one.wrong),
         _calibration(plan.evaluations),
         *(_near_duplicates(one) for one in plan.datasets),
         caption_sections(plan.captions, plan.sources),
@@ -152,45 +141,10 @@ def _leaderboard(path: str | None) -> str:
     return f"<p>The {link} ranks the models by every task, with ties.</p>" if path else ""
 
 
-def _listed(sentences: Sequence[str], name: str) -> str:
-    items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
-    return f'<ul class="{name}">{items}</ul>'
-
-
-def _mistakes(evaluation: EvaluationPart) -> str:
-    return "\n".join(map(_wrong, evaluation.wrong))
-
-
-def _wrong(part: WrongPart) -> str:
-    title, predictions = _predictions(part)
-    names = read_class_names(part.classes)
-    pairs = [
-        f"{count} of {total} images of {names.get(label, label)} were taken for "
-        f"{names.get(best, best)}."
-        for label, best, count, total in confused_pairs(predictions)[:MOST_PAIRS]
-    ]
-    heading = f"<h3>{html.escape(title)}</h3>"
-    if not pairs:
-        return f"{heading}\n<p>No mistakes.</p>"
-    shown = surest_mistakes(predictions)
-    return "\n".join(
-        [
-            heading,
-            _listed(pairs, "pairs"),
-            f"<p>The {len(shown)} wrong answers that the model was surest of, with its confidence; "
-            "a wrong label shows here first:</p>",
-            _gallery(part, predictions, shown, names),
-            f"<details open><summary>Confusion matrix</summary>{_figure(part.figure)}</details>"
-            if part.figure
-            else "",
-        ]
-    )
-
-
 def _calibration(evaluations: Sequence[EvaluationPart]) -> str:
     """How far probabilities can be trusted, where an evaluation asks for it."""
     figures = [
-        f"<h3>{html.escape(title)}</h3>\n{_figure(path)}"
+        f"<h3>{html.escape(title)}</h3>\n{svg_image(path)}"
         for one in evaluations
         for title, path in one.calibration.items()
     ]
@@ -202,55 +156,6 @@ def _calibration(evaluations: Sequence[EvaluationPart]) -> str:
         "accuracy where only the surest images are answered."
     )
     return "\n".join(["<h2>Can its confidence be trusted?</h2>", f"<p>{text}</p>", *figures])
-
-
-def _predictions(part: WrongPart) -> tuple[str, Predictions]:
-    """The heading, and among all classes the predictions by the texts that fit the model best."""
-    if not part.by_text_type:
-        return part.title, read_predictions(part.predictions)
-    among_all = {
-        text_type: found
-        for (text_type, group), found in read_group_predictions(part.predictions).items()
-        if group == "all"
-    }
-    best = max(sorted(among_all), key=lambda one: sum(among_all[one].correct()))
-    return f"{part.title}, by its best texts ({best})", among_all[best]
-
-
-def confused_pairs(predictions: Predictions) -> list[tuple[str, str, int, int]]:
-    """(true class, predicted class, images, images of the true class), the most frequent first."""
-    totals = Counter(predictions.labels)
-    pairs = Counter(zip(predictions.labels, predictions.best, strict=True))
-    wrong = [(*pair, count, totals[pair[0]]) for pair, count in pairs.items() if pair[0] != pair[1]]
-    return sorted(wrong, key=lambda one: (-one[2], one[3], one[0], one[1]))
-
-
-def surest_mistakes(predictions: Predictions, most: int = MOST_WRONG) -> list[int]:
-    """Places of the wrong predictions with the highest scores."""
-    wrong = [row for row, right in enumerate(predictions.correct()) if not right]
-    return sorted(wrong, key=lambda row: (-predictions.scores[row][0], predictions.image_ids[row]))[
-        :most
-    ]
-
-
-def _gallery(
-    part: WrongPart, predictions: Predictions, shown: Sequence[int], names: Mapping[str, str]
-) -> str:
-    images = ImageSet(Path(part.images))
-    place = images.rows_of([predictions.image_ids[row] for row in shown])
-    catalog = read_table(part.catalog, CATALOG)
-    files = dict(zip(catalog["image_id"].to_pylist(), catalog["key"].to_pylist(), strict=True))
-    figures = []
-    for row in shown:
-        image_id, label = predictions.image_ids[row], predictions.labels[row]
-        best, score = predictions.best[row], predictions.scores[row][0]
-        file = html.escape(files.get(image_id) or image_id)
-        figures.append(
-            f'<figure><img src="{thumbnail(images.read(place[image_id]).encoded)}" alt="">'
-            f'<figcaption><span class="wrong">{html.escape(names.get(best, best))} {score:.0%}'
-            f"</span><br>is {html.escape(names.get(label, label))}<br>{file}</figcaption></figure>"
-        )
-    return f'<div class="gallery">{"".join(figures)}</div>'
 
 
 def _near_duplicates(part: DatasetPart) -> str:
@@ -289,17 +194,11 @@ def _version(part: DatasetPart, row: Mapping[str, str]) -> str:
     )
 
 
-def _figure(path: str) -> str:
-    """An SVG file as an image: what is in it cannot run."""
-    data = base64.b64encode(Path(path).read_bytes()).decode()
-    return f'<img class="figure" src="data:image/svg+xml;base64,{data}" alt="">'
-
-
 def _curves(training: Mapping[str, str]) -> str:
     if not training:
         return ""
     figures = "\n".join(
-        f"<details><summary>{html.escape(run)}</summary>{_figure(path)}</details>"
+        f"<details><summary>{html.escape(run)}</summary>{svg_image(path)}</details>"
         for run, path in training.items()
     )
     return f"<h2>Training curves</h2>\n{figures}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from nicheclip.config.leaderboard import VERSION, LeaderboardLine, Score
+from nicheclip.plan.table_request import FACETS
 from nicheclip.reporting.evaluation_table import SHOWN
 from nicheclip.reporting.over_seeds import SeedMeasure, over_seeds
 from nicheclip.reporting.table import Measured
@@ -24,8 +25,6 @@ HEADLINES = {
     "linear_probe": "top1",
     "knn": "top1",
 }
-#: what may tell the tasks of one cell apart
-FACETS = ("text_type", "group", "rank", "shots", "by")
 #: one model ranks nothing
 FEWEST_MODELS = 2
 

@@ -4,13 +4,12 @@ from dataclasses import fields
 
 import polars as pl
 
-from nicheclip.plan.table_request import Selection
+from nicheclip.plan.table_request import FACETS, Selection
 from nicheclip.reporting.over_seeds import SeedMeasure
 from nicheclip.runtime.errors import InputError
 
 #: of the frame: the cell, the measure, what the measure is about
 CELL = ("kind", "name", "variant", "evaluation", "dataset", "protocol")
-FACETS = ("text_type", "group", "rank", "shots", "by")
 SEED = tuple(field.name for field in fields(SeedMeasure))
 
 

@@ -6,7 +6,6 @@ coverage (Anti-Grain Geometry), all random numbers but the sensor's noise come b
 the same picture at every size.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from nicheclip.synthetic.arbor_bodies import Paint, Part, body
-from nicheclip.synthetic.arbor_habitats import background, scatter
+from nicheclip.synthetic.arbor_bodies import body
+from nicheclip.synthetic.arbor_cameras import photograph, photograph_in_the_field, to_image
+from nicheclip.synthetic.arbor_habitats import background
+from nicheclip.synthetic.arbor_outlines import Paint, Part
 from nicheclip.synthetic.arbor_traits import CHOICES, Colour, Habitat, Plan, Traits
 from nicheclip.synthetic.raster import Pixels
 
@@ -41,8 +42,6 @@ UPRIGHT: Mapping[Plan, float] = MappingProxyType(
     {"bloom": 0.25, "frond": 0.4, "cap": 0.2, "fan": 0.3, "coral": 0.2, "drifter": 0.6}
 )
 """Largest tilt in radians of body plans that know up and down; the others lie at any angle."""
-FIELD_CAST = (0.78, 0.96, 1.02)
-"""The field camera's gain in red, green and blue."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +105,14 @@ def draw_specimen(
     relief, soft = _relief(coverage, light)
     reach = max(1, round(0.04 * size))
     shadow = np.roll(soft, (reach, round(reach * np.cos(light))), axis=(0, 1))
-    scene = _to_image(pixels * (1 - 0.45 * shadow[..., None]))
+    scene = to_image(pixels * (1 - 0.45 * shadow[..., None]))
     _paint(scene, shapes, colours, traits.texture == "woolly", rng)
     pixels = np.asarray(scene, dtype=float) / 255
     pixels = _mark(pixels, traits, pose, patterned, colours["accent"], rng)
     pixels = _light_up(pixels, traits, pose, coverage, patterned, relief, rng)
     if field:
-        return _field_camera(pixels, habitat, view, rng)
-    return _camera(pixels, view, rng)
+        return photograph_in_the_field(pixels, habitat, difficulty, rng)
+    return photograph(pixels, difficulty, rng)
 
 
 def choose_habitat(traits: Traits, view: View, rng: np.random.Generator) -> Habitat:
@@ -292,49 +291,3 @@ def _light_up(
     if traits.texture == "glossy":
         lit = lit + 0.9 * (np.clip(relief - 0.25, 0, 1) * patterned)[..., None]
     return lit
-
-
-def _camera(pixels: Floats, view: View, rng: np.random.Generator) -> Pixels:
-    vary = view.difficulty
-    gain = np.exp(rng.normal(0, 0.05 + 0.3 * vary) + rng.normal(0, 0.02 + 0.2 * vary, 3))
-    slope = rng.normal(0, 0.25 * vary, 2)
-    noise = rng.uniform(0.01, 0.02 + 0.04 * vary)
-    return _expose(pixels * gain * _falloff(len(pixels), slope), noise, rng)
-
-
-def _field_camera(pixels: Floats, habitat: Habitat, view: View, rng: np.random.Generator) -> Pixels:
-    """Another sensor: litter before the lens, haze, a cast, blur, noise, and coarse JPEG blocks."""
-    size = len(pixels)
-    scene = _to_image(pixels)
-    scatter(scene, habitat, int(rng.integers(1, 3 + round(4 * view.difficulty))), rng, scale=2.2)
-    blurred = scene.filter(ImageFilter.GaussianBlur(size * rng.uniform(0.006, 0.016)))
-    pixels = np.asarray(blurred, dtype=float) / 255
-    haze = rng.uniform(0.1, 0.3)
-    gain = np.array(FIELD_CAST) * np.exp(rng.normal(-0.25, 0.05 + 0.25 * view.difficulty))
-    lit = (pixels * (1 - haze) + 0.55 * haze) * gain
-    noise = rng.uniform(0.03, 0.04 + 0.05 * view.difficulty)
-    quality = int(rng.integers(25, 55))
-    shaded = lit * _falloff(size, rng.normal(0, 0.5, 2))
-    return _through_jpeg(_expose(shaded, noise, rng), quality)
-
-
-def _falloff(size: int, slope: Floats) -> Floats:
-    """A gain that changes linearly over the picture: [size, size, 1]."""
-    place = np.linspace(-0.5, 0.5, size)
-    gain: Floats = np.clip(1 + slope[0] * place[None] + slope[1] * place[:, None], 0.3, 1.7)
-    return gain[..., None]
-
-
-def _expose(pixels: Floats, noise: float, rng: np.random.Generator) -> Pixels:
-    grain = rng.standard_normal(pixels.shape, dtype=np.float32)
-    return (255 * np.clip(pixels + noise * grain, 0, 1)).astype(np.uint8)
-
-
-def _through_jpeg(pixels: Pixels, quality: int) -> Pixels:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer))
-
-
-def _to_image(pixels: Floats) -> Image.Image:
-    return Image.fromarray((255 * np.clip(pixels, 0, 1)).astype(np.uint8))

@@ -16,8 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nicheclip.config.compute import ComputeConfig
+from nicheclip.config.models import ModelConfig
 from nicheclip.config.pretraining import PretrainingConfig
-from nicheclip.config.training import ComputeConfig, ModelConfig, TrainingConfig
+from nicheclip.config.training import TrainingConfig
 from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.config.yaml_file import read_yaml
 from nicheclip.engine.loading import Batch, Reader

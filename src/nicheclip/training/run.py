@@ -98,13 +98,12 @@ def train(
     Raises:
         as ``engine.run``.
     """
-    config = one.config
 
     def make() -> Objective:
         """The objective of the config's kind, by name: a change of one makes no other stale."""
-        module = import_module(f"nicheclip.training.objectives.{config.recipe.kind}")
+        module = import_module(f"nicheclip.training.objectives.{one.config.recipe.kind}")
         objective: Objective = module.OBJECTIVE(
-            config,
+            one.config,
             start=one.start,
             data=TrainingData(
                 images,
@@ -118,7 +117,26 @@ def train(
         )
         return objective
 
-    settings = RunSettings(
+    def describe(report: RunReport) -> None:
+        """Write the model's card; found by name, since new words for it train nothing again."""
+        if one.data:
+            card = import_module("nicheclip.training.card")
+            card.write(one.output, one.config, one.data, report)
+
+    return engine.run(
+        _settings(one),
+        make,
+        run_folder=run_folder,
+        output=one.output,
+        code=code,
+        stop_at=stop_at,
+        describe=describe,
+    )
+
+
+def _settings(one: TrainingRun) -> RunSettings:
+    config = one.config
+    return RunSettings(
         epochs=config.epochs,
         min_steps=config.min_steps,
         batch_size=config.batch_size,
@@ -135,19 +153,4 @@ def train(
         channels_last=config.channels_last,
         compiled=config.compile,
         sharded=config.compute.sharding,
-    )
-
-    def describe(report: RunReport) -> None:
-        """Write the model's card; found by name, since new words for it train nothing again."""
-        if one.data:
-            import_module("nicheclip.training.card").write(one.output, config, one.data, report)
-
-    return engine.run(
-        settings,
-        make,
-        run_folder=run_folder,
-        output=one.output,
-        code=code,
-        stop_at=stop_at,
-        describe=describe,
     )

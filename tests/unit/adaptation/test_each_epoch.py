@@ -5,9 +5,10 @@ import pytest
 
 from nicheclip.adaptation.classify import classify
 from nicheclip.adaptation.each_epoch import epoch_answers
-from nicheclip.adaptation.fit import fit
-from nicheclip.adaptation.job import Entry, Where, adapt
-from nicheclip.config.training import ComputeConfig
+from nicheclip.adaptation.entries import Entry, Where
+from nicheclip.adaptation.job import adapt
+from nicheclip.adaptation.run import AdaptationRun, fit
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.task_files import (
     FIT,
@@ -44,15 +45,17 @@ OPTIONS = {
 def run(task, folder, kind, *, each_epoch=True, every_step=False, **changes):
     """Two epochs; returns the report."""
     return fit(
-        method(kind, **OPTIONS[kind], **changes),
-        start=task.start,
+        AdaptationRun(
+            method=method(kind, **OPTIONS[kind], **changes),
+            start=task.start,
+            seed=0,
+            output=folder / "out",
+            each_epoch=folder / "states" if each_epoch else None,
+        ),
         images=task.images,
         texts=task.texts,
-        seed=0,
-        output=folder / "out",
         run_folder=folder / "run",
         compute=ComputeConfig(checkpoint_seconds=1e-9 if every_step else 600.0),
-        each_epoch=folder / "states" if each_epoch else None,
     )
 
 

@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from nicheclip.adaptation.trained.fair import OBJECTIVE, FairModule
 from nicheclip.adaptation.trained.tower import layer_norms
-from nicheclip.config.training import ComputeConfig
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.engine.objective import LOSS, Step
 from nicheclip.engine.processes import join_processes

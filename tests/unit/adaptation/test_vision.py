@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 
 from literal_transport import Literal
-from nicheclip.adaptation.job import Entry, Where, adapt
-from nicheclip.config.training import ComputeConfig
+from nicheclip.adaptation.entries import Entry, Where
+from nicheclip.adaptation.job import adapt
+from nicheclip.config.compute import ComputeConfig
 from nicheclip.config.training_free import TransportMethod
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.task_files import (

@@ -4,7 +4,7 @@ import textwrap
 
 from matplotlib.figure import Figure
 
-from nicheclip.config.tables import BesidePublishedFigure
+from nicheclip.config.table_figures import BesidePublishedFigure
 from nicheclip.plan.table_request import TableRequest
 from nicheclip.reporting.dots import Series, draw_series, name_lines
 from nicheclip.reporting.figure_kinds import Drawing

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nicheclip.config.tables import CriticalDifferenceFigure
+from nicheclip.config.table_figures import CriticalDifferenceFigure
 from nicheclip.evaluation.rank_test import FEWEST_METHODS, FEWEST_TASKS, RankTest, rank_test
 from nicheclip.plan.table_request import TableRequest
 from nicheclip.reporting.figure_kinds import Drawing

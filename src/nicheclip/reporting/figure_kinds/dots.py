@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from nicheclip.config.tables import DotsFigure
+from nicheclip.config.table_figures import DotsFigure
 from nicheclip.plan.table_request import TableRequest
 from nicheclip.reporting.dots import Series, dots_figure
 from nicheclip.reporting.figure_kinds import Drawing

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from nicheclip.config.tables import ScatterFigure
+from nicheclip.config.table_figures import ScatterFigure
 from nicheclip.plan.table_request import TableRequest
 from nicheclip.reporting.figure_kinds import Drawing
 from nicheclip.reporting.style import COLOURS, MARKERS, grid, style

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-Values = dict[str, Any]
+from nicheclip.config.rehearsal.options import Values
+
 Use = tuple[str, ...]
 
 
