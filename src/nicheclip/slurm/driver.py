@@ -24,6 +24,7 @@ from nicheclip.slurm import jobs as slurm_jobs
 
 FOLDER = Path(".snakemake/slurm-driver")
 INTERRUPTED = "interrupted"  # in the folder: what waits for SLURM waits no longer
+PROFILES = ("slurm", "profiles")  # --profile slurm, --profile profiles/slurm
 QUERY_OF_STATES = "--format=JobIdRaw,State"  # of sacct, as the plugin asks for the states of jobs
 LONGEST_RUN = 60  # days
 ENDING_WITHIN = 180.0  # seconds: cancelled jobs get a grace of (KillWait) seconds to end
@@ -98,6 +99,20 @@ def note_interrupts(folder: Path = FOLDER) -> None:
         before(number, frame)
 
     signal.signal(signal.SIGINT, note)
+
+
+def link_profiles(folder: Path) -> None:
+    """Let a rehearsal in ``folder`` find the profile's partitions.yaml.
+
+    Snakemake takes a profile's files from the folder where it was started, `slurm/partitions.yaml`,
+    but the plugin opens them after the change to the rehearsal's folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PROFILES:
+        link = folder / name
+        if Path(name).is_dir() and not link.exists():
+            link.unlink(missing_ok=True)  # it leads nowhere: the project was moved
+            link.symlink_to(os.path.relpath(name, folder), target_is_directory=True)
 
 
 def is_held(folder: Path = FOLDER) -> bool:
