@@ -160,6 +160,23 @@ class TestDriver:
         assert (tmp_path / "asked").exists()
         assert slurm_driver.last_run(tmp_path) == ""
 
+    def test_jobs_left_are_waited_for_where_the_driver_is_told_to(
+        self, tmp_path, commands, monkeypatch, capsys
+    ):
+        commands(squeue="echo x >> asked; test $(wc -l < asked) -gt 3 || echo '7|RUNNING|rule_a'")
+        (tmp_path / "run").write_text("r-1")
+        monkeypatch.setattr(slurm_driver, "PAUSE", 0.01)
+        monkeypatch.setenv("NICHECLIP_JOBS_LEFT", "wait")
+        slurm_driver.ensure_no_jobs_of_a_dead_driver(tmp_path)
+        assert (tmp_path / "asked").read_text().split() == ["x"] * 4
+        assert slurm_driver.last_run(tmp_path) == ""
+        assert capsys.readouterr().err.count("7 (rule_a, RUNNING)\nTo cancel them: scancel") == 1
+
+    def test_a_misspelt_choice_is_told(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("NICHECLIP_JOBS_LEFT", "yes")
+        with pytest.raises(InputError, match="NICHECLIP_JOBS_LEFT=yes: refuse or wait"):
+            slurm_driver.ensure_no_jobs_of_a_dead_driver(tmp_path)
+
     def test_without_an_answer_it_does_not_guess(self, tmp_path, commands):
         commands(squeue="echo away >&2; exit 1")
         (tmp_path / "run").write_text("r-1")
