@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 
@@ -198,6 +199,23 @@ class TestDriver:
         os.close(held)
         asks.join(60)
         assert slurm_driver.last_run(tmp_path) == ""
+
+    @pytest.mark.parametrize("chosen", [1, 2])
+    def test_arrays_hold_what_is_chosen_of_more_that_is_ready(self, monkeypatch, chosen):
+        plugin = pytest.importorskip("snakemake_executor_plugin_slurm")
+        monkeypatch.setattr(plugin, "pending_jobs_for_rule", lambda dag, rule: 5, raising=False)
+        executor = plugin.Executor.__new__(plugin.Executor)
+        ready = [Mock(**{"is_group.return_value": False}) for _ in range(chosen)]
+        for job in ready:
+            job.rule.name = "a"
+        sent = []
+        settings = {"array_jobs": {"all"}, "max_array_size": 1000, "logger": Mock()}
+        settings |= {"workflow": Mock(), "_main_event_loop": Mock()}
+        settings |= {"_submit_job": sent.append, "_submit_array_jobs": sent.extend}
+        vars(executor).update(settings)
+        slurm_driver.send_what_is_ready(plugin)
+        executor.run_jobs(ready)
+        assert sent == ready
 
     def test_an_interrupt_is_noted_and_passed_on(self, tmp_path, monkeypatch):
         before = signal.getsignal(signal.SIGINT)

@@ -15,7 +15,7 @@ import sys
 import time
 from datetime import date, timedelta
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 from nicheclip.runtime.driver_lock import RunKind
 from nicheclip.runtime.errors import InputError
@@ -93,6 +93,20 @@ def hold_for(kind: RunKind, folder: Path = FOLDER) -> int | None:
     if kind == "slurm" or not is_held(folder):
         ensure_no_jobs_of_a_dead_driver(folder)
     return held
+
+
+def send_what_is_ready(plugin: ModuleType) -> None:
+    """Let a job array hold the jobs of a rule that the scheduler has chosen.
+
+    Snakemake's SLURM plugin (2.8.0; its issue 473) drops them where `jobs` or a resource has left
+    room for only some of those that are ready: it waits for the others, which the scheduler never
+    sends without room, and the run hangs.
+
+    Args:
+        plugin: changed, if it counts what is ready.
+    """
+    if hasattr(plugin, "pending_jobs_for_rule"):
+        plugin.pending_jobs_for_rule = lambda dag, rule: 0
 
 
 def note_interrupts(folder: Path = FOLDER) -> None:
