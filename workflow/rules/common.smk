@@ -32,6 +32,7 @@ from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.code_digest import code_digest
 from nicheclip.runtime.credentials import hide, masked
 from nicheclip.runtime.errors import InputError
+from nicheclip.slurm.driver import link_profiles
 from nicheclip.subjects import (
     BACKBONE_FILES,
     COLOUR_HISTOGRAM,
@@ -77,8 +78,12 @@ if CONFIG.rehearsal:
             "--directory: a rehearsal could replace real results there. Name a folder below one "
             "that is called rehearsal, or leave --directory out."
         )
+    REHEARSED_IN = Path("rehearsal", Path(CONFIG_FILES[-1]).stem)
+    # A step of a SLURM job starts where the job's own Snakemake has gone.
+    if not workflow.overwrite_workdir and Path.cwd().parts[-2:] != REHEARSED_IN.parts:
+        link_profiles(REHEARSED_IN)
 
-    workdir: f"rehearsal/{Path(CONFIG_FILES[-1]).stem}"
+        workdir: str(REHEARSED_IN)
 
 
 if Path("results").exists() and not Path("results").is_dir():
