@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from nicheclip.config.evaluation import EvaluationConfig
 from nicheclip.config.probes import AdamwProbe
@@ -72,12 +73,12 @@ def test_the_probe_is_the_best_of_the_grid_on_what_is_held_out():
     raw = learnt.images.rows(ids).astype(np.float64)
     scaled = (raw - raw.mean(axis=0)) / raw.std(axis=0)
     labels = np.array([learnt.labels[i] for i in ids])
-    held = np.arange(60) % 5 == 4  # twenty of each class in turn
-    right = {}
-    for strength in linear_probe.STRENGTHS:
-        fitted = LogisticRegression(C=strength, max_iter=1000).fit(scaled[~held], labels[~held])
-        right[strength] = fitted.score(scaled[held], labels[held])
-    best = max(right, key=right.get)
+    fifths = PredefinedSplit(np.arange(1, 61) % 5)  # twenty of each class, one after the other
+    right = {
+        c: cross_val_score(LogisticRegression(C=c, max_iter=1000), scaled, labels, cv=fifths).mean()
+        for c in linear_probe.STRENGTHS
+    }
+    best = max(right, key=lambda c: round(right[c], 9))
     assert best == probe.classifier.C and probe.images == 60
     peer = LogisticRegression(C=best, max_iter=1000).fit(scaled, labels)
     theirs = (judged.images.features - raw.mean(axis=0)) / raw.std(axis=0)
@@ -89,8 +90,22 @@ def test_the_probe_is_the_best_of_the_grid_on_what_is_held_out():
 def test_a_feature_that_never_changes_and_tiny_classes_are_no_trouble():
     learnt = split_of([[1, 0, 1], [0, 1, 1], [1, 0.2, 1]], list("aba"))
     probe = linear_probe.fit_probe(learnt, seed=0)
-    assert linear_probe.STRENGTHS[0] == probe.classifier.C  # nothing to hold out
     assert np.isfinite(probe.answers(learnt).scores).all()
+    alone = linear_probe.fit_probe(split_of(np.eye(3), list("abc")), seed=0)
+    assert linear_probe.STRENGTHS[0] == alone.classifier.C  # nothing to hold out
+
+
+def test_of_many_images_one_fifth_is_held_out(monkeypatch):
+    fits = []
+    fit = linear_probe._fitted
+    monkeypatch.setattr(
+        linear_probe, "_fitted", lambda x, *rest: fits.append(len(x)) or fit(x, *rest)
+    )
+    for most, parts in ((60, 5), (59, 1)):
+        fits.clear()
+        monkeypatch.setattr(linear_probe, "MOST_IN_TURN", most)
+        linear_probe.fit_probe(clusters(20), seed=0)
+        assert fits == [48] * len(linear_probe.STRENGTHS) * parts + [60]
 
 
 def test_a_large_train_split_is_sampled_by_the_seed(monkeypatch):

@@ -1,13 +1,13 @@
 """Linear probe: logistic regression on a model's image features, learnt from the train split.
 
 By default it is solved to its minimum. Each feature is scaled to a standard deviation of 1 over the
-training images. The strength of the regularisation is chosen on a fifth of them, held out; then all
+training images. The strength of the regularisation is chosen on held-out fifths of them; then all
 are learnt from (Radford et al., arXiv 2103.00020, appendix A.3, with a grid in the place of their
 search). ``probe: {solver: adamw}`` is CLIP_benchmark's instead: a few epochs, features as they are.
 """
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 STRENGTHS = tuple(10.0**power for power in range(-5, 3))
 #: of each class's training images every so-many-th is held out while the strength is chosen
 HELD_OUT = 5
+#: up to so many training images each fifth is held out in turn: one fifth of few decides by chance
+MOST_IN_TURN = 5_000
 #: a larger train split is sampled, because the solver holds all of it
 MOST_TRAINING_IMAGES = 50_000
 STEPS = 1_000
@@ -103,39 +105,37 @@ def _solved(learnt: EvaluationSplit, ids: list[str]) -> Probe:
     """Logistic regression on the images ``ids``, solved to its minimum.
 
     Of strengths that are equally right on the held-out images the strongest penalty is taken, also
-    where no class has an image to hold out.
+    where no class has two images.
     """
     labels = np.asarray([learnt.labels[image_id] for image_id in ids])
     features = learnt.images.rows(ids).astype(np.float64)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation == 0] = 1
     scaled = (features - mean) / deviation
-    held = _held_out(labels)
-    strength = STRENGTHS[0]
-    if held.any():
-        strength = _chosen_strength(scaled, labels, held)
+    strength = _chosen_strength(scaled, labels)
     log.info("linear probe: inverse strength of the penalty %g", strength)
     return Probe(_fitted(scaled, labels, strength), mean, deviation, len(ids))
 
 
-def _held_out(labels: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
-    """[n]: every ``HELD_OUT``-th image of each class."""
-    seen: defaultdict[str, int] = defaultdict(int)
-    held = np.zeros(len(labels), bool)
+def _chosen_strength(scaled: npt.NDArray[np.float64], labels: npt.NDArray[np.str_]) -> float:
+    parts, right = _parts(labels), np.zeros(len(STRENGTHS))
+    for part in range(HELD_OUT) if len(labels) <= MOST_IN_TURN else range(1):
+        held = parts == part
+        for place, strength in enumerate(STRENGTHS) if held.any() else ():
+            classifier = _fitted(scaled[~held], labels[~held], strength)
+            right[place] += (classifier.predict(scaled[held]) == labels[held]).sum()
+    return STRENGTHS[int(np.argmax(right))]
+
+
+def _parts(labels: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+    """[n]: in which part each image is held out; -1, never, for the only one of its class."""
+    seen, counts = defaultdict[str, int](int), Counter(labels.tolist())
+    parts = np.full(len(labels), -1)
     for row, label in enumerate(labels.tolist()):
         seen[label] += 1
-        held[row] = seen[label] % HELD_OUT == 0
-    return held
-
-
-def _chosen_strength(
-    scaled: npt.NDArray[np.float64], labels: npt.NDArray[np.str_], held: npt.NDArray[np.bool_]
-) -> float:
-    right: list[float] = []
-    for strength in STRENGTHS:
-        classifier = _fitted(scaled[~held], labels[~held], strength)
-        right.append(float((classifier.predict(scaled[held]) == labels[held]).mean()))
-    return STRENGTHS[int(np.argmax(right))]
+        if counts[label] > 1:
+            parts[row] = seen[label] % HELD_OUT
+    return parts
 
 
 def _fitted(
