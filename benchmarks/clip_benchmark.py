@@ -41,6 +41,7 @@ from nicheclip.evaluation.protocols.zero_shot import zero_shot
 from nicheclip.evaluation.softmax_adamw import descend
 from nicheclip.evaluation.text_sets import encode_classes
 from nicheclip.models.encode import ClipEncoder
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import load
 
 TEMPLATES = "workflow/registry/prompts/photo.yaml"
@@ -206,7 +207,7 @@ def _ours(data: Data, model: Path, work: Path) -> None:
 
 
 def _encoder(model: Path) -> ClipEncoder:
-    return ClipEncoder(load(model), batch_size=BATCH, device="cpu")
+    return ClipEncoder(load(model), EncodeSettings(batch_size=BATCH, device="cpu"))
 
 
 def _probes(data: Data, model: Path, work: Path) -> list[dict[str, list[float]]]:

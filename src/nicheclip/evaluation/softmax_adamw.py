@@ -48,7 +48,7 @@ def fit_softmax(
     width = features.shape[1]
     start = draw.uniform(-1, 1, (len(classes), width + 1)) / np.sqrt(width)
     batches = list(shuffled_batches(len(codes), options, draw))
-    weights = descend(np.float32(start), features, codes, batches, options)
+    weights = descend(start.astype(np.float32), features, codes, batches, options)
     return SoftmaxClassifier(classes, weights)
 
 
