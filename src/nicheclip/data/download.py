@@ -1,6 +1,5 @@
 """Downloads that resume, retry, verify, and never leave half a file under the final name."""
 
-import hashlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -9,9 +8,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
+from nicheclip.data.verified_files import refuse_web_page, verify
 from nicheclip.runtime.errors import InputError
-from nicheclip.runtime.files import read_json, sha256_file, write_json, write_text
+from nicheclip.runtime.files import read_json, write_json
 from nicheclip.runtime.locks import locked
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import unit_interval
@@ -53,6 +54,10 @@ class _PassingError(Exception):
         self.pause = pause
 
 
+#: what another attempt may better
+PASSING_ERRORS = (httpx.TransportError, httpx.DecodingError, _PassingError)
+
+
 def download(url: str, folder: Path | str, *, checksum: str | None = None) -> Path:
     """Fetch ``url`` into ``folder`` under its own name and verify it; do nothing if it is there.
 
@@ -87,7 +92,7 @@ def _download(url: str, folder: Path, name: str, checksum: str | None) -> Path:
         path = Path(unquote(urlsplit(url).path))
         if not path.is_file():
             raise InputError(f"{url}: there is no such file. Correct the URL.")
-        _verify(path, url, checksum, record)
+        verify(path, url, checksum, record)
         return path
     path = folder / name
     with locked(folder / f"{name}.lock"):
@@ -95,42 +100,77 @@ def _download(url: str, folder: Path, name: str, checksum: str | None) -> Path:
             part = folder / f"{name}.part"
             _fetch(url, part, trust_length=checksum is not None)
             try:
-                _refuse_web_page(part, url)
-                _verify(part, url, checksum, record)
+                refuse_web_page(part, url)
+                verify(part, url, checksum, record)
             except InputError:
                 _forget(part)
                 raise
             part.replace(path)
             _forget(part)
         else:
-            _verify(path, url, checksum, record)
+            verify(path, url, checksum, record)
     return path
 
 
 def _fetch(url: str, part: Path, *, trust_length: bool) -> None:
     """Bring ``part`` to the remote file's full length."""
-    failures = 0
+    patience = _Patience(url, part)
+    attempts = Retrying(
+        retry=retry_if_exception_type(PASSING_ERRORS),
+        after=patience.note,
+        wait=patience.pause,
+        stop=patience.is_over,
+        sleep=time.sleep,
+        reraise=True,
+    )
     timeout = httpx.Timeout(TIMEOUT_SECONDS)
     with httpx.Client(follow_redirects=True, timeout=timeout) as client:
-        while True:
-            before = _size(part)
-            try:
-                _attempt(client, url, part, trust_length=trust_length)
-                return
-            except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
-                raise InputError(
-                    f"{url}: leads nowhere ({error}). Open it in a browser, and give the URL at "
-                    "which the download ends."
-                ) from error
-            except (httpx.TransportError, httpx.DecodingError, _PassingError) as error:
-                failures = 1 if _size(part) >= before + BLOCK_BYTES else failures + 1
-                if failures >= ATTEMPTS:
-                    raise InputError(
-                        f"{url}: gave up after {failures} attempts in a row that brought nothing "
-                        f"much ({str(error) or type(error).__name__}). Check the network and run "
-                        f"again; the {_size(part)} bytes that arrived are kept."
-                    ) from error
-                time.sleep(_pause(url, failures, error))
+        try:
+            attempts(_attempt, client, url, part, trust_length=trust_length)
+        except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+            raise InputError(
+                f"{url}: leads nowhere ({error}). Open it in a browser, and give the URL at "
+                "which the download ends."
+            ) from error
+        except PASSING_ERRORS as error:
+            raise InputError(
+                f"{url}: gave up after {patience.failures} attempts in a row that brought nothing "
+                f"much ({str(error) or type(error).__name__}). Check the network and run "
+                f"again; the {_size(part)} bytes that arrived are kept."
+            ) from error
+
+
+class _Patience:
+    """How long attempts go on: as long as they bring something.
+
+    An attempt that brings a block begins the count anew.
+    """
+
+    def __init__(self, url: str, part: Path) -> None:
+        self._url, self._part = url, part
+        self._size = _size(part)
+        self.failures = 0
+        """In a row that brought less than a block."""
+
+    def note(self, state: RetryCallState) -> None:
+        """Count a failed attempt."""
+        del state
+        size = _size(self._part)
+        self.failures = 1 if size >= self._size + BLOCK_BYTES else self.failures + 1
+        self._size = size
+
+    def is_over(self, state: RetryCallState) -> bool:
+        """Whether it was the last."""
+        del state
+        return self.failures >= ATTEMPTS
+
+    def pause(self, state: RetryCallState) -> float:
+        """Seconds: as the server wishes, or longer after each, and another for each URL."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, _PassingError) and error.pause is not None:
+            return min(error.pause, LONGEST_PAUSE_SECONDS)
+        longest = min(FIRST_PAUSE_SECONDS * 2.0 ** (self.failures - 1), LONGEST_PAUSE_SECONDS)
+        return longest * (0.5 + 0.5 * unit_interval("download", self._url, self.failures))
 
 
 def _attempt(client: httpx.Client, url: str, part: Path, *, trust_length: bool) -> None:
@@ -237,60 +277,6 @@ def _range_start(response: httpx.Response) -> int:
     text = response.headers.get("Content-Range", "")
     first = text.removeprefix("bytes ").partition("-")[0]
     return int(first) if first.isdigit() else -1
-
-
-def _pause(url: str, failures: int, error: Exception) -> float:
-    if isinstance(error, _PassingError) and error.pause is not None:
-        return min(error.pause, LONGEST_PAUSE_SECONDS)
-    longest = min(FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
-    return longest * (0.5 + 0.5 * unit_interval("download", url, failures))
-
-
-def _verify(path: Path, url: str, checksum: str | None, record: Path) -> None:
-    if checksum is None and not record.exists():
-        write_text(record, f"sha256:{sha256_file(path)}\n")
-        return
-    expected = checksum or record.read_text(encoding="utf-8", errors="replace").strip()
-    kind, _, digest = expected.partition(":")
-    if kind not in ("md5", "sha256") or not digest:
-        place = url if checksum else f"{record} (delete it)"
-        raise InputError(f"{place}: the checksum {expected!r} must be md5:<hex> or sha256:<hex>.")
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, kind).hexdigest()
-    if found != digest.lower():
-        raise InputError(
-            f"{path}: its {kind} is {found}, expected {digest.lower()} as "
-            + (f"published for {url}" if checksum else f"recorded in {record} at the first reading")
-            + f". {_remedy(url, None if checksum else record)}"
-        )
-
-
-def _remedy(url: str, record: Path | None) -> str:
-    """What to do about a file of another checksum; ``record`` holds it where none is published."""
-    if url.startswith("file:"):
-        return "Put the right file there, or " + (
-            f"delete {record} if the new one is right."
-            if record
-            else "correct the checksum in the config."
-        )
-    again = "Delete the file and run again; if the result is the same, the "
-    if record is None:
-        return f"{again}checksum or the file behind the URL is wrong."
-    return f"{again}file behind the URL has changed: delete {record} too, to take the new one."
-
-
-def _refuse_web_page(path: Path, url: str) -> None:
-    """A page that asks for a password, or says that there is no file, is not what was asked for."""
-    with path.open("rb") as stream:
-        start = stream.read(512).lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")) and not file_name(url).endswith(
-        (".html", ".htm")
-    ):
-        raise InputError(
-            f"{url}: the server sends a web page instead of the file, as where one must log in. "
-            "Open the URL in a browser; give the URL at which the download itself begins, or "
-            "download the file yourself and give its file:// URL."
-        )
 
 
 def _size(path: Path) -> int:
