@@ -14,6 +14,7 @@ from nicheclip.data.verified_files import refuse_web_page, verify
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, write_json
 from nicheclip.runtime.locks import locked
+from nicheclip.runtime.network import is_offline
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import unit_interval
 from nicheclip.runtime.urls import file_name
@@ -95,6 +96,11 @@ def _download(url: str, folder: Path, name: str, checksum: str | None) -> Path:
         verify(path, url, checksum, record)
         return path
     path = folder / name
+    if is_offline() and not path.exists():
+        raise InputError(
+            f"{url}: {name} is not in {folder.resolve()}, and the config says offline: true. Put "
+            "it there, or run without offline."
+        )
     with locked(folder / f"{name}.lock"):
         if not path.exists():
             part = folder / f"{name}.part"

@@ -1,11 +1,13 @@
 """Fetches in a thread, while the images that have come are read in the order of their list."""
 
 import asyncio
+import itertools
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nicheclip.config.url_source import UrlFetching
 from nicheclip.data.url_outcomes import Address, Ledger, Outcome
 from nicheclip.runtime.errors import InputError
 
@@ -28,6 +30,26 @@ def fetching(
     finally:
         thread.cancel()
         thread.join()
+
+
+async def fetch_nothing(
+    addresses: Iterable[Address], source: UrlFetching, ledger: Ledger, *, parts: int, label: str
+) -> None:
+    """In the place of ``url_fetch.fetch`` where the config says `offline`.
+
+    Raises:
+        InputError: ``ledger`` lacks the outcome of some; names the first.
+    """
+    del parts
+    missing = (one.shown for one in addresses if ledger.get(one) is None)
+    first = list(itertools.islice(missing, 3))
+    if first:
+        count = len(first) + sum(1 for _ in missing)
+        raise InputError(
+            f"{source.path}: {label}: {count} images were never asked for, the first are "
+            f"{', '.join(first)}, and the config says offline: true. Acquire them once where the "
+            f"network reaches them, and copy {source.downloads}; or take them out of the list."
+        )
 
 
 class _Thread(threading.Thread):

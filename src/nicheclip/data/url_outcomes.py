@@ -44,6 +44,11 @@ class Address:
         return hashlib.blake2b(self.url.encode(), digest_size=4).hexdigest()
 
 
+def part_name(number: int, of: int) -> str:
+    """The folder of a part's images and outcomes."""
+    return f"urls-{number}-of-{of}"
+
+
 class Failure(StrEnum):
     """Why there is no image."""
 
@@ -74,6 +79,9 @@ class Failure(StrEnum):
 PASSING = frozenset({Failure.BUSY, Failure.UNREACHABLE, Failure.SLOW})
 #: these cost no request, and another config may allow them
 NOT_KEPT = PASSING | {Failure.PRIVATE}
+
+#: of a part's folder: a line for each outcome
+LEDGER = "outcomes.jsonl"
 
 #: a row for each URL of a part, in the order of the table
 OUTCOMES = pa.schema(
@@ -119,22 +127,26 @@ class Outcome:
 class Ledger:
     """The outcomes of a part's URLs, and their images.
 
-    One process writes it at a time; one of its threads may add while another reads. Outcomes of
-    before that another run may better are forgotten when it is opened.
+    One process writes it at a time; one of its threads may add while another reads.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, try_again: bool = True) -> None:
         """Open it, or begin one.
+
+        Args:
+            folder: made if absent.
+            try_again: forget the outcomes that another run may better.
 
         Raises:
             InputError: the file of outcomes is damaged in the middle.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._not_kept = NOT_KEPT if try_again else frozenset[Failure]()
         self._outcomes: dict[str, Outcome] = {}
         self.changed = threading.Condition()
         """Notified of each new outcome."""
-        images, lines = folder / "images.bin", folder / "outcomes.jsonl"
+        images, lines = folder / "images.bin", folder / LEDGER
         self._images: IO[bytes] = images.open("a+b")
         self._end = self._images.seek(0, 2)
         whole = self._read(lines) if lines.exists() else 0
@@ -154,7 +166,7 @@ class Ledger:
                 try:
                     row = json.loads(line)
                     outcome = Outcome(**row["outcome"])
-                    kept = outcome.failure not in NOT_KEPT
+                    kept = outcome.failure not in self._not_kept
                     url = str(row["url"])
                 except (ValueError, TypeError, KeyError) as error:
                     raise InputError(

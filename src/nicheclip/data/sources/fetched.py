@@ -9,16 +9,17 @@ from urllib.parse import urlsplit
 
 from nicheclip.config.url_source import UrlFetching
 from nicheclip.data import url_fetch
-from nicheclip.data.fetch_ahead import fetching
+from nicheclip.data.fetch_ahead import fetch_nothing, fetching
 from nicheclip.data.row_stream import RowStream
 from nicheclip.data.sources.base import Item, Part, SourceImage, clean_label
 from nicheclip.data.sources.columns import extra_fields
 from nicheclip.data.sources.table import Row
 from nicheclip.data.url_asking import host_of
-from nicheclip.data.url_outcomes import OUTCOMES, Address, Failure, Ledger, Outcome
+from nicheclip.data.url_outcomes import OUTCOMES, Address, Failure, Ledger, Outcome, part_name
 from nicheclip.runtime.files import atomic_path
 from nicheclip.runtime.locks import locked
 from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.network import is_offline
 from nicheclip.runtime.seeding import stable_hash
 
 
@@ -40,23 +41,25 @@ class FetchedImages:
 
     def part_folder(self, part: Part) -> Path:
         """Where the images and outcomes of a part are kept."""
-        return self.folder / f"urls-{part.number}-of-{part.of}"
+        return self.folder / part_name(part.number, part.of)
 
     def items(self, part: Part) -> Iterator[Item]:
         """See ``ImageSource``; a part takes all rows of every so many hosts, and its share of those
         that are spread over all parts. Images are given while others are still fetched."""
         folder = self.part_folder(part)
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / "lock"), Ledger(folder) as ledger:
+        with (
+            locked(folder / "lock"),
+            Ledger(folder, try_again=not is_offline()) as ledger,
+        ):
             self.prepare(part)
-            label = f"fetch part {part.number + 1} of {part.of}"
             fetch = partial(
-                url_fetch.fetch,
+                fetch_nothing if is_offline() else url_fetch.fetch,
                 self._wanted(part),
                 self.source,
                 ledger,
                 parts=part.of,
-                label=label,
+                label=f"fetch part {part.number + 1} of {part.of}",
             )
             with (
                 atomic_path(folder / "outcomes.parquet") as path,
