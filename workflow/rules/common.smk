@@ -32,6 +32,7 @@ from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.code_digest import code_digest
 from nicheclip.runtime.credentials import hide, masked
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.network import go_offline
 from nicheclip.slurm.driver import link_profiles
 from nicheclip.subjects import (
     BACKBONE_FILES,
@@ -68,6 +69,8 @@ try:
     # Before anything is made of it: params, results and Snakemake's records show no password.
     hide(config)
     CONFIG = parse_config(config, CONFIG_FILES)
+    if CONFIG.offline:
+        go_offline()
 except InputError as error:
     raise WorkflowError(masked(str(error))) from None
 
