@@ -55,6 +55,10 @@ def test_judging_loads_neither_torch_nor_scipy():
     assert heavy_modules(imports_of("draw_folds.py")) == []
 
 
+def test_a_table_of_one_seed_loads_no_scipy():
+    assert heavy_modules(imports_of("make_table.py")) == []
+
+
 def test_only_the_baseline_learns():
     loaded = heavy_modules(imports_of("judge_colour_histogram.py"))
     assert "sklearn" in loaded and not {"torch", "open_clip", "torchvision"} & set(loaded)

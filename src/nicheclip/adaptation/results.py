@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nicheclip.adaptation.classify import classify
-from nicheclip.adaptation.each_epoch import epoch_answers
 from nicheclip.adaptation.entries import Entry, Where
-from nicheclip.adaptation.run import AdaptationRun
 from nicheclip.adaptation.task_features import TaskFeatures
 from nicheclip.adaptation.task_inputs import TaskInputs
 from nicheclip.config.adaptation import TrainedMethod
@@ -115,6 +113,10 @@ class Result:
 
     def _train(self, task: Path, output: Path, run_folder: Path) -> tuple[ClassScores, Array]:
         """The scores, and the adapted model's features."""
+        # what the engine imports takes a second and a half, and methods without training need none
+        from nicheclip.adaptation.each_epoch import epoch_answers
+        from nicheclip.adaptation.run import AdaptationRun
+
         where, method = self.where, cast(Any, self.entry.method)
         states = run_folder / EPOCHS if self.entry.best_epoch else None
         one = AdaptationRun(

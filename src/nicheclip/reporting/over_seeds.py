@@ -5,8 +5,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import special
-
 from nicheclip.reporting.table import Measured
 from nicheclip.runtime.errors import InputError
 
@@ -77,6 +75,8 @@ def over_values(
     values: Sequence[float], sources: tuple[str, ...], confidence: float, *, most: float = 1.0
 ) -> Measured:
     """``over_seeds`` of two values or more, none of which can be above ``most``."""
+    from scipy import special  # a fifth of a table's imports, and needed only for several seeds
+
     mean, spread = statistics.fmean(values), statistics.stdev(values)
     # Student's quantile; scipy.stats, which has it too, takes a second to import
     quantile = float(special.stdtrit(len(values) - 1, (1 + confidence) / 2))
