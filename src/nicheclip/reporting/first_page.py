@@ -3,36 +3,25 @@
 Its only script sorts tables; the page is whole without it.
 """
 
-import base64
 import html
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.frame import read_cells
-from nicheclip.evaluation.predictions import (
-    Predictions,
-    read_class_names,
-    read_group_predictions,
-    read_predictions,
-)
 from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, WrongPart
 from nicheclip.reporting.advice import next_steps
 from nicheclip.reporting.caption_sections import STYLE as CAPTION_STYLE
 from nicheclip.reporting.caption_sections import caption_sections
+from nicheclip.reporting.html_pieces import figure, listed
+from nicheclip.reporting.mistakes import mistakes
 from nicheclip.reporting.near_duplicates import closest_pairs
 from nicheclip.reporting.passport_section import STYLE as PASSPORT_STYLE
 from nicheclip.reporting.passport_section import PassportSection
 from nicheclip.reporting.table_html import SORT_SCRIPT, SORT_STYLE
 from nicheclip.reporting.thumbnails import thumbnail
 from nicheclip.runtime.files import read_json
-from nicheclip.schemas import CATALOG, read_table
-
-#: wrong predictions that are shown, and pairs of classes that are listed
-MOST_WRONG = 12
-MOST_PAIRS = 8
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1.5em}
@@ -41,6 +30,7 @@ h1{font-size:1.6em;margin-bottom:.2em} h2{margin-top:2.2em;border-bottom:1px sol
 h3{margin-bottom:.3em} p,li{max-width:60em} .muted,figcaption{color:#4b5563} a{color:#0072b2}
 table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid;margin:1em 0}
 caption{text-align:left;font-weight:600;padding-bottom:.5em}
+.wide caption{position:sticky;left:0;max-width:calc(min(100vw,70em) - 3em)}
 th,td{padding:.25em .7em;text-align:right}
 th{border-bottom:1px solid;vertical-align:bottom}
 th:first-child,td:first-child{text-align:left;white-space:nowrap}
@@ -52,11 +42,17 @@ th:first-child,td:first-child{text-align:left;white-space:nowrap}
 .twins img{display:block;max-width:160px} .twins .across{border-color:#c0392b}
 figcaption{font-size:.85em;overflow-wrap:anywhere} .wrong{color:#c0392b;font-weight:600}
 .next{background:#f3f4f6;padding:.6em 1.5em 0.6em 2.5em;border-radius:.5em}
-summary{cursor:pointer;font-weight:600}
+summary{cursor:pointer;font-weight:600} summary h3{display:inline;font-size:1em}
+nav a{margin-right:1.2em;display:inline-block}
 code{overflow-wrap:anywhere} h1,h3{overflow-wrap:anywhere}
 @media print{.wide{overflow:visible} table{font-size:.75em} figure,tr,img{break-inside:avoid}
 h2,h3{break-after:avoid}}
 """
+
+ABOUT = (
+    "What this run measured. Each table says below it what its columns mean and how its intervals "
+    "were made; its headings sort it; a measured number leads to what it was made from."
+)
 
 
 def first_page(plan: PagePlan) -> str:
@@ -68,14 +64,13 @@ def first_page(plan: PagePlan) -> str:
     parts = [
         f"<h1>{html.escape(plan.title)}</h1>",
         *(_dataset(one) for one in plan.datasets),
-        "<h2>Results</h2>",
+        '<h2 id="results">Results</h2>',
         _answers(plan.answers),
         _pictures(plan.predictions),
         passports.linked("\n".join([*map(_table, plan.papers), _evaluations(plan)])),
         '<h2 id="next">What to do next</h2>',
-        _listed(next_steps(plan, frames), "next"),
-        "<h2>Mistakes</h2>" if any(one.wrong for one in plan.evaluations) else "",
-        *(_mistakes(one) for one in plan.evaluations),
+        listed(next_steps(plan, frames), "next"),
+        mistakes(plan.evaluations),
         _calibration(plan.evaluations),
         *(_near_duplicates(one) for one in plan.datasets),
         caption_sections(plan.captions, plan.sources),
@@ -89,6 +84,7 @@ def first_page(plan: PagePlan) -> str:
         "<code>results/evaluate/</code>, trained models in <code>results/models/trained/</code>."
         "</p>",
     ]
+    parts.insert(1, _contents(parts))
     body = "\n".join(part for part in parts if part)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -97,6 +93,13 @@ def first_page(plan: PagePlan) -> str:
         f"<style>{_STYLE}{CAPTION_STYLE}{PASSPORT_STYLE}{SORT_STYLE}</style>{SORT_SCRIPT}</head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
+
+
+def _contents(parts: Sequence[str]) -> str:
+    """Links to the sections that have an id."""
+    found = re.findall(r'<h2 id="([^"]+)">([^<]*)</h2>', "\n".join(parts))
+    links = "".join(f'<a href="#{section}">{title}</a>' for section, title in found)
+    return f"<p>{ABOUT}</p>\n<nav>{links}</nav>"
 
 
 def _dataset(part: DatasetPart) -> str:
@@ -134,7 +137,7 @@ def _answers(pages: Mapping[str, str]) -> str:
         f'<li><a href="{html.escape(page)}">{html.escape(name)}</a></li>'
         for name, page in pages.items()
     )
-    text = "What adapted models say of images without labels; nothing here can tell what is right:"
+    text = "Answers of adapted models for images without labels; how many are right is not known:"
     return f"<p>{text}</p><ul>{items}</ul>" if pages else ""
 
 
@@ -149,48 +152,17 @@ def _pictures(pages: Mapping[str, WrongPart]) -> str:
 
 def _leaderboard(path: str | None) -> str:
     link = f'<a href="{html.escape(path or "")}">leaderboard</a>'
-    return f"<p>The {link} ranks the models by every task, with ties.</p>" if path else ""
-
-
-def _listed(sentences: Sequence[str], name: str) -> str:
-    items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
-    return f'<ul class="{name}">{items}</ul>'
-
-
-def _mistakes(evaluation: EvaluationPart) -> str:
-    return "\n".join(map(_wrong, evaluation.wrong))
-
-
-def _wrong(part: WrongPart) -> str:
-    title, predictions = _predictions(part)
-    names = read_class_names(part.classes)
-    pairs = [
-        f"{count} of {total} images of {names.get(label, label)} were taken for "
-        f"{names.get(best, best)}."
-        for label, best, count, total in confused_pairs(predictions)[:MOST_PAIRS]
-    ]
-    heading = f"<h3>{html.escape(title)}</h3>"
-    if not pairs:
-        return f"{heading}\n<p>No mistakes.</p>"
-    shown = surest_mistakes(predictions)
-    return "\n".join(
-        [
-            heading,
-            _listed(pairs, "pairs"),
-            f"<p>The {len(shown)} wrong answers that the model was surest of, with its confidence; "
-            "a wrong label shows here first:</p>",
-            _gallery(part, predictions, shown, names),
-            f"<details open><summary>Confusion matrix</summary>{_figure(part.figure)}</details>"
-            if part.figure
-            else "",
-        ]
+    return (
+        f"<p>The {link} ranks the models on each task and over all tasks, with ties.</p>"
+        if path
+        else ""
     )
 
 
 def _calibration(evaluations: Sequence[EvaluationPart]) -> str:
     """How far probabilities can be trusted, where an evaluation asks for it."""
     figures = [
-        f"<h3>{html.escape(title)}</h3>\n{_figure(path)}"
+        f"<h3>{html.escape(title)}</h3>\n{figure(path, f'Calibration of {title}')}"
         for one in evaluations
         for title, path in one.calibration.items()
     ]
@@ -201,56 +173,8 @@ def _calibration(evaluations: Sequence[EvaluationPart]) -> str:
         "fitted on the validation images, divides the logits and changes no answer. Right: "
         "accuracy where only the surest images are answered."
     )
-    return "\n".join(["<h2>Can its confidence be trusted?</h2>", f"<p>{text}</p>", *figures])
-
-
-def _predictions(part: WrongPart) -> tuple[str, Predictions]:
-    """The heading, and among all classes the predictions by the texts that fit the model best."""
-    if not part.by_text_type:
-        return part.title, read_predictions(part.predictions)
-    among_all = {
-        text_type: found
-        for (text_type, group), found in read_group_predictions(part.predictions).items()
-        if group == "all"
-    }
-    best = max(sorted(among_all), key=lambda one: sum(among_all[one].correct()))
-    return f"{part.title}, by its best texts ({best})", among_all[best]
-
-
-def confused_pairs(predictions: Predictions) -> list[tuple[str, str, int, int]]:
-    """(true class, predicted class, images, images of the true class), the most frequent first."""
-    totals = Counter(predictions.labels)
-    pairs = Counter(zip(predictions.labels, predictions.best, strict=True))
-    wrong = [(*pair, count, totals[pair[0]]) for pair, count in pairs.items() if pair[0] != pair[1]]
-    return sorted(wrong, key=lambda one: (-one[2], one[3], one[0], one[1]))
-
-
-def surest_mistakes(predictions: Predictions, most: int = MOST_WRONG) -> list[int]:
-    """Places of the wrong predictions with the highest scores."""
-    wrong = [row for row, right in enumerate(predictions.correct()) if not right]
-    return sorted(wrong, key=lambda row: (-predictions.scores[row][0], predictions.image_ids[row]))[
-        :most
-    ]
-
-
-def _gallery(
-    part: WrongPart, predictions: Predictions, shown: Sequence[int], names: Mapping[str, str]
-) -> str:
-    images = ImageSet(Path(part.images))
-    place = images.rows_of([predictions.image_ids[row] for row in shown])
-    catalog = read_table(part.catalog, CATALOG)
-    files = dict(zip(catalog["image_id"].to_pylist(), catalog["key"].to_pylist(), strict=True))
-    figures = []
-    for row in shown:
-        image_id, label = predictions.image_ids[row], predictions.labels[row]
-        best, score = predictions.best[row], predictions.scores[row][0]
-        file = html.escape(files.get(image_id) or image_id)
-        figures.append(
-            f'<figure><img src="{thumbnail(images.read(place[image_id]).encoded)}" alt="">'
-            f'<figcaption><span class="wrong">{html.escape(names.get(best, best))} {score:.0%}'
-            f"</span><br>is {html.escape(names.get(label, label))}<br>{file}</figcaption></figure>"
-        )
-    return f'<div class="gallery">{"".join(figures)}</div>'
+    heading = '<h2 id="calibration">Can its confidence be trusted?</h2>'
+    return "\n".join([heading, f"<p>{text}</p>", *figures])
 
 
 def _near_duplicates(part: DatasetPart) -> str:
@@ -267,12 +191,14 @@ def _near_duplicates(part: DatasetPart) -> str:
     ]
     return "\n".join(
         [
-            f"<h2>Near duplicates in {html.escape(part.name)}</h2>",
-            f"<p>{counts['near duplicates']} images look like versions of others; of {leaked} test "
-            "images a version trains, so a model has seen the answer. Remove one of the two, or "
-            "where splits are drawn set <code>split: {keep_together: [near_duplicates]}</code>; "
-            "two classes for one photograph are a wrong label. "
-            f"{len(pairs)} pairs, those in two splits (red) first:</p>",
+            f'<h2 id="near-duplicates-{html.escape(part.name)}">'
+            f"Near duplicates in {html.escape(part.name)}</h2>",
+            f"<p>{counts['near duplicates']} images look like versions of others. {leaked} test "
+            "images have a version among the training images: a model has seen the answer to "
+            "these. Remove one of each pair, or, where splits are drawn, set <code>split: "
+            "{keep_together: [near_duplicates]}</code>. If a pair has two classes, one of the "
+            f"labels is wrong. Shown: {len(pairs)} of the pairs, first those in two splits (red "
+            "line).</p>",
             f'<div class="twins">{"".join(figures)}</div>',
         ]
     )
@@ -289,17 +215,12 @@ def _version(part: DatasetPart, row: Mapping[str, str]) -> str:
     )
 
 
-def _figure(path: str) -> str:
-    """An SVG file as an image: what is in it cannot run."""
-    data = base64.b64encode(Path(path).read_bytes()).decode()
-    return f'<img class="figure" src="data:image/svg+xml;base64,{data}" alt="">'
-
-
 def _curves(training: Mapping[str, str]) -> str:
     if not training:
         return ""
     figures = "\n".join(
-        f"<details><summary>{html.escape(run)}</summary>{_figure(path)}</details>"
+        f"<details><summary>{html.escape(run)}</summary>"
+        f"{figure(path, f'Training curves of {run}')}</details>"
         for run, path in training.items()
     )
-    return f"<h2>Training curves</h2>\n{figures}"
+    return f'<h2 id="curves">Training curves</h2>\n{figures}'
