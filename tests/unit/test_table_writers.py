@@ -206,7 +206,7 @@ EMPTY = Table(
 def test_a_cell_without_a_number_says_why_in_every_format():
     text = to_markdown(EMPTY)
     assert [cell.strip() for cell in text.splitlines()[5].split("|")[1:4]] == ["a", "–", "n.p."]
-    note = "–: not run in this config; n.p.: published nowhere that is known here."
+    note = "–: not run in this config; n.p.: no published number known."
     assert text.splitlines()[-1] == note
     assert r"a & -- & n.p. \\" in to_latex(EMPTY) and "--: not run" in to_latex(EMPTY)
     rows = list(csv.DictReader(io.StringIO(to_csv(EMPTY))))

@@ -50,8 +50,9 @@ h2,h3{break-after:avoid}}
 """
 
 ABOUT = (
-    "What this run measured. Each table says below it what its columns mean and how its intervals "
-    "were made; its headings sort it; a measured number leads to what it was made from."
+    "This page shows what the run measured. Below each table stands what its columns mean and how "
+    "its intervals were made. Press a heading to sort by it. An underlined number is a link to the "
+    "models, data and versions that it comes from."
 )
 
 
