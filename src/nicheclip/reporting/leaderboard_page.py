@@ -1,7 +1,7 @@
-"""The leaderboard as a page, made from its lines alone."""
+"""The leaderboard as a page and as texts, made from its lines alone."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +40,12 @@ def leaderboard_page(lines: Sequence[LeaderboardLine]) -> str:
         items = "".join(f"<li>{html.escape(text)}</li>" for text in found.left_out)
         parts.append(f"<h2>Not ranked</h2><ul>{items}</ul>")
     return page(TITLE, "\n".join(parts))
+
+
+def leaderboard_text(lines: Sequence[LeaderboardLine], write: Callable[[Table], str]) -> str:
+    """All boards of ``lines`` as ``table_files.to_markdown`` or ``to_latex`` writes a table."""
+    tables = [replace(board_table(one), notes=(_MEANING,)) for one in boards(lines).boards]
+    return "\n".join(map(write, tables))
 
 
 def board_table(board: Board) -> Table:
