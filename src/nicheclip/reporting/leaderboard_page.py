@@ -72,7 +72,8 @@ def board_table(board: Board) -> Table:
         for rank, model in rows
     ]
     first = board.tasks[0]
-    what = f"{board.protocol}, {first.measure}".replace("_", " ")
+    what = f"{board.protocol}, {first.measure}".replace("_shot", "-shot").replace("top1", "top-1")
+    what = what.replace("_", " ")
     where = sorted({f"{task.evaluation} on {task.dataset}/{task.split}" for task in board.tasks})
     shown = ", ".join(where[:3]) + (f" and {len(where) - 3} more" if len(where) > 3 else "")
     return Table(f"{what}: {shown}", tuple(columns), tuple(contents))
