@@ -292,7 +292,10 @@ def _print_probes(work: Path, ours: Sequence[dict[str, list[float]]]) -> None:
     means = [100 * np.mean([np.mean(row[name]) for row in rows]) for name in columns]
     print("| mean |", " | ".join(f"{one:.2f}" for one in means), "|")
     for name in (name for name in rows[0] if name.endswith("changed")):
-        print(f"CLIP_benchmark, {name}: {100 * np.mean([row[name] for row in rows]):.2f}")
+        what = name.removesuffix(" changed")
+        print(
+            f"CLIP_benchmark, one change ({what}): {100 * np.mean([row[name] for row in rows]):.2f}"
+        )
     other, count = _other_answers(work, len(rows))
     print(
         f"\nFrom its start and by its order of images adamw answers {other} of {count} otherwise."
