@@ -291,6 +291,11 @@ def _print_probes(work: Path, ours: Sequence[dict[str, list[float]]]) -> None:
         print(f"| {task} |", " | ".join(_percent(row[name]) for name in columns), "|")
     means = [100 * np.mean([np.mean(row[name]) for row in rows]) for name in columns]
     print("| mean |", " | ".join(f"{one:.2f}" for one in means), "|")
+    for name in (name for name in rows[0] if name.endswith("changed")):
+        what = name.removesuffix(" changed")
+        print(
+            f"CLIP_benchmark, one change ({what}): {100 * np.mean([row[name] for row in rows]):.2f}"
+        )
     other, count = _other_answers(work, len(rows))
     print(
         f"\nFrom its start and by its order of images adamw answers {other} of {count} otherwise."

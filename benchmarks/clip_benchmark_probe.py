@@ -21,6 +21,16 @@ from torch.utils.data import DataLoader
 LR, EPOCHS, BATCH, SEEDS = 0.1, 10, 64, 5
 #: "to the end"
 MANY = 1_000
+#: one change at a time to its defaults
+CHANGES: dict[str, dict[str, float]] = {
+    "nothing": {},
+    "20 epochs": {"epochs": 20},
+    "100 epochs": {"epochs": 100},
+    "batches of 16": {"batch": 16},
+    "batches of 256": {"batch": 256},
+    "lr 0.01": {"lr": 0.01},
+    "lr 1": {"lr": 1.0},
+}
 
 Arrays = dict[str, np.ndarray]
 ADAMW = torch.optim.AdamW
@@ -56,7 +66,9 @@ def main() -> None:
 def probes(arrays: Arrays, draws: Path) -> dict[str, list[float]]:
     """Top-1 accuracy on the test features, by each way."""
     decay, strength = sweep(arrays), float(arrays["strength"])
-    return {
+    changed = {f"{name} changed": [trained(arrays, **how)] for name, how in CHANGES.items()}
+    changed["scaling changed"] = [trained(arrays | scaled(arrays))]
+    return changed | {
         "defaults": [trained(arrays, seed=seed, draws=draws) for seed in range(SEEDS)],
         "sweep": [trained(arrays, "train", "val", decay=decay)],
         "many epochs": [trained(arrays, epochs=MANY)],
@@ -68,7 +80,9 @@ def trained(
     arrays: Arrays,
     *names: str,
     decay: float = 0.0,
+    lr: float = LR,
     epochs: int = EPOCHS,
+    batch: int = BATCH,
     seed: int = 0,
     draws: Path | None = None,
 ) -> float:
@@ -77,8 +91,8 @@ def trained(
     sizes = arrays["train"].shape[1], int(arrays["train_labels"].max()) + 1
     torch.manual_seed(seed)
     start = torch.nn.Linear(*sizes)  # what it will begin from
-    loader = DataLoader(data, batch_size=BATCH, shuffle=True)
-    model = linear_probe.train(loader, *sizes, decay, LR, epochs, False, "cpu", seed)
+    loader = DataLoader(data, batch_size=batch, shuffle=True)
+    model = linear_probe.train(loader, *sizes, decay, lr, epochs, False, "cpu", seed)
     with torch.no_grad():
         answers = model(torch.tensor(arrays["test"])).argmax(dim=1).numpy()
     if draws:
@@ -104,27 +118,31 @@ def sweep(arrays: Arrays) -> float:
     return decays[best]
 
 
+def scaled(arrays: Arrays) -> Arrays:
+    """Features of training and test images as our solver has them."""
+    train = arrays["train"].astype(np.float64)
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    deviation[deviation == 0] = 1
+    return {n: np.float32((arrays[n] - mean) / deviation) for n in ("train", "test")}
+
+
 def to_our_end(arrays: Arrays, strength: float) -> float:
     """Accuracy of its loop with our scaling and penalty, after many epochs.
 
     The mean loss and a squared penalty |w|^2 / (2 strength n), which spares the bias, has the
     minimum of scikit-learn's sum of losses times ``strength`` and |w|^2 / 2.
     """
-    train = arrays["train"].astype(np.float64)
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    deviation[deviation == 0] = 1
-    scaled = {n: np.float32((arrays[n] - mean) / deviation) for n in ("train", "test")}
 
     def adam(parameters: object, lr: float, weight_decay: float) -> torch.optim.Optimizer:
         del weight_decay
         weights, bias = parameters
-        penalty = 1 / (strength * len(train))
+        penalty = 1 / (strength * len(arrays["train"]))
         groups = [{"params": [weights], "weight_decay": penalty}, {"params": [bias]}]
         return torch.optim.Adam(groups, lr=lr)
 
     torch.optim.AdamW = adam
     try:
-        return trained(arrays | scaled, epochs=MANY)
+        return trained(arrays | scaled(arrays), epochs=MANY)
     finally:
         torch.optim.AdamW = ADAMW
 

@@ -12,8 +12,8 @@ from nicheclip.config.leaderboard import read_others
 from nicheclip.evaluation.frame import read_cells
 from nicheclip.reporting.evaluation_table import evaluation_table
 from nicheclip.reporting.leaderboard import lines_of
-from nicheclip.reporting.leaderboard_page import leaderboard_page
-from nicheclip.reporting.table_files import write_table
+from nicheclip.reporting.leaderboard_page import leaderboard_page, leaderboard_text
+from nicheclip.reporting.table_files import to_latex, to_markdown, write_table
 from nicheclip.runtime.files import write_text
 from nicheclip.runtime.job import job
 
@@ -31,3 +31,5 @@ with job(snakemake.log[0]):
     write_text(snakemake.output.leaderboard, "".join(ours))
     lines += read_others(snakemake.input.others)
     write_text(snakemake.output.leaderboard_page, leaderboard_page(lines))
+    write_text(snakemake.output.leaderboard_markdown, leaderboard_text(lines, to_markdown))
+    write_text(snakemake.output.leaderboard_latex, leaderboard_text(lines, to_latex))

@@ -18,8 +18,9 @@ from nicheclip.evaluation.rank_intervals import rank_intervals
 from nicheclip.plan.given_files import check_files
 from nicheclip.plan.plan import Plan
 from nicheclip.reporting.leaderboard import boards, lines_of
-from nicheclip.reporting.leaderboard_page import board_table, leaderboard_page
+from nicheclip.reporting.leaderboard_page import board_table, leaderboard_page, leaderboard_text
 from nicheclip.reporting.table import rows_by_key
+from nicheclip.reporting.table_files import to_latex, to_markdown
 from nicheclip.runtime.errors import InputError
 from small_tables import REGISTRY, config, measure, write_cell
 
@@ -112,6 +113,16 @@ def test_the_page_is_made_from_its_lines_alone():
     assert Path("p.html").read_text() == leaderboard_page(lines)
     schema = json.loads(CliRunner().invoke(app, ["leaderboard", "--schema"]).output)
     assert schema["required"][0] == "version" and "scores" in schema["properties"]
+
+
+def test_the_boards_are_also_markdown_and_latex():
+    found = boards(our_lines()).boards
+    markdown = leaderboard_text(our_lines(), to_markdown)
+    assert markdown.count(" Mean rank |") == markdown.count("Bold: the highest") == len(found)
+    assert all(f"| {model.name} " in markdown for model in found[0].models)
+    latex = leaderboard_text(our_lines(), to_latex)
+    assert latex.count(r"\toprule") == latex.count(r"\end{table}") == len(found)
+    assert r"\textbf{" in latex and r"\underline{" in latex
 
 
 def test_seeds_of_a_model_and_the_tasks_of_a_method_stand_together():

@@ -146,6 +146,8 @@ rule tabulate_evaluations:
         ],
         leaderboard="results/tables/leaderboard.jsonl",
         leaderboard_page="results/tables/leaderboard.html",
+        leaderboard_markdown="results/tables/leaderboard.md",
+        leaderboard_latex="results/tables/leaderboard.tex",
     log:
         "results/logs/tables/evaluation.log",
     localrule: True

@@ -48,7 +48,8 @@ def _of_numbers(evaluation: str, frame: pl.DataFrame) -> Iterator[str]:
             if row["kind"] == "trained" and None not in (chance, low) and low <= chance:
                 yield (
                     f"{where}: {name} cannot be told from chance ({row['value']:.3f}, chance "
-                    f"{chance:.3f}). Train longer, or look at the training curves and the images."
+                    f"{chance:.3f}). Train longer or on images like these, or look at the training "
+                    "curves and the images."
                 )
             elif row["kind"] == "trained" and len(histogram) and low is not None:
                 colour = histogram["value"][0]

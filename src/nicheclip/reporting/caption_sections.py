@@ -16,19 +16,21 @@ from nicheclip.reporting.caption_measures import (
     spaces_by_clip,
 )
 from nicheclip.reporting.ranks import FEWEST_ROWS
+from nicheclip.reporting.table_html import whole
 
 RESAMPLES, CONFIDENCE = 2000, 0.95
 
 ABOUT_GATES = (
     "A text may fail several gates. Diversity: how unlike two texts of a class are by their words "
     "(0: equal). Separability: the share of texts whose words are nearest to their own class. In "
-    "the row of a gate both are of what would be accepted without it. No model and no judge is "
-    "asked. By CLIP: the same by the features of the model that judges the sources, of the texts "
-    "that it judges with; mean over its seeds with a 95 % interval."
+    "the row of a gate both are of what would be accepted without it. They need no model. By CLIP: "
+    "the same from the text features of the model that is judged, of the texts that it is judged "
+    "with; mean over its seeds with a 95 % interval."
 )
 ABOUT_RANKS = (
-    "Between a score of the texts and zero-shot accuracy; 1: the same order, 0: no relation. The "
-    "interval is over seeds, not over sources: of so few it says little about others."
+    "1: the score and zero-shot accuracy put the sources into the same order; 0: no relation; -1: "
+    "the opposite order. The interval is over the seeds, not over the sources, so it says little "
+    "about other sources."
 )
 
 STYLE = """
@@ -52,7 +54,7 @@ def caption_sections(parts: Sequence[CaptionPart], sources: SourcesPart | None) 
     )
     return "\n".join(
         [
-            "<h2>Captions</h2>",
+            '<h2 id="captions">Captions</h2>',
             _gates(parts, sources),
             _sources(sources),
             _scores(sources),
@@ -95,7 +97,7 @@ def _over_seeds(values: Sequence[float]) -> str:
     if len(values) < 2:
         return _number(values[0] if values else None)
     interval = _interval(values)
-    return f"{np.mean(values):.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    return whole(f"{np.mean(values):.3f} [{interval.low:.3f}, {interval.high:.3f}]")
 
 
 def _interval(values: Sequence[float]) -> Interval:
@@ -141,6 +143,6 @@ def _scores(sources: SourcesPart | None) -> str:
         '<div class="wide"><table><caption>Does a better score go with a better model?</caption>'
         "<tr><th>Score</th><th>Kendall's tau, mean</th><th>95 % interval</th><th>Seeds</th></tr>"
         f"{''.join(lines)}</table></div>"
-        f'<p class="muted">Sources of texts: {html.escape(", ".join(sources.evaluations))}. '
-        f"For each seed of the model. {ABOUT_RANKS}</p>"
+        '<p class="muted">Computed for each seed of the model over these sources of texts: '
+        f"{html.escape(', '.join(sources.evaluations))}. {ABOUT_RANKS}</p>"
     )

@@ -67,8 +67,8 @@ NAMES = {
 #: sentences below the table, by protocol
 NOTES = {
     "open_set": (
-        "Open set: images of seen and of unseen classes choose among all classes; the harmonic "
-        "mean is of both macro accuracies. Intervals are over classes."
+        "Open set: images of seen and of unseen classes are classified among all classes; the "
+        "harmonic mean is of both macro accuracies. Intervals are over classes."
     ),
     "hierarchical": (
         "Rank accuracy summed: the probabilities of the classes of each taxon are added up, and "
@@ -88,9 +88,9 @@ NOTES = {
 _MEANING = (
     "Several seeds: mean ± standard deviation with Student's {level} interval of the mean; one: "
     "bootstrap {level} interval over images, or, by text type, over classes. Macro accuracy: the "
-    "mean of the classes' accuracies. Majority: the share of the most frequent class, which an "
-    "answer that never looks would reach. n: images; of few-shot accuracy, support sets. By text "
-    "type, images choose among the classes of their group."
+    "mean of the classes' accuracies. Majority: the accuracy of always answering with the most "
+    "frequent class. n: images; of few-shot accuracy, support sets. By text type, an image is "
+    "classified among the classes of its group."
 )
 
 

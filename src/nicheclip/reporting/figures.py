@@ -19,6 +19,8 @@ from nicheclip.runtime.errors import InputError
 
 #: with more classes the names and numbers would not be readable
 MOST_NAMED_CLASSES = 30
+#: letters of a class name beside a confusion matrix
+LONGEST_LABEL = 44
 
 #: with more classes the colours would repeat
 MOST_COLOURED_CLASSES = len(COLOURS) - 1
@@ -54,7 +56,7 @@ def confusion_figure(predictions: Predictions, names: Mapping[str, str], title: 
         axes = figure.add_subplot()
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         if named:
-            labels = [shortened(names.get(c, c)) for c in class_ids]
+            labels = [shortened(names.get(c, c), LONGEST_LABEL) for c in class_ids]
             axes.set_xticks(range(count), labels, rotation=45, ha="right", rotation_mode="anchor")
             axes.set_yticks(range(count), labels)
             _write_numbers(axes, matrix, shares)

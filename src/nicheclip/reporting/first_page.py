@@ -14,9 +14,9 @@ from nicheclip.plan.page_request import DatasetPart, EvaluationPart, PagePlan, W
 from nicheclip.reporting.advice import next_steps
 from nicheclip.reporting.caption_sections import STYLE as CAPTION_STYLE
 from nicheclip.reporting.caption_sections import caption_sections
+from nicheclip.reporting.html_pieces import figure, listed
 from nicheclip.reporting.mistakes import mistakes
 from nicheclip.reporting.near_duplicates import closest_pairs
-from nicheclip.reporting.page_parts import listed, svg_image
 from nicheclip.reporting.passport_section import STYLE as PASSPORT_STYLE
 from nicheclip.reporting.passport_section import PassportSection
 from nicheclip.reporting.table_html import SORT_SCRIPT, SORT_STYLE
@@ -30,6 +30,7 @@ h1{font-size:1.6em;margin-bottom:.2em} h2{margin-top:2.2em;border-bottom:1px sol
 h3{margin-bottom:.3em} p,li{max-width:60em} .muted,figcaption{color:#4b5563} a{color:#0072b2}
 table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid;margin:1em 0}
 caption{text-align:left;font-weight:600;padding-bottom:.5em}
+.wide caption{position:sticky;left:0;max-width:calc(min(100vw,70em) - 3em)}
 th,td{padding:.25em .7em;text-align:right}
 th{border-bottom:1px solid;vertical-align:bottom}
 th:first-child,td:first-child{text-align:left;white-space:nowrap}
@@ -41,11 +42,18 @@ th:first-child,td:first-child{text-align:left;white-space:nowrap}
 .twins img{display:block;max-width:160px} .twins .across{border-color:#c0392b}
 figcaption{font-size:.85em;overflow-wrap:anywhere} .wrong{color:#c0392b;font-weight:600}
 .next{background:#f3f4f6;padding:.6em 1.5em 0.6em 2.5em;border-radius:.5em}
-summary{cursor:pointer;font-weight:600}
+summary{cursor:pointer;font-weight:600} summary h3{display:inline;font-size:1em}
+nav a{margin-right:1.2em;display:inline-block}
 code{overflow-wrap:anywhere} h1,h3{overflow-wrap:anywhere}
 @media print{.wide{overflow:visible} table{font-size:.75em} figure,tr,img{break-inside:avoid}
 h2,h3{break-after:avoid}}
 """
+
+ABOUT = (
+    "This page shows what the run measured. Below each table stands what its columns mean and how "
+    "its intervals were made. Press a heading to sort by it. An underlined number is a link to the "
+    "models, data and versions that it comes from."
+)
 
 
 def first_page(plan: PagePlan) -> str:
@@ -57,14 +65,13 @@ def first_page(plan: PagePlan) -> str:
     parts = [
         f"<h1>{html.escape(plan.title)}</h1>",
         *(_dataset(one) for one in plan.datasets),
-        "<h2>Results</h2>",
+        '<h2 id="results">Results</h2>',
         _answers(plan.answers),
         _pictures(plan.predictions),
         passports.linked("\n".join([*map(_table, plan.papers), _evaluations(plan)])),
         '<h2 id="next">What to do next</h2>',
         listed(next_steps(plan, frames), "next"),
-        "<h2>Mistakes</h2>" if any(one.wrong for one in plan.evaluations) else "",
-        *(mistakes(part) for one in plan.evaluations for part in one.wrong),
+        mistakes(plan.evaluations),
         _calibration(plan.evaluations),
         *(_near_duplicates(one) for one in plan.datasets),
         caption_sections(plan.captions, plan.sources),
@@ -78,6 +85,7 @@ def first_page(plan: PagePlan) -> str:
         "<code>results/evaluate/</code>, trained models in <code>results/models/trained/</code>."
         "</p>",
     ]
+    parts.insert(1, _contents(parts))
     body = "\n".join(part for part in parts if part)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -86,6 +94,13 @@ def first_page(plan: PagePlan) -> str:
         f"<style>{_STYLE}{CAPTION_STYLE}{PASSPORT_STYLE}{SORT_STYLE}</style>{SORT_SCRIPT}</head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
+
+
+def _contents(parts: Sequence[str]) -> str:
+    """Links to the sections that have an id."""
+    found = re.findall(r'<h2 id="([^"]+)">([^<]*)</h2>', "\n".join(parts))
+    links = "".join(f'<a href="#{section}">{title}</a>' for section, title in found)
+    return f"<p>{ABOUT}</p>\n<nav>{links}</nav>"
 
 
 def _dataset(part: DatasetPart) -> str:
@@ -123,7 +138,7 @@ def _answers(pages: Mapping[str, str]) -> str:
         f'<li><a href="{html.escape(page)}">{html.escape(name)}</a></li>'
         for name, page in pages.items()
     )
-    text = "What adapted models say of images without labels; nothing here can tell what is right:"
+    text = "Answers of adapted models for images without labels; how many are right is not known:"
     return f"<p>{text}</p><ul>{items}</ul>" if pages else ""
 
 
@@ -138,13 +153,17 @@ def _pictures(pages: Mapping[str, WrongPart]) -> str:
 
 def _leaderboard(path: str | None) -> str:
     link = f'<a href="{html.escape(path or "")}">leaderboard</a>'
-    return f"<p>The {link} ranks the models by every task, with ties.</p>" if path else ""
+    return (
+        f"<p>The {link} ranks the models on each task and over all tasks, with ties.</p>"
+        if path
+        else ""
+    )
 
 
 def _calibration(evaluations: Sequence[EvaluationPart]) -> str:
     """How far probabilities can be trusted, where an evaluation asks for it."""
     figures = [
-        f"<h3>{html.escape(title)}</h3>\n{svg_image(path)}"
+        f"<h3>{html.escape(title)}</h3>\n{figure(path, f'Calibration of {title}')}"
         for one in evaluations
         for title, path in one.calibration.items()
     ]
@@ -155,7 +174,8 @@ def _calibration(evaluations: Sequence[EvaluationPart]) -> str:
         "fitted on the validation images, divides the logits and changes no answer. Right: "
         "accuracy where only the surest images are answered."
     )
-    return "\n".join(["<h2>Can its confidence be trusted?</h2>", f"<p>{text}</p>", *figures])
+    heading = '<h2 id="calibration">Can its confidence be trusted?</h2>'
+    return "\n".join([heading, f"<p>{text}</p>", *figures])
 
 
 def _near_duplicates(part: DatasetPart) -> str:
@@ -172,12 +192,14 @@ def _near_duplicates(part: DatasetPart) -> str:
     ]
     return "\n".join(
         [
-            f"<h2>Near duplicates in {html.escape(part.name)}</h2>",
-            f"<p>{counts['near duplicates']} images look like versions of others; of {leaked} test "
-            "images a version trains, so a model has seen the answer. Remove one of the two, or "
-            "where splits are drawn set <code>split: {keep_together: [near_duplicates]}</code>; "
-            "two classes for one photograph are a wrong label. "
-            f"{len(pairs)} pairs, those in two splits (red) first:</p>",
+            f'<h2 id="near-duplicates-{html.escape(part.name)}">'
+            f"Near duplicates in {html.escape(part.name)}</h2>",
+            f"<p>{counts['near duplicates']} images look like versions of others. {leaked} test "
+            "images have a version among the training images: a model has seen the answer to "
+            "these. Remove one of each pair, or, where splits are drawn, set <code>split: "
+            "{keep_together: [near_duplicates]}</code>. If a pair has two classes, one of the "
+            f"labels is wrong. Shown: {len(pairs)} of the pairs, first those in two splits (red "
+            "line).</p>",
             f'<div class="twins">{"".join(figures)}</div>',
         ]
     )
@@ -198,7 +220,8 @@ def _curves(training: Mapping[str, str]) -> str:
     if not training:
         return ""
     figures = "\n".join(
-        f"<details><summary>{html.escape(run)}</summary>{svg_image(path)}</details>"
+        f"<details><summary>{html.escape(run)}</summary>"
+        f"{figure(path, f'Training curves of {run}')}</details>"
         for run, path in training.items()
     )
-    return f"<h2>Training curves</h2>\n{figures}"
+    return f'<h2 id="curves">Training curves</h2>\n{figures}'

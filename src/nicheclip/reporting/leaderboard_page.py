@@ -1,7 +1,7 @@
-"""The leaderboard as a page, made from its lines alone."""
+"""The leaderboard as a page and as texts, made from its lines alone."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,6 +42,12 @@ def leaderboard_page(lines: Sequence[LeaderboardLine]) -> str:
     return page(TITLE, "\n".join(parts))
 
 
+def leaderboard_text(lines: Sequence[LeaderboardLine], write: Callable[[Table], str]) -> str:
+    """All boards of ``lines`` as ``table_files.to_markdown`` or ``to_latex`` writes a table."""
+    tables = [replace(board_table(one), notes=(_MEANING,)) for one in boards(lines).boards]
+    return "\n".join(map(write, tables))
+
+
 def board_table(board: Board) -> Table:
     """A row for each model, the best mean rank first; then those without one, by name."""
     ranks = {task: _ranks(board, task) for task in board.tasks}
@@ -66,7 +72,8 @@ def board_table(board: Board) -> Table:
         for rank, model in rows
     ]
     first = board.tasks[0]
-    what = f"{board.protocol}, {first.measure}".replace("_", " ")
+    what = f"{board.protocol}, {first.measure}".replace("_shot", "-shot").replace("top1", "top-1")
+    what = what.replace("_", " ")
     where = sorted({f"{task.evaluation} on {task.dataset}/{task.split}" for task in board.tasks})
     shown = ", ".join(where[:3]) + (f" and {len(where) - 3} more" if len(where) > 3 else "")
     return Table(f"{what}: {shown}", tuple(columns), tuple(contents))

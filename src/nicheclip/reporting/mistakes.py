@@ -1,4 +1,4 @@
-"""What a model takes for what: the report's sections on mistakes."""
+"""The report's section of mistakes: confused classes, and pictures of the surest wrong answers."""
 
 import html
 from collections import Counter
@@ -12,8 +12,8 @@ from nicheclip.evaluation.predictions import (
     read_group_predictions,
     read_predictions,
 )
-from nicheclip.plan.page_request import WrongPart
-from nicheclip.reporting.page_parts import listed, svg_image
+from nicheclip.plan.page_request import EvaluationPart, WrongPart
+from nicheclip.reporting.html_pieces import figure, listed
 from nicheclip.reporting.thumbnails import thumbnail
 from nicheclip.schemas import CATALOG, read_table
 
@@ -22,31 +22,40 @@ MOST_WRONG = 12
 MOST_PAIRS = 8
 
 
-def mistakes(part: WrongPart) -> str:
-    """The section on one model: which classes it confuses, and its surest mistakes in pictures."""
+def mistakes(evaluations: Sequence[EvaluationPart]) -> str:
+    """The section; all but the first model of the first evaluation are folded."""
+    parts = [part for one in evaluations for part in one.wrong]
+    if not parts:
+        return ""
+    first, *others = parts
+    folded = [_wrong(first, "<details open>"), *(_wrong(one, "<details>") for one in others)]
+    return "\n".join(['<h2 id="mistakes">Mistakes</h2>', *folded])
+
+
+def _wrong(part: WrongPart, details: str) -> str:
     title, predictions = _predictions(part)
-    names = read_class_names(part.classes)
+    body = "\n".join(_body(part, predictions, read_class_names(part.classes)))
+    return f"{details}<summary><h3>{html.escape(title)}</h3></summary>\n{body}</details>"
+
+
+def _body(part: WrongPart, predictions: Predictions, names: Mapping[str, str]) -> list[str]:
     pairs = [
-        f"{count} of {total} images of {names.get(label, label)} were taken for "
-        f"{names.get(best, best)}."
+        f"{count} of {total} images of {names.get(label, label)} "
+        f"{'was' if count == 1 else 'were'} taken for {names.get(best, best)}."
         for label, best, count, total in confused_pairs(predictions)[:MOST_PAIRS]
     ]
-    heading = f"<h3>{html.escape(title)}</h3>"
     if not pairs:
-        return f"{heading}\n<p>No mistakes.</p>"
+        return ["<p>No mistakes.</p>"]
     shown = surest_mistakes(predictions)
-    return "\n".join(
-        [
-            heading,
-            listed(pairs, "pairs"),
-            f"<p>The {len(shown)} wrong answers that the model was surest of, with its confidence; "
-            "a wrong label shows here first:</p>",
-            _gallery(part, predictions, shown, names),
-            f"<details open><summary>Confusion matrix</summary>{svg_image(part.figure)}</details>"
-            if part.figure
-            else "",
-        ]
+    text = (
+        "The wrong answers that the model was surest of, the surest first. Under each image: in "
+        "red the answer and its probability, then the label, then the file. Where the answer is "
+        "right and the label wrong, correct the label."
     )
+    found = [listed(pairs, "pairs"), f"<p>{text}</p>", _gallery(part, predictions, shown, names)]
+    if part.figure:
+        found.append(f"<h4>Confusion matrix</h4>{figure(part.figure, 'Confusion matrix')}")
+    return found
 
 
 def _predictions(part: WrongPart) -> tuple[str, Predictions]:

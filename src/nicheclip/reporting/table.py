@@ -50,7 +50,7 @@ MARKS: dict[Reason, str] = {
 #: what the marks mean
 MEANINGS: dict[Reason, str] = {
     "not run": "not run in this config",
-    "not published": "published nowhere that is known here",
+    "not published": "no published number known",
     "not defined": "not defined for this row",
     "not compared": "not comparable at this scale",
 }

@@ -70,6 +70,7 @@ _STYLE = (
     "body{font:14px system-ui,sans-serif;margin:1.5em;color:#1f2937}"
     "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid}"
     "caption{text-align:left;font-weight:600;padding-bottom:.6em}"
+    ".wide caption{position:sticky;left:0;max-width:calc(100vw - 3em)}"
     "th,td{padding:.3em .7em;text-align:right}"
     "th{border-bottom:1px solid;vertical-align:bottom}"
     "th:first-child,td:first-child{text-align:left;white-space:nowrap}"
@@ -106,8 +107,16 @@ def section(table: Table) -> str:
     )
 
 
+def whole(text: str) -> str:
+    """A number or an interval is never broken; a line may end between the two."""
+    number, bracket, interval = text.partition(" [")
+    return number.replace(" ", "\u00a0") + bracket + interval.replace(" ", "\u00a0")
+
+
 def _cell(cell: Content) -> str:
     text = html.escape(plain(cell))
+    if isinstance(cell, Measured):
+        text = whole(text)
     if isinstance(cell, Missing):
         return f'<td><abbr title="{MEANINGS[cell.reason]}">{text}</abbr></td>'
     sources = "\n".join(cell.sources) if isinstance(cell, Measured) else ""

@@ -53,7 +53,7 @@ def test_the_chain_ends_in_the_papers_table_and_the_report(finished):
         assert (finished / f"results/tables/fungalzsl_1.{suffix}").is_file()
     assert "fungalzsl_1" in (finished / "results/report_details.html").read_text()
     page = (finished / "results/report.html").read_text()
-    assert "Evaluation visual" in page and "were taken for" in page and "report_details" in page
+    assert "Evaluation visual" in page and "taken for" in page and "report_details" in page
 
 
 @needs_chromium
