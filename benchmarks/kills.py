@@ -119,7 +119,8 @@ def main() -> None:
     with started_cluster(place / "cluster", wanted=slurm) as cluster:
         folder = copy_of_project(place / "killed", given.configfile, network)
         run = Run(folder, options(given, slurm=slurm), cluster)
-        trial = Trial(run, network, kills=given.kills, seed=given.seed, pause=given.pause)
+        loaded_from = network if PLACEHOLDER in given.configfile.read_text() else None
+        trial = Trial(run, loaded_from, kills=given.kills, seed=given.seed, pause=given.pause)
         began = time.monotonic()
         try:
             struck = -1

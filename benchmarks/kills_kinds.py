@@ -18,11 +18,11 @@ AWAY_SECONDS = (5.0, 45.0)
 DARK_SECONDS = (2.0, 15.0)
 
 #: (run, network, draw) to what was struck; empty where there is no such target now
-Strike = Callable[[Run, Network, random.Random], str]
+Strike = Callable[[Run, Network | None, random.Random], str]
 
 
 def _driver(number: signal.Signals, *, group: bool = False) -> Strike:
-    def strike(run: Run, network: Network, draw: random.Random) -> str:
+    def strike(run: Run, network: Network | None, draw: random.Random) -> str:
         del network, draw
         if run.driver is None or run.status() is not None:
             return ""
@@ -33,7 +33,7 @@ def _driver(number: signal.Signals, *, group: bool = False) -> Strike:
 
 
 def _job(number: signal.Signals) -> Strike:
-    def strike(run: Run, network: Network, draw: random.Random) -> str:
+    def strike(run: Run, network: Network | None, draw: random.Random) -> str:
         del network
         if not (found := job_processes(run.folder)):
             return ""
@@ -46,7 +46,7 @@ def _job(number: signal.Signals) -> Strike:
     return strike
 
 
-def _scancel(run: Run, network: Network, draw: random.Random) -> str:
+def _scancel(run: Run, network: Network | None, draw: random.Random) -> str:
     del network
     if not run.cluster or not (jobs := run.running()):
         return ""
@@ -56,7 +56,7 @@ def _scancel(run: Run, network: Network, draw: random.Random) -> str:
     return f"a job; running: {stage}"
 
 
-def _time_out(run: Run, network: Network, draw: random.Random) -> str:
+def _time_out(run: Run, network: Network | None, draw: random.Random) -> str:
     del network
     if not run.cluster or not (jobs := run.running()):
         return ""
@@ -67,7 +67,7 @@ def _time_out(run: Run, network: Network, draw: random.Random) -> str:
     return f"a job; running: {stage}"
 
 
-def _node(run: Run, network: Network, draw: random.Random) -> str:
+def _node(run: Run, network: Network | None, draw: random.Random) -> str:
     del network
     if not run.cluster or not (jobs := run.running()):
         return ""
@@ -79,7 +79,7 @@ def _node(run: Run, network: Network, draw: random.Random) -> str:
     return f"{node}; running: {stage}"
 
 
-def _disk(run: Run, network: Network, draw: random.Random) -> str:
+def _disk(run: Run, network: Network | None, draw: random.Random) -> str:
     """No file of the struck processes may grow; libraries meet that as they do a full disk."""
     del network
     jobs = job_processes(run.folder)
@@ -97,8 +97,8 @@ def _disk(run: Run, network: Network, draw: random.Random) -> str:
     return f"{target}, {size >> 10} kB, {seconds:.0f} s"
 
 
-def _away(run: Run, network: Network, draw: random.Random) -> str:
-    if not loads(run):
+def _away(run: Run, network: Network | None, draw: random.Random) -> str:
+    if network is None or not loads(run):
         return ""
     seconds = draw.uniform(*AWAY_SECONDS)
     network.away()

@@ -46,10 +46,14 @@ HEAD = (
 class Trial:
     """Kills one run after another."""
 
-    def __init__(self, run: Run, network: Network, *, kills: int, seed: int, pause: float) -> None:
+    def __init__(
+        self, run: Run, network: Network | None, *, kills: int, seed: int, pause: float
+    ) -> None:
         self.run, self.network, self.pause = run, network, pause
         self.draw = random.Random(seed)
-        self.strikes = SLURM if run.cluster else LOCAL
+        self.strikes = dict(SLURM if run.cluster else LOCAL)
+        if network is None:
+            del self.strikes[NETWORK]
         deck = [kind for _ in range(kills) for kind in self.strikes][:kills]
         self.deck = self.draw.sample(deck, kills)
         self.rows: list[Kill] = []

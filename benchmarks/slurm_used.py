@@ -24,7 +24,7 @@ from kills_processes import SCRIPT, steps  # noqa: E402
 from processes import arguments, family  # noqa: E402
 
 SECONDS = 1.0
-FORMAT = "%i|%m|%l|%M|%T"
+FORMAT = "%A|%m|%l|%M|%T"  # %A: a number for each task of an array as well
 UNITS = {"M": 1, "G": 1 << 10, "T": 1 << 20}
 
 

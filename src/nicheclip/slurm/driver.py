@@ -15,7 +15,8 @@ import sys
 import time
 from datetime import date, timedelta
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
+from typing import Any
 
 from nicheclip.runtime.driver_lock import RunKind
 from nicheclip.runtime.errors import InputError
@@ -95,7 +96,7 @@ def hold_for(kind: RunKind, folder: Path = FOLDER) -> int | None:
     return held
 
 
-def send_what_is_ready(plugin: ModuleType) -> None:
+def send_what_is_ready(plugin: Any) -> None:
     """Let a job array hold the jobs of a rule that the scheduler has chosen.
 
     Snakemake's SLURM plugin (2.8.0; its issue 473) drops them where `jobs` or a resource has left
@@ -103,7 +104,7 @@ def send_what_is_ready(plugin: ModuleType) -> None:
     sends without room, and the run hangs.
 
     Args:
-        plugin: changed, if it counts what is ready.
+        plugin: the module, which is changed if it counts what is ready.
     """
     if hasattr(plugin, "pending_jobs_for_rule"):
         plugin.pending_jobs_for_rule = lambda dag, rule: 0
