@@ -15,7 +15,7 @@ from nicheclip.engine.objective import LOSS, Step
 from nicheclip.engine.processes import join_processes
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.classifier import read_classifier
-from nicheclip.models.deltas import DELTA_FILE, towers_changed
+from nicheclip.models.deltas import DELTA_FILE
 from nicheclip.models.encode import encode_images
 from nicheclip.models.openclip import Clip, load, open_clip
 from nicheclip.runtime.errors import InputError
@@ -311,10 +311,9 @@ def test_the_result_is_a_subject(task, adapted):
     assert classifier.class_names == ("Red thing", "Green thing", "Blue thing")
     assert classifier.logit_scale == pytest.approx(load(task.start).logit_scale)
     np.testing.assert_allclose(np.linalg.norm(classifier.anchors, axis=1), 1, rtol=1e-5)
-    assert towers_changed(folder / "out") == {"image"}
     before, after = load(task.start).tensors(), load(folder / "out").tensors()
     changed = {name for name in before if not before[name].equal(after[name])}
-    assert changed and all(".ln_" in name for name in changed)
+    assert changed and all(name.startswith("visual.") and ".ln_" in name for name in changed)
     features = encode_images(load(folder / "out"), task.images, batch_size=8).features
     assert (features @ classifier.anchors.T).shape == (20, 3)
 
