@@ -27,6 +27,7 @@ from nicheclip.engine.machine import peak_memory
 from nicheclip.engine.out_of_memory import USABLE, GpuMemory, largest
 from nicheclip.engine.sampling import Sampling
 from nicheclip.models.encode import encode_images
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import create, load, save
 from nicheclip.training.data import TrainingData
 from nicheclip.training.losses import Pairs, contrastive_share
@@ -251,9 +252,11 @@ def encode(sizes: Sizes, folder: Path) -> list[Row]:
     clip, cores = load(folder / f"start-{model}"), os.cpu_count() or 1
     batch = min(256, sizes.batch)
     few = ImageSet(folder / "few/train")
-    encode_images(clip, few, batch_size=batch, device=DEVICE, threads=cores)  # warm up
+    encode_images(
+        clip, few, EncodeSettings(batch_size=batch, device=DEVICE, threads=cores)
+    )  # warm up
     begun = time.perf_counter()
-    encode_images(clip, images, batch_size=batch, device=DEVICE, threads=cores)
+    encode_images(clip, images, EncodeSettings(batch_size=batch, device=DEVICE, threads=cores))
     rate = len(images) / (time.perf_counter() - begun)
     return [row(f"encoding by {model}, {cores} cores", batch, rate)]
 

@@ -1,7 +1,7 @@
 """A workflow that is killed again and again, beside one that is not: the same bytes?
 
     PYTHONPATH=src python benchmarks/kills.py [--on slurm|local] [--kills 50] [--seed 0]
-        [--configfile FILE --config rehearsal=4] [--keep FOLDER]
+        [--configfile FILE --config rehearsal=4 --targets all] [--jobs 2] [--keep FOLDER]
 
 Kills of every kind (``kills_kinds.py``) strike at random moments until the run is complete, then a
 new one begins, until all kills were given. After each the same command is given again where its
@@ -72,7 +72,7 @@ def options(given: argparse.Namespace, *, slurm: bool) -> list[str]:
     if not slurm:
         return [*found, "--cores", str(given.cores)]
     found += ["--profile", "slurm", "--latency-wait", "20"]
-    found += ["--slurm-init-seconds-before-status-checks", "1"]
+    found += ["--slurm-init-seconds-before-status-checks", "1", "--jobs", str(given.jobs)]
     return found
 
 
@@ -101,6 +101,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pause", type=float, default=30, help="seconds between kills, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cores", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, default=100, help="SLURM jobs at a time")
     parser.add_argument("--configfile", type=Path, default=ROOT / "tests/configs/kills.yaml")
     parser.add_argument("--config", nargs="+", default=[])
     parser.add_argument("--targets", nargs="*", default=["tables", "adapt"])

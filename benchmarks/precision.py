@@ -18,6 +18,7 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.predictions import Predictions, read_classes, read_labels
 from nicheclip.evaluation.protocols.zero_shot import zero_shot
 from nicheclip.models.encode import ClipEncoder
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import ImageFeatures
 from nicheclip.models.openclip import Clip, load
 from nicheclip.subjects import CONFIG_FILE, WEIGHTS_FILE
@@ -72,7 +73,7 @@ def _answers(
     precision: str,
 ) -> tuple[ImageFeatures, Predictions, float]:
     """Features, answers, and the seconds of the processor that encoding took."""
-    encoder = ClipEncoder(clip, batch_size=64, device="cpu", precision=precision)
+    encoder = ClipEncoder(clip, EncodeSettings(batch_size=64, device="cpu", precision=precision))
     began = time.process_time()
     features, texts = encoder.images(images), encoder.texts(names).features
     used = time.process_time() - began

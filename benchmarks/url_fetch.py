@@ -82,6 +82,7 @@ def _acquire(folder: Path) -> None:
         path=str(folder / "urls.csv"),
         rate=10_000,
         connections=CONNECTIONS,
+        private_hosts=True,
         attempts=3,
         timeout=10,
     )

@@ -16,6 +16,7 @@ from nicheclip.config.adaptation import FairMethod
 from nicheclip.config.compute import ComputeConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.encode import encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import load
 from small_training import NAMES, start_model, write_squares
 
@@ -52,7 +53,7 @@ def small_texts(start: Path) -> TaskTexts:
     def encoded(sentences):
         if not sentences:
             return torch.zeros(0, clip.model_config["embed_dim"])
-        return torch.tensor(encode_texts(clip, sentences, batch_size=8).features)
+        return torch.tensor(encode_texts(clip, sentences, EncodeSettings(batch_size=8)).features)
 
     names = list(NAMES.values())
     return TaskTexts(

@@ -21,6 +21,7 @@ from nicheclip.evaluation.requests import read_requests
 from nicheclip.evaluation.seen_classes import ClassGroups, SeenFiles
 from nicheclip.evaluation.split_tables import SplitTables
 from nicheclip.evaluation.text_sets import ClassEmbeddings
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import ImageFeatures, l2_normalise
 from nicheclip.runtime.files import write_json, write_parquet
 from nicheclip.schemas import CAPTIONS, CATALOG, CLASSES, TEXTS
@@ -158,7 +159,11 @@ def encode_all(
     folder: Path, split: str, text_sets, open_encoder, models=None, **method
 ) -> list[EncodedFile]:
     """Encode the split of ``folder`` and the text sets into ``folder/features``."""
-    how = {"batch_size": 4, "device": "cpu", "image_code": "i", "text_code": "t"} | method
+    named = ("batch_size", "device", "precision")
+    settings = EncodeSettings(
+        **{"batch_size": 4} | {n: method.pop(n) for n in named if n in method}
+    )
+    how = {"settings": settings, "image_code": "i", "text_code": "t"} | method
     job = EncodingJob(
         folder / "features",
         images=ImageSet(folder / split),

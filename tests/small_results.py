@@ -3,6 +3,7 @@
 from nicheclip.config.text_sets import TemplateSet
 from nicheclip.evaluation.predictions import Predictions, read_predictions
 from nicheclip.models.encode import ClipEncoder
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import load, save
 from nicheclip.runtime.files import write_json, write_text
 from small_evaluation import (
@@ -41,7 +42,7 @@ def small_results(folder):
         folder,
         "test",
         sets,
-        lambda found: ClipEncoder(load(found), batch_size=4, device="cpu"),
+        lambda found: ClipEncoder(load(found), EncodeSettings(batch_size=4, device="cpu")),
         models={"seed0": model},
     )
     judge_one(folder, "zero_shot")

@@ -24,6 +24,7 @@ from nicheclip.engine.processes import Processes
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.classifier import read_classifier
 from nicheclip.models.encode import encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import Clip, load, open_clip, save
 from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.files import sha256_file
@@ -103,7 +104,8 @@ def task_texts(start: Path, names=NAMES, descriptions=DESCRIPTIONS, **changes) -
     """The texts of a task by the model in ``start``."""
     clip = load(start)
     parts = [
-        torch.tensor(encode_texts(clip, list(one), batch_size=8).features) for one in descriptions
+        torch.tensor(encode_texts(clip, list(one), EncodeSettings(batch_size=8)).features)
+        for one in descriptions
     ]
     changes = {"templates": ("a photo of a {}.", "a drawing of a {}.")} | changes
     ids = tuple("abcdefgh"[: len(names)])

@@ -84,7 +84,18 @@ def test_the_rehearsal_of_a_paper_is_planned_apart(repository, no_slurm, paper, 
     assert 0 < sum(plan.values()) <= MOST_JOBS_OF_A_REHEARSAL
     # captions are drawn; a server is asked by no job
     assert "ask_captions" not in plan
-    assert (repository / f"rehearsal/{paper}").is_dir()
+    rehearsed_in = repository / f"rehearsal/{paper}"
+    assert (rehearsed_in / "slurm/partitions.yaml").samefile(repository / "slurm/partitions.yaml")
+
+
+def test_a_step_of_a_slurm_job_rehearses_where_it_starts(repository, no_slurm):
+    """It is started in the folder that the job's own Snakemake has gone to."""
+    folder = repository / f"rehearsal/{PAPERS[0]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = repository / f"workflow/config/{PAPERS[0]}.yaml"
+    arguments = ("acquire", "--config", "rehearsal=4")
+    planned_jobs(folder, *arguments, root=repository, config=config, PATH=no_slurm)
+    assert not (folder / "rehearsal").exists()
 
 
 def test_a_rehearsal_stays_out_of_the_folder_of_real_results(repository):

@@ -61,3 +61,19 @@ def test_so_does_a_damaged_config_that_no_option_names(tmp_path, name):
         check=False,
     )
     check(done, message)
+
+
+@pytest.mark.slow
+def test_offline_lists_all_files_that_are_absent(tmp_path):
+    first = b"datasets:\n"
+    more = b"""  packed: {source: {kind: archive, urls: ["https://a.invalid/x.tar"]}}
+  birds: {source: {kind: registry, name: nabirds}, split: {method: given}}
+"""
+    file = write(tmp_path, TINY.read_bytes().replace(first, first + more))
+    options = ("--dry-run", "--cores", 1, "--config", "offline=true")
+    done = snakemake(tmp_path, *options, config=file, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stdout
+    assert "offline: 2 files are not on this disk" in done.stdout
+    place = tmp_path / "results/downloads"
+    assert f"packed: x.tar from https://a.invalid/x.tar into {place}/packed" in done.stdout
+    assert f"nabirds.tar.gz from https://dl.allaboutbirds.org/nabirds into {place}" in done.stdout

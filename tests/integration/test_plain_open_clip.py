@@ -11,6 +11,7 @@ from nicheclip.config.alignment import AlignmentConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.backbones import create_backbone, save_backbone
 from nicheclip.models.encode import encode_images, encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import load
 from nicheclip.runtime.files import write_json
 from nicheclip.training.align_job import AlignJob
@@ -74,7 +75,9 @@ def plain(folder):
 
 
 def ours(folder, name):
-    return encode_images(load(folder / name), ImageSet(folder / "squares/val"), batch_size=2)
+    return encode_images(
+        load(folder / name), ImageSet(folder / "squares/val"), EncodeSettings(batch_size=2)
+    )
 
 
 @pytest.mark.parametrize("name", ["trained", "ridge", "steps"])
@@ -85,7 +88,7 @@ def test_images_have_the_same_features(folder, plain, name):
 
 @pytest.mark.parametrize("name", ["trained", *ALIGNED])
 def test_texts_have_the_same_features(folder, plain, name):
-    found = encode_texts(load(folder / name), TEXTS, batch_size=2).features
+    found = encode_texts(load(folder / name), TEXTS, EncodeSettings(batch_size=2)).features
     np.testing.assert_allclose(plain[f"{name}-texts"], found, atol=1e-5)
 
 

@@ -8,6 +8,7 @@ from nicheclip.config.alignment import AlignmentConfig, RidgeFit, SgdFit
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.backbones import create_backbone, load_backbone, save_backbone
 from nicheclip.models.encode import encode_images
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import l2_normalise
 from nicheclip.models.openclip import Clip, load, open_clip, save
 from nicheclip.runtime.errors import InputError
@@ -169,7 +170,7 @@ def align(models, output, text="clip0", **changes):
 
 def features(folder, models):
     images = ImageSet(models / "squares/train")
-    return encode_images(load(folder), images, batch_size=7).features
+    return encode_images(load(folder), images, EncodeSettings(batch_size=7)).features
 
 
 def test_plain_open_clip_loads_an_aligned_model_with_the_same_features(models, tmp_path):

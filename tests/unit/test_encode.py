@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.special import softmax
 
 from nicheclip.models.encode import encode_images, encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import (
     ImageFeatures,
     l2_normalise,
@@ -34,8 +35,8 @@ def peer(clip):
 
 def test_image_features_are_the_models_own_whatever_batches_and_threads(tmp_path, clip):
     images = small_image_sets(tmp_path)["test"]
-    first = encode_images(clip, images, batch_size=4, threads=1)
-    second = encode_images(clip, images, batch_size=9, threads=3)
+    first = encode_images(clip, images, EncodeSettings(batch_size=4, threads=1))
+    second = encode_images(clip, images, EncodeSettings(batch_size=9, threads=3))
     assert first.image_ids == second.image_ids == images.image_ids
     np.testing.assert_allclose(first.features, second.features, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(first.features, axis=1), 1, atol=1e-6)
@@ -47,22 +48,22 @@ def test_image_features_are_the_models_own_whatever_batches_and_threads(tmp_path
 
 def test_mixed_precision_computes_less_exactly_and_stores_the_same_numbers(tmp_path, clip):
     images, texts = small_image_sets(tmp_path)["test"], ["a fly", "a bee on a leaf"]
-    exact = encode_images(clip, images, batch_size=4)
-    mixed = encode_images(clip, images, batch_size=4, precision="bfloat16")
+    exact = encode_images(clip, images, EncodeSettings(batch_size=4))
+    mixed = encode_images(clip, images, EncodeSettings(batch_size=4, precision="bfloat16"))
     assert mixed.features.dtype == exact.features.dtype == np.float32
     difference = np.abs(mixed.features - exact.features).max()
     assert 1e-5 < difference < 0.02  # bfloat16 has eight bits of a number
-    whole = encode_texts(clip, texts, batch_size=2).features
-    halved = encode_texts(clip, texts, batch_size=2, precision="bfloat16").features
+    whole = encode_texts(clip, texts, EncodeSettings(batch_size=2)).features
+    halved = encode_texts(clip, texts, EncodeSettings(batch_size=2, precision="bfloat16")).features
     assert 1e-5 < np.abs(whole - halved).max() < 0.02
-    again = encode_images(clip, images, batch_size=4)
+    again = encode_images(clip, images, EncodeSettings(batch_size=4))
     np.testing.assert_array_equal(exact.features, again.features)
 
 
 def test_texts_beyond_the_context_are_cut_and_counted(clip):
     # the context is 12 tokens: start, ten words, end
     texts = ["a " * 9, "a " * 10, "a " * 11, "a " * 40]
-    encoded = encode_texts(clip, texts, batch_size=3)
+    encoded = encode_texts(clip, texts, EncodeSettings(batch_size=3))
     assert encoded.cut.tolist() == [False, False, True, True]
     np.testing.assert_allclose(encoded.features[2], encoded.features[3], atol=1e-6)
     assert np.abs(encoded.features[0] - encoded.features[1]).max() > 1e-4

@@ -201,6 +201,7 @@ def test_files_that_nobody_asks_for_any_more_are_removed(world):
 
 def test_a_real_model_gives_its_own_features_and_the_same_bytes_each_time(tmp_path):
     from nicheclip.models.encode import ClipEncoder, encode_images, encode_texts
+    from nicheclip.models.encode_settings import EncodeSettings
     from nicheclip.models.openclip import load, save
 
     small_image_sets(tmp_path)
@@ -214,7 +215,7 @@ def test_a_real_model_gives_its_own_features_and_the_same_bytes_each_time(tmp_pa
             tmp_path,
             "test",
             [TEMPLATES],
-            lambda folder: ClipEncoder(load(folder), batch_size=4, device="cpu"),
+            lambda folder: ClipEncoder(load(folder), EncodeSettings(batch_size=4, device="cpu")),
         )
 
     first = {file.path: file.path.read_bytes() for file in encode()}
@@ -222,9 +223,11 @@ def test_a_real_model_gives_its_own_features_and_the_same_bytes_each_time(tmp_pa
         path.unlink()
     assert {file.path: file.path.read_bytes() for file in encode()} == first
     images = read_features(image_file(tmp_path / "features", "seed0"))
-    expected = encode_images(clip, ImageSet(tmp_path / "test"), batch_size=4)
+    expected = encode_images(clip, ImageSet(tmp_path / "test"), EncodeSettings(batch_size=4))
     np.testing.assert_array_equal(images.features, expected.features)
     texts = read_class_embeddings(text_file(tmp_path / "features", "seed0", TEMPLATES.name))
-    own = encode_texts(clip, ["a Ant.", "a Bee.", "a Cat_$1."], batch_size=4).features
+    own = encode_texts(
+        clip, ["a Ant.", "a Bee.", "a Cat_$1."], EncodeSettings(batch_size=4)
+    ).features
     np.testing.assert_allclose(texts.embeddings, own, atol=1e-6)
     assert texts.logit_scale == clip.logit_scale

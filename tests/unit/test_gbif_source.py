@@ -81,7 +81,13 @@ def pack(path, plants, media, **other):
 
 
 def source_of(path, **options):
-    values = {"kind": "gbif", "path": str(path), "rate": 1000, "downloads": f"{path}-downloads"}
+    values = {
+        "kind": "gbif",
+        "path": str(path),
+        "rate": 1000,
+        "private_hosts": True,
+        "downloads": f"{path}-downloads",
+    }
     return GbifSource.model_validate(values | options)
 
 

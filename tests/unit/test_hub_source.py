@@ -15,9 +15,9 @@ import pytest
 from source_files import every
 
 from nicheclip.config.fetched_sources import HubSource
-from nicheclip.data.sources import hub
 from nicheclip.data.sources.base import SourceImage
 from nicheclip.data.sources.hub import HubImages
+from nicheclip.data.sources.hub_cache import matches
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 
@@ -69,7 +69,7 @@ def calls(repository, monkeypatch):
         assert (repo_type, revision) == ("dataset", COMMIT)
         return [p.relative_to(repository).as_posix() for p in repository.rglob("*") if p.is_file()]
 
-    def fetch(repo, name, *, repo_type, revision, cache_dir):
+    def fetch(repo, name, *, repo_type, revision, cache_dir, local_files_only):
         assert (repo_type, revision) == ("dataset", COMMIT)
         asked.append(("file", name))
         return str(repository / name)
@@ -177,7 +177,7 @@ def test_a_damaged_file_is_an_error(tmp_path, repository, calls):
     ):
         (repository / f"bad/{number}.parquet").write_bytes(data)
         with pytest.raises(InputError, match=f"{number}.parquet: not a readable Parquet file"):
-            read(tmp_path, files={"all": f"bad/{number}.parquet"})
+            read(tmp_path / str(number), files={"all": f"bad/{number}.parquet"})
 
 
 def test_labels_of_other_kinds(tmp_path, repository, calls):
@@ -222,7 +222,7 @@ def test_a_hub_out_of_reach_is_an_error(tmp_path, monkeypatch):
     ],
 )
 def test_globs(glob, name, fits):
-    assert hub._matches(name, glob) == fits
+    assert matches(name, glob) == fits
 
 
 class HubHandler(BaseHTTPRequestHandler):
@@ -269,6 +269,7 @@ from pathlib import Path
 from nicheclip.config.fetched_sources import HubSource
 from nicheclip.data.sources.base import Part
 from nicheclip.data.sources.hub import HubImages
+from nicheclip.data.sources.hub_cache import matches
 from nicheclip.runtime.errors import InputError
 source = HubSource(kind="hub", repository=sys.argv[1])
 try:

@@ -5,12 +5,16 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from nicheclip.config.evaluation import EvaluationConfig
+from nicheclip.config.probes import AdamwProbe
 from nicheclip.evaluation.evaluation_split import EvaluationSplit
 from nicheclip.evaluation.predictions import read_predictions
 from nicheclip.evaluation.protocols import knn, linear_probe
+from nicheclip.evaluation.softmax_adamw import descend, shuffled_batches
 from nicheclip.models.features import ImageFeatures, l2_normalise, write_features
 from nicheclip.runtime.errors import InputError
 from small_evaluation import (
@@ -69,12 +73,12 @@ def test_the_probe_is_the_best_of_the_grid_on_what_is_held_out():
     raw = learnt.images.rows(ids).astype(np.float64)
     scaled = (raw - raw.mean(axis=0)) / raw.std(axis=0)
     labels = np.array([learnt.labels[i] for i in ids])
-    held = np.arange(60) % 5 == 4  # twenty of each class in turn
-    right = {}
-    for strength in linear_probe.STRENGTHS:
-        fitted = LogisticRegression(C=strength, max_iter=1000).fit(scaled[~held], labels[~held])
-        right[strength] = fitted.score(scaled[held], labels[held])
-    best = max(right, key=right.get)
+    fifths = PredefinedSplit(np.arange(1, 61) % 5)  # twenty of each class, one after the other
+    right = {
+        c: cross_val_score(LogisticRegression(C=c, max_iter=1000), scaled, labels, cv=fifths).mean()
+        for c in linear_probe.STRENGTHS
+    }
+    best = max(right, key=lambda c: round(right[c], 9))
     assert best == probe.classifier.C and probe.images == 60
     peer = LogisticRegression(C=best, max_iter=1000).fit(scaled, labels)
     theirs = (judged.images.features - raw.mean(axis=0)) / raw.std(axis=0)
@@ -86,8 +90,22 @@ def test_the_probe_is_the_best_of_the_grid_on_what_is_held_out():
 def test_a_feature_that_never_changes_and_tiny_classes_are_no_trouble():
     learnt = split_of([[1, 0, 1], [0, 1, 1], [1, 0.2, 1]], list("aba"))
     probe = linear_probe.fit_probe(learnt, seed=0)
-    assert linear_probe.STRENGTHS[0] == probe.classifier.C  # nothing to hold out
     assert np.isfinite(probe.answers(learnt).scores).all()
+    alone = linear_probe.fit_probe(split_of(np.eye(3), list("abc")), seed=0)
+    assert linear_probe.STRENGTHS[0] == alone.classifier.C  # nothing to hold out
+
+
+def test_of_many_images_one_fifth_is_held_out(monkeypatch):
+    fits = []
+    fit = linear_probe._fitted
+    monkeypatch.setattr(
+        linear_probe, "_fitted", lambda x, *rest: fits.append(len(x)) or fit(x, *rest)
+    )
+    for most, parts in ((60, 5), (59, 1)):
+        fits.clear()
+        monkeypatch.setattr(linear_probe, "MOST_IN_TURN", most)
+        linear_probe.fit_probe(clusters(20), seed=0)
+        assert fits == [48] * len(linear_probe.STRENGTHS) * parts + [60]
 
 
 def test_a_large_train_split_is_sampled_by_the_seed(monkeypatch):
@@ -140,3 +158,38 @@ def test_what_is_learnt_from_is_not_judged():
         linear_probe.fit_probe(split_of([[1, 0], [0, 1]], ["a", "a"]), seed=0)
     with pytest.raises(InputError, match="no training image"):
         knn.neighbours_answers(split_of(np.zeros((0, 2)), []), clusters(1), 3)
+
+
+def test_adamw_takes_the_steps_of_torch():
+    """From the same start, by the same batches."""
+    learnt = clusters(20, spread=0.7)
+    codes = np.array(["abc".index(learnt.labels[i]) for i in learnt.images.image_ids])
+    options = AdamwProbe(solver="adamw", epochs=3, weight_decay=0.3, batch_size=16)
+    layer = torch.nn.Linear(8, 3)
+    start = torch.cat([layer.weight, layer.bias[:, None]], dim=1).detach().numpy()
+    batches = list(shuffled_batches(60, options, np.random.default_rng(0)))
+    assert [len(rows) for rows in batches] == [16, 16, 16, 12] * 3
+    peer = torch.optim.AdamW(layer.parameters(), lr=options.lr, weight_decay=0.3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(peer, len(batches))
+    for rows in batches:
+        peer.zero_grad()
+        logits = layer(torch.from_numpy(learnt.images.features[rows]))
+        torch.nn.functional.cross_entropy(logits, torch.from_numpy(codes[rows])).backward()
+        peer.step()
+        schedule.step()
+    found = descend(start, learnt.images.features, codes, batches, options)
+    assert found[:, :8] == pytest.approx(layer.weight.detach().numpy(), abs=1e-5)
+    assert found[:, 8] == pytest.approx(layer.bias.detach().numpy(), abs=1e-5)
+
+
+def test_a_probe_of_few_epochs_has_a_seed_and_stops_early():
+    learnt, judged = clusters(20, spread=0.7), clusters(30, spread=0.7, seed=1, first=500)
+
+    def answers(seed, epochs):
+        options = AdamwProbe(solver="adamw", epochs=epochs)
+        return linear_probe.fit_probe(learnt, options, seed=seed).answers(judged)
+
+    first, again, other = (answers(seed, 2) for seed in (0, 0, 1))
+    assert first.scores == again.scores and first.scores != other.scores
+    assert answers(0, 100).confidence.mean() > first.confidence.mean() + 0.2
+    assert answers(0, 100).correct().mean() > 0.6

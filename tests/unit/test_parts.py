@@ -214,7 +214,7 @@ def test_a_hub_repository_by_files_or_row_groups(tmp_path, monkeypatch, files, p
         pq.write_table(pa.table(rows), paths[-1], row_group_size=2)
     monkeypatch.setattr(hub, "pin_revision", lambda *_: "commit")
     listing = [(None, path.name) for path in paths]
-    monkeypatch.setattr(hub.HubImages, "_files", lambda *_: listing)
+    monkeypatch.setattr(hub, "_files", lambda *_: listing)
     monkeypatch.setattr(hub, "_ask", lambda _, call: str(tmp_path / call.args[1]))
     source = DatasetConfig.model_validate({"source": {"kind": "hub", "repository": "a/b"}}).source
     opened = functools.partial(open_source, "s", source, registry=tmp_path, seed=0, workers=1)

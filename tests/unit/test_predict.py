@@ -14,6 +14,7 @@ from nicheclip.config.data import ImageConfig
 from nicheclip.data.images import is_kept_as_it_is, normalise
 from nicheclip.models.classifier import Classifier, write_classifier
 from nicheclip.models.encode import encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import load
 from nicheclip.models.views import decode
 from nicheclip.predict import embeddings
@@ -160,7 +161,7 @@ def test_equal_names_below_different_taxa_are_two_groups():
 
 def test_an_adapted_model_answers_by_its_own_classes(folder, settings, tmp_path):
     clip = load(model_of(folder))
-    anchors = encode_texts(clip, ["x", "y"], batch_size=2).features
+    anchors = encode_texts(clip, ["x", "y"], EncodeSettings(batch_size=2)).features
     target = tmp_path / "adapted"
     target.mkdir()
     for file in model_of(folder).glob("open_clip*"):
@@ -338,9 +339,9 @@ def _moved(folder, tmp_path):
 def test_embeddings_of_classes_are_kept_by_their_content(folder, tmp_path, monkeypatch):
     clip, encoded = load(model_of(folder)), []
 
-    def counting(clip, texts, **options):
+    def counting(clip, texts, settings):
         encoded.append(len(texts))
-        return encode_texts(clip, texts, **options)
+        return encode_texts(clip, texts, settings)
 
     monkeypatch.setattr(embeddings, "encode_texts", counting)
 

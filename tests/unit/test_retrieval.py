@@ -105,6 +105,7 @@ def test_chunks_do_not_change_the_result(monkeypatch):
 
 def test_the_whole_cell_from_files(tmp_path):
     from nicheclip.models.encode import ClipEncoder
+    from nicheclip.models.encode_settings import EncodeSettings
     from nicheclip.models.openclip import load, save
 
     small_image_sets(tmp_path)
@@ -116,7 +117,7 @@ def test_the_whole_cell_from_files(tmp_path):
             tmp_path,
             split,
             [GallerySet()],
-            lambda folder: ClipEncoder(load(folder), batch_size=8, device="cpu"),
+            lambda folder: ClipEncoder(load(folder), EncodeSettings(batch_size=8, device="cpu")),
         )
 
     encode("test")

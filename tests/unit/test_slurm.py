@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 
@@ -160,6 +161,23 @@ class TestDriver:
         assert (tmp_path / "asked").exists()
         assert slurm_driver.last_run(tmp_path) == ""
 
+    def test_jobs_left_are_waited_for_where_the_driver_is_told_to(
+        self, tmp_path, commands, monkeypatch, capsys
+    ):
+        commands(squeue="echo x >> asked; test $(wc -l < asked) -gt 3 || echo '7|RUNNING|rule_a'")
+        (tmp_path / "run").write_text("r-1")
+        monkeypatch.setattr(slurm_driver, "PAUSE", 0.01)
+        monkeypatch.setenv("NICHECLIP_JOBS_LEFT", "wait")
+        slurm_driver.ensure_no_jobs_of_a_dead_driver(tmp_path)
+        assert (tmp_path / "asked").read_text().split() == ["x"] * 4
+        assert slurm_driver.last_run(tmp_path) == ""
+        assert capsys.readouterr().err.count("7 (rule_a, RUNNING)\nTo cancel them: scancel") == 1
+
+    def test_a_misspelt_choice_is_told(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("NICHECLIP_JOBS_LEFT", "yes")
+        with pytest.raises(InputError, match="NICHECLIP_JOBS_LEFT=yes: refuse or wait"):
+            slurm_driver.ensure_no_jobs_of_a_dead_driver(tmp_path)
+
     def test_without_an_answer_it_does_not_guess(self, tmp_path, commands):
         commands(squeue="echo away >&2; exit 1")
         (tmp_path / "run").write_text("r-1")
@@ -181,6 +199,23 @@ class TestDriver:
         os.close(held)
         asks.join(60)
         assert slurm_driver.last_run(tmp_path) == ""
+
+    @pytest.mark.parametrize("chosen", [1, 2])
+    def test_arrays_hold_what_is_chosen_of_more_that_is_ready(self, monkeypatch, chosen):
+        plugin = pytest.importorskip("snakemake_executor_plugin_slurm")
+        monkeypatch.setattr(plugin, "pending_jobs_for_rule", lambda dag, rule: 5, raising=False)
+        executor = plugin.Executor.__new__(plugin.Executor)
+        ready = [Mock(**{"is_group.return_value": False}) for _ in range(chosen)]
+        for job in ready:
+            job.rule.name = "a"
+        sent = []
+        settings = {"array_jobs": {"all"}, "max_array_size": 1000, "logger": Mock()}
+        settings |= {"workflow": Mock(), "_main_event_loop": Mock()}
+        settings |= {"_submit_job": sent.append, "_submit_array_jobs": sent.extend}
+        vars(executor).update(settings)
+        slurm_driver.send_what_is_ready(plugin)
+        executor.run_jobs(ready)
+        assert sent == ready
 
     def test_an_interrupt_is_noted_and_passed_on(self, tmp_path, monkeypatch):
         before = signal.getsignal(signal.SIGINT)

@@ -7,6 +7,7 @@ import pytest
 from nicheclip.config.models import ModelConfig
 from nicheclip.models import openclip
 from nicheclip.models.encode import encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.export import export
 from nicheclip.models.openclip import create, load, open_clip, save
 from nicheclip.runtime.errors import InputError
@@ -112,14 +113,14 @@ def test_such_a_tower_is_made_saved_and_loaded_with_its_tokenizer(tower, name):
     clip = create(ModelConfig(architecture=name), seed=0, registry=tower)
     save(clip, tower / "saved")
     texts = ["a photo of a red thing", "red " * 20]
-    expected = encode_texts(clip, texts, batch_size=2)
+    expected = encode_texts(clip, texts, EncodeSettings(batch_size=2))
     assert expected.cut.tolist() == [False, True]
     assert open_clip.get_tokenizer(f"local-dir:{tower / 'saved'}")(texts).equal(
         clip.tokenizer(texts)
     )
 
     def loaded():
-        return encode_texts(load(tower / "saved"), texts, batch_size=2).features
+        return encode_texts(load(tower / "saved"), texts, EncodeSettings(batch_size=2)).features
 
     assert (loaded() == expected.features).all()
     export(tower / "saved", tower / "exported")

@@ -5,6 +5,7 @@ import pytest
 from nicheclip.config.text_sets import TemplateSet
 from nicheclip.evaluation.predictions import read_group_predictions
 from nicheclip.models.encode import ClipEncoder, encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import read_features
 from nicheclip.models.openclip import load, save
 from nicheclip.runtime.errors import InputError
@@ -48,7 +49,12 @@ def cell(tmp_path_factory):
     write_parquet(folder / "texts.parquet", pl.DataFrame(rows).to_arrow().cast(TEXTS))
     (folder / "photo.yaml").write_text("templates: ['a {}.']\n")
     sets = [TemplateSet(templates="photo", text_type=text_type) for text_type in NAMES]
-    encode_all(folder, "test", sets, lambda f: ClipEncoder(load(f), batch_size=4, device="cpu"))
+    encode_all(
+        folder,
+        "test",
+        sets,
+        lambda f: ClipEncoder(load(f), EncodeSettings(batch_size=4, device="cpu")),
+    )
     # a and c alone have train images where seen classes come from
     catalog = pl.read_parquet(folder / "catalog.parquet").filter(pl.col("class_id") != "b")
     write_parquet(folder / "seen.parquet", catalog.to_arrow().cast(CATALOG))
@@ -71,7 +77,7 @@ def test_every_text_type_is_judged_among_every_group(cell):
         # the best cosine by hand, among the images and classes of the group alone
         ids = [i for i in images.image_ids if truth[i] in groups[group]]
         sentences = [f"a {NAMES[text_type][c]}." for c in groups[group]]
-        texts = encode_texts(clip, sentences, batch_size=8, device="cpu")
+        texts = encode_texts(clip, sentences, EncodeSettings(batch_size=8, device="cpu"))
         best = (images.rows(ids) @ texts.features.T).argmax(axis=1)
         hits = {i: groups[group][b] == truth[i] for i, b in zip(ids, best, strict=True)}
         judged = found[text_type, group]

@@ -1,12 +1,15 @@
 """Lists of image URLs against a local server that misbehaves."""
 
 import csv
+import socket
+import threading
 import time
 from collections import Counter
 from urllib.parse import urlsplit
 
 import polars as pl
 import pytest
+from aiohttp.resolver import DefaultResolver
 from image_server import Handler, State, answer
 from pydantic import ValidationError
 from source_files import jpeg
@@ -14,7 +17,7 @@ from source_files import jpeg
 from acquired_files import acquire_and_curate
 from nicheclip.config.data import DatasetConfig
 from nicheclip.config.url_source import UrlsSource
-from nicheclip.data import url_fetch
+from nicheclip.data import url_asking, url_fetch
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.sources.base import Part, SourceImage
 from nicheclip.data.sources.urls import UrlImages
@@ -37,7 +40,13 @@ def source_of(folder, urls, **options):
         writer.writerow(["url", "label", "licence"])
         writer.writerows([url, "ab"[number % 2], "CC0"] for number, url in enumerate(urls))
     return UrlsSource.model_validate(
-        {"kind": "urls", "path": str(folder / "urls.csv"), "rate": 1000, "timeout": 2}
+        {
+            "kind": "urls",
+            "path": str(folder / "urls.csv"),
+            "rate": 1000,
+            "timeout": 2,
+            "private_hosts": True,
+        }
         | {"downloads": str(folder / "downloads")}
         | options
     )
@@ -128,6 +137,127 @@ def test_a_url_with_a_password_is_left_out_and_the_password_is_not_shown(tmp_pat
     _, dropped = read(tmp_path, source_of(tmp_path, [f"{server.url}/1.jpg", secret]))
     assert "name or password" in str(dropped) and "secret" not in str(dropped)
     assert "***@" in outcomes(tmp_path)["url"][1]
+
+
+def test_images_come_while_others_are_still_fetched(tmp_path, server):
+    read_first = threading.Event()
+
+    def late(handler):
+        handler.give(200 if read_first.wait(5) else 500, jpeg(2))
+
+    server.pages = {"/1.jpg": jpeg(1), "/2.jpg": late}
+    source = source_of(tmp_path, [f"{server.url}/{n}.jpg" for n in (1, 2)], timeout=10)
+    items = UrlImages(source, tmp_path / "kept").items(Part())
+    assert next(items)[1].data == jpeg(1)
+    read_first.set()
+    assert next(items)[1].data == jpeg(2)
+    assert list(items) == []
+
+
+def test_a_reader_that_stops_ends_the_fetching(tmp_path, server):
+    server.pages = {"/1.jpg": jpeg(1), "/2.jpg": Handler.drip}
+    source = source_of(tmp_path, [f"{server.url}/{n}.jpg" for n in (1, 2)], timeout=60)
+    items = UrlImages(source, tmp_path / "kept").items(Part())
+    next(items)
+    start = time.monotonic()
+    items.close()
+    assert time.monotonic() - start < 2  # the drip takes five seconds
+    assert "fetch" not in {thread.name for thread in threading.enumerate()}
+    assert not (tmp_path / "kept/urls-0-of-1/outcomes.parquet").exists()
+
+
+def test_a_row_without_label_costs_no_request(tmp_path, server):
+    server.pages = {"/1.jpg": jpeg(1)}
+    source = source_of(tmp_path, [])
+    (tmp_path / "urls.csv").write_text(
+        f"url,label\n{server.url}/1.jpg, \n{server.url}/2.jpg,\n{server.url}/1.jpg,a\n"
+    )
+    kept, dropped = read(tmp_path, source)
+    assert server.asked_for() == {"/robots.txt": 1, "/1.jpg": 1}
+    assert kept["/1.jpg"].label == "a"  # the row before it, without a label, is no other image
+    assert list(dropped.values()) == ["empty label", "empty label"]
+    assert outcomes(tmp_path)["failure"].to_list() == ["no_label", "no_label", None]
+
+
+def everything_in(folder):
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_tokens_stand_in_no_file_and_a_list_signed_anew_asks_only_for_the_rest(tmp_path, server):
+    server.pages = {"/1.jpg": jpeg(1), "/2.jpg": 403}
+
+    def signed(number, token):
+        return f"{server.url}/{number}.jpg?size=2&X-Amz-Signature={token}&key=k{token}"
+
+    source = source_of(tmp_path, [signed(n, "s3cret") for n in (1, 2)])
+    kept, dropped = read(tmp_path, source)
+    shown = f"{server.url}/1.jpg?size=2&X-Amz-Signature=***&key=***"
+    assert [(one.key, one.url) for one in kept.values()] == [(shown, shown)]
+    assert list(dropped) == [shown.replace("1.jpg", "2.jpg")]
+    assert outcomes(tmp_path)["url"][0] == shown
+    assert b"s3cret" not in everything_in(tmp_path / "kept")
+    server.pages["/2.jpg"] = jpeg(2)
+    server.asked.clear()
+    kept, _ = read(tmp_path, source_of(tmp_path, [signed(n, "other") for n in (1, 2)]))
+    assert server.asked_for() == {"/robots.txt": 1, "/2.jpg": 1}
+    assert {path: one.data for path, one in kept.items()} == {
+        "/1.jpg": jpeg(1),
+        "/2.jpg": jpeg(2),
+    }
+
+
+def test_a_key_that_is_no_secret_tells_images_apart(tmp_path, server):
+    server.pages = {"/get": jpeg(1)}
+    urls = [f"{server.url}/get?key={n}" for n in (1, 2)]
+    _, dropped = read(tmp_path, source_of(tmp_path, urls))
+    assert "name its parameter in not_secret" in dropped[f"row 2: {server.url}/get?key=***"]
+    source = source_of(tmp_path, urls, not_secret=["key"], connections=1)
+    items = UrlImages(source, tmp_path / "again").items(Part())
+    assert [one.key for _, one in items] == urls
+
+
+PRIVATE = ["127.0.0.1", "localhost", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254"]
+PRIVATE += ["[::1]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]", "100.64.0.1"]
+
+
+def test_private_addresses_are_not_asked(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    port = urlsplit(server.url).port
+    urls = [f"http://{host}:{port}/1.jpg" for host in PRIVATE]
+    source = source_of(tmp_path, urls, private_hosts=False)
+    kept, _ = read(tmp_path, source)
+    assert not kept and not server.asked
+    assert set(outcomes(tmp_path)["failure"]) == {"private"}
+    server.pages = {"/1.jpg": jpeg(1)}
+    kept, _ = read(tmp_path, source_of(tmp_path, urls[:1]))  # allowed now: no outcome of before
+    assert kept["/1.jpg"].data == jpeg(1)
+
+
+def test_a_redirect_to_a_private_address_is_not_followed(tmp_path, server, monkeypatch):
+    """The server stands for a public one, by its name; it leads to this machine by its number."""
+    monkeypatch.setattr(url_asking, "proxy_hosts", lambda: {"public.example"})
+    monkeypatch.setattr(DefaultResolver, "resolve", resolved_here)
+    monkeypatch.setenv("no_proxy", "*")
+    port = urlsplit(server.url).port
+    server.pages = {
+        "/1.jpg": answer(302, Location=f"http://127.0.0.1:{port}/2.jpg"),
+        "/2.jpg": jpeg(2),
+    }
+    urls = [f"http://{name}.example:{port}/1.jpg" for name in ("public", "rebound")]
+    read(tmp_path, source_of(tmp_path, urls, private_hosts=False))
+    assert outcomes(tmp_path)["failure"].to_list() == ["private", "private"]
+    assert outcomes(tmp_path)["detail"].to_list() == [
+        "127.0.0.1 is not of the public network",
+        "rebound.example is 127.0.0.1, not of the public network",
+    ]
+    assert server.asked_for() == {"/robots.txt": 1, "/1.jpg": 1}
+
+
+async def resolved_here(self, host, port=0, family=socket.AF_INET):
+    return [
+        {"hostname": host, "host": "127.0.0.1", "port": port}
+        | {"family": socket.AF_INET, "proto": 0, "flags": 0}
+    ]
 
 
 def test_a_row_without_url_is_named_by_its_number(tmp_path, server):

@@ -145,6 +145,7 @@ def test_group_predictions_file_round_trip(tmp_path):
 
 def test_the_whole_cell_from_files(tmp_path):
     from nicheclip.models.encode import ClipEncoder
+    from nicheclip.models.encode_settings import EncodeSettings
     from nicheclip.models.openclip import load, save
 
     small_image_sets(tmp_path)
@@ -161,7 +162,12 @@ def test_the_whole_cell_from_files(tmp_path):
         TemplateSet(templates="photo", text_type="com"),
         CaptionSet(captions="c", split="all"),
     ]
-    encode_all(tmp_path, "test", sets, lambda f: ClipEncoder(load(f), batch_size=4, device="cpu"))
+    encode_all(
+        tmp_path,
+        "test",
+        sets,
+        lambda f: ClipEncoder(load(f), EncodeSettings(batch_size=4, device="cpu")),
+    )
     metrics = judge_one(tmp_path, "zero_shot")
     assert (metrics.n, metrics.classes) == (9, 3)
     assert metrics.find("top1").chance == pytest.approx(1 / 3)

@@ -24,7 +24,7 @@ rule acquire_part:
     log:
         "results/logs/acquire/{dataset}/{part}.log",
     # Both cores at once, before any job that would keep one of them for minutes.
-    priority: 50
+    priority: Priority.PREPARE
     conda:
         "../../envs/data.yaml"
     threads: 2
@@ -69,6 +69,7 @@ rule curate_dataset:
         manifest="results/acquire/{dataset}/manifest.json",
     log:
         "results/logs/curate/{dataset}.log",
+    priority: Priority.PREPARE
     conda:
         "../../envs/data.yaml"
     resources:
@@ -96,7 +97,7 @@ rule compare_with_catalog:
     log:
         "results/logs/findings/{dataset}.log",
     # Before anything is trained, but no input of it: another evaluation trains nothing again.
-    priority: 100
+    priority: Priority.CHECK
     localrule: True
     conda:
         "../../envs/data.yaml"

@@ -41,6 +41,7 @@ rule draw_task:
         batches=directory("results/tasks/{task}/batches"),
     log:
         "results/logs/tasks/{task}.log",
+    priority: Priority.PREPARE
     conda:
         "../../envs/evaluate.yaml"
     resources:
@@ -77,7 +78,7 @@ rule adapt_model:
         manifest="results/models/adapted/{job}/manifest.json",
     log:
         "results/logs/models/adapted/{job}.log",
-    priority: 10
+    priority: Priority.ADAPT
     conda:
         "../../envs/train.yaml"
     threads: lambda w: PLAN.adaptations.jobs[w.job].compute.node_cores
@@ -114,6 +115,7 @@ rule show_answers:
         directory("results/answers/{task}"),
     log:
         "results/logs/answers/{task}.log",
+    priority: Priority.JUDGE
     conda:
         "../../envs/evaluate.yaml"
     resources:
@@ -138,6 +140,7 @@ rule judge_adapted:
         directory("results/evaluate/{dataset}/{split}/adapted/{task}"),
     log:
         "results/logs/evaluate/{dataset}/{split}/adapted/{task}.log",
+    priority: Priority.JUDGE
     conda:
         "../../envs/evaluate.yaml"
     resources:

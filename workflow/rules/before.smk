@@ -87,12 +87,37 @@ def look_around():
     last_run.record(ORIGINS)
 
 
+def look_for_files():
+    """Stop where data sets that are not acquired yet want files that are not on this disk."""
+    from nicheclip.data.absent_files import absent_files
+
+    wanted = {
+        name: dataset
+        for name, dataset in CONFIG.datasets.items()
+        if not all(
+            Path(f"results/acquire/{name}/parts/{part}/manifest.json").is_file()
+            for part in PLAN.parts(name)
+        )
+    }
+    try:
+        absent = absent_files(wanted, PLAN.registry / "datasets")
+    except InputError as error:
+        raise WorkflowError(masked(str(error))) from None
+    if absent:
+        raise WorkflowError(
+            f"offline: {len(absent)} files are not on this disk; nothing was asked of the network.",
+            *absent,
+        )
+
+
 CONFIG_FILES = [*workflow.configfiles, *workflow.overwrite_configfiles]
 ORIGINS = last_run.origins(
     CONFIG, str(CONFIG_FILES[-1]) if CONFIG_FILES else "--config"
 )
 BEFORE_FIRST_JOB.append(look_around)
 if workflow.is_main_process:
+    if CONFIG.offline:
+        look_for_files()
     for line in missing_data(PLAN):
         print(line, file=sys.stderr)
     if workflow.output_settings.dryrun:

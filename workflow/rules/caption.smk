@@ -20,6 +20,7 @@ rule ask_captions:
         manifest="results/captions/{captions}/replies/{part}.json",
     log:
         "results/logs/captions/{captions}/{part}.log",
+    priority: Priority.PREPARE
     conda:
         "../../envs/caption.yaml"
     resources:
@@ -58,6 +59,7 @@ rule judge_captions:
         manifest="results/captions/{captions}/manifest.json",
     log:
         "results/logs/captions/{captions}.log",
+    priority: Priority.PREPARE
     conda:
         "../../envs/caption.yaml"
     resources:
@@ -85,6 +87,7 @@ rule assign_captions:
         [f"results/texts/{{dataset}}/{split}.arrow" for split in SPLITS],
     log:
         "results/logs/texts/{dataset}.log",
+    priority: Priority.PREPARE
     conda:
         "../../envs/data.yaml"
     resources:

@@ -20,6 +20,7 @@ from nicheclip.config.workflow import check_file, parse_config
 from nicheclip.plan.findings import wanted
 from nicheclip.plan.given_files import check_files
 from nicheclip.plan.plan import Plan
+from nicheclip.plan.priorities import Priority
 from nicheclip.plan.resources import (
     acquire_memory,
     alignment_memory,
@@ -31,6 +32,8 @@ from nicheclip.runtime.caches import cache_folders
 from nicheclip.runtime.code_digest import code_digest
 from nicheclip.runtime.credentials import hide, masked
 from nicheclip.runtime.errors import InputError
+from nicheclip.runtime.network import go_offline
+from nicheclip.slurm.driver import link_profiles
 from nicheclip.subjects import (
     BACKBONE_FILES,
     COLOUR_HISTOGRAM,
@@ -66,6 +69,8 @@ try:
     # Before anything is made of it: params, results and Snakemake's records show no password.
     hide(config)
     CONFIG = parse_config(config, CONFIG_FILES)
+    if CONFIG.offline:
+        go_offline()
 except InputError as error:
     raise WorkflowError(masked(str(error))) from None
 
@@ -76,8 +81,12 @@ if CONFIG.rehearsal:
             "--directory: a rehearsal could replace real results there. Name a folder below one "
             "that is called rehearsal, or leave --directory out."
         )
+    REHEARSED_IN = Path("rehearsal", Path(CONFIG_FILES[-1]).stem)
+    # A step of a SLURM job starts where the job's own Snakemake has gone.
+    if not workflow.overwrite_workdir and Path.cwd().parts[-2:] != REHEARSED_IN.parts:
+        link_profiles(REHEARSED_IN)
 
-    workdir: f"rehearsal/{Path(CONFIG_FILES[-1]).stem}"
+        workdir: str(REHEARSED_IN)
 
 
 if Path("results").exists() and not Path("results").is_dir():

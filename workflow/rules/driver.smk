@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -63,6 +64,9 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
         raise WorkflowError(str(error)) from None
     if RUN_KIND == "slurm":
         os.environ.update(patient_environment(dict(os.environ)))
+        slurm_driver.send_what_is_ready(
+            import_module("snakemake_executor_plugin_slurm")
+        )
         slurm_driver.note_interrupts()
         atexit.register(slurm_driver.leave_no_jobs)
     DRIVER_LOCK = take_over(RUN_KIND)  # likewise

@@ -22,7 +22,7 @@ rule encode:
         manifest="results/features/{dataset}/{split}/{kind}/{name}/manifest.json",
     log:
         "results/logs/features/{dataset}/{split}/{kind}/{name}.log",
-    priority: 5
+    priority: Priority.ENCODE
     conda:
         "../../envs/evaluate.yaml"
     threads: 1
@@ -55,6 +55,7 @@ rule draw_folds:
         folds="results/folds/{evaluation}/{dataset}.parquet",
     log:
         "results/logs/folds/{evaluation}/{dataset}.log",
+    priority: Priority.PREPARE
     conda:
         "../../envs/evaluate.yaml"
     resources:
@@ -85,6 +86,7 @@ rule judge:
         directory("results/evaluate/{dataset}/{split}/{kind}/{name}"),
     log:
         "results/logs/evaluate/{dataset}/{split}/{kind}/{name}.log",
+    priority: Priority.JUDGE
     conda:
         "../../envs/evaluate.yaml"
     resources:
@@ -116,6 +118,7 @@ rule judge_colour_histogram:
     wildcard_constraints:
         kind=COLOUR_HISTOGRAM.kind,
         name=COLOUR_HISTOGRAM.name,
+    priority: Priority.JUDGE
     conda:
         "../../envs/evaluate.yaml"
     resources:

@@ -74,7 +74,7 @@ rule plot_models:
         ],
     log:
         "results/logs/figures/models.log",
-    priority: 2
+    priority: Priority.DRAW
     localrule: True
     conda:
         "../../envs/evaluate.yaml"

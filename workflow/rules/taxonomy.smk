@@ -43,6 +43,7 @@ rule flatten_taxonomy:
         manifest="results/taxonomy/{dataset}/manifest.json",
     log:
         "results/logs/taxonomy/{dataset}.log",
+    priority: Priority.PREPARE
     conda:
         "../../envs/data.yaml"
     resources:

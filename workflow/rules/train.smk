@@ -26,6 +26,7 @@ rule create_model:
         manifest="results/models/start/{model}/{variant}/manifest.json",
     log:
         "results/logs/models/start/{model}/{variant}.log",
+    priority: Priority.PREPARE
     conda:
         "../../envs/train.yaml"
     resources:
@@ -62,7 +63,7 @@ rule train_model:
     log:
         "results/logs/models/trained/{run}/seed{seed}.log",
     # What takes longest and waits for nothing begins first: many short jobs fill the gaps.
-    priority: 20
+    priority: Priority.TRAIN
     conda:
         "../../envs/train.yaml"
     threads: lambda w: CONFIG.training[w.run].compute.node_cores
@@ -109,7 +110,7 @@ rule pretrain_backbone:
         history="results/models/backbones/{pretraining}/seed{seed}/history.csv",
     log:
         "results/logs/models/backbones/{pretraining}/seed{seed}.log",
-    priority: 20
+    priority: Priority.TRAIN
     conda:
         "../../envs/train.yaml"
     threads: lambda w: CONFIG.pretraining[w.pretraining].compute.node_cores
@@ -155,7 +156,7 @@ rule align:
         manifest="results/models/aligned/{alignment}/seed{seed}/manifest.json",
     log:
         "results/logs/models/aligned/{alignment}/seed{seed}.log",
-    priority: 20
+    priority: Priority.TRAIN
     conda:
         "../../envs/train.yaml"
     resources:

@@ -8,6 +8,7 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.models.class_scores import ClassScores
 from nicheclip.models.classifier import Classifier, read_classifier
 from nicheclip.models.encode import encode_images
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import Array
 from nicheclip.models.openclip import load
 from nicheclip.subjects import CLASSIFIER_FILE
@@ -22,9 +23,8 @@ def classify(
     """Scores of ``images`` by the model folder ``model`` and the classifier in it, and the model's
     features of them [n, d].
     """
-    features = encode_images(
-        load(model), images, batch_size=IMAGE_BATCH, device=device, threads=threads
-    )
+    settings = EncodeSettings(IMAGE_BATCH, device, threads)
+    features = encode_images(load(model), images, settings)
     classifier = read_classifier(model / CLASSIFIER_FILE)
     scores = ClassScores(
         features.image_ids,

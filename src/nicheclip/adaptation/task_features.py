@@ -15,6 +15,7 @@ from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.class_scores import ClassScores
 from nicheclip.models.encode import encode_images
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import l2_normalise
 from nicheclip.models.openclip import Clip
 from nicheclip.models.square_crops import SquareCrops
@@ -51,7 +52,8 @@ class TaskFeatures:
             loaded: those that are in memory already, of all tasks that share it.
         """
         self._clip, self.inputs = clip, inputs
-        self.device, self.threads = device, threads
+        self.device = device
+        self.how = EncodeSettings(IMAGE_BATCH, device, threads)
         self.backbones = backbones or {}
         self.loaded = {} if loaded is None else loaded
         self.texts: TaskTexts = inputs.texts(clip, device)
@@ -113,11 +115,5 @@ class TaskFeatures:
         return torch.cat(parts)
 
     def _encode(self, images: ImageSet) -> Tensor:
-        found = encode_images(
-            self._clip,
-            images,
-            batch_size=IMAGE_BATCH,
-            device=self.device,
-            threads=self.threads,
-        )
+        found = encode_images(self._clip, images, self.how)
         return torch.from_numpy(found.features)

@@ -11,6 +11,7 @@ from nicheclip.adaptation.task_texts import TaskTexts
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.task_files import FIT, JUDGE, TEXTS, read_sentences
 from nicheclip.models.encode import encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import Clip
 
 #: texts that go through a model at once
@@ -61,5 +62,5 @@ def encoded(
 ) -> ClassTexts:
     """The features of each class's texts; a class may have none."""
     together = [text for one in texts for text in one]
-    found = encode_texts(clip, together, batch_size=TEXT_BATCH, device=device).features
+    found = encode_texts(clip, together, EncodeSettings(TEXT_BATCH, device)).features
     return ClassTexts.of(names, torch.tensor(found).split([len(one) for one in texts]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nicheclip.adaptation.task_features import IMAGE_BATCH, TaskFeatures
+from nicheclip.adaptation.task_features import TaskFeatures
 from nicheclip.config.backbones import BackboneConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.models.backbones import Backbone, create_backbone, load_backbone
@@ -55,14 +55,7 @@ def _encode(model: str | BackboneConfig, images: ImageSet, features: TaskFeature
         backbone.model.to(features.device).eval()
         features.loaded[key] = backbone
     backbone = features.loaded[key]
-    found = encode_views(
-        backbone.model,
-        backbone.views,
-        images,
-        batch_size=IMAGE_BATCH,
-        device=features.device,
-        threads=features.threads,
-    )
+    found = encode_views(backbone.model, backbone.views, images, features.how)
     return torch.from_numpy(found.features)
 
 

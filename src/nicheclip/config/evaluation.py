@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nicheclip.config.archive_readers import Rank
-from nicheclip.config.base import ConfigModel, GridModel
+from nicheclip.config.base import ConfigModel, GridModel, without_defaults
+from nicheclip.config.probes import ProbeConfig, SolvedProbe
 from nicheclip.terms import TextType
 
 
@@ -78,7 +79,7 @@ PROTOCOL_OPTIONS: dict[str, tuple[str, ...]] = {
     "open_set": ("class_texts", "seen_in", "within", *_INTERVALS),
     "calibration": _OF_TEXTS,
     "hierarchical": _OF_TEXTS,
-    "linear_probe": _OF_CLASSES,
+    "linear_probe": ("probe", *_OF_CLASSES),
     "knn": ("neighbours", *_OF_CLASSES),
     "colour_histogram": _OF_CLASSES,
 }
@@ -135,8 +136,12 @@ class EvaluationConfig(GridModel):
     folds: Annotated[int, Field(ge=1)] = 5
     """Support sets drawn for each number of shots."""
     neighbours: Annotated[int, Field(ge=1)] = 20
-    """Training images that vote in `knn`, each with exp(cosine / 0.07). It and `linear_probe`, a
-    logistic regression, learn from the features of the train split."""
+    """Training images that vote in `knn`, each with exp(cosine / 0.07). It and `linear_probe`
+    learn from the features of the train split."""
+    probe: ProbeConfig = SolvedProbe()
+    """How `linear_probe` learns: `{solver: lbfgs}` solves a logistic regression to its minimum,
+    `{solver: adamw}` is CLIP_benchmark's ten epochs (`epochs`, `lr`, `weight_decay`,
+    `batch_size`)."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     """Resamplings of the images, or of the classes, for the interval."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -176,9 +181,7 @@ class EvaluationConfig(GridModel):
             options.pop("seen_in", None)
         if not self.within:
             options.pop("within", None)
-        if self.interval == "percentile":
-            options.pop("interval", None)
-        return options
+        return without_defaults(options, self, "interval", "probe")
 
     @property
     def chooses(self) -> bool:

@@ -31,6 +31,15 @@ class UrlFetching(SourceBase):
     robots: bool = True
     """Keep what a host's robots.txt and an image's X-Robots-Tag (noai, noimageai, noindex,
     noimageindex) ask for. Only for hosts that have allowed it to you: false."""
+    private_hosts: bool = False
+    """Also ask hosts of a private network (this machine, 10.*, 172.16.*, 192.168.*, a link's own,
+    the metadata of a cloud), and follow redirects to them: for a server of your own. Where a proxy
+    resolves names, only addresses that are written as numbers are known."""
+    not_secret: list[str] = Field(default=[])
+    """Parameters of URLs that are called like a secret (key, token, sig, signature, password,
+    X-Amz-Credential, ...) and are none: [key] where `?key=12` names an image. Values of all others
+    that are called so stand as `***` in whatever is written; URLs that differ in nothing else are
+    one image, so that a list that was signed anew fetches only what was not fetched before."""
     contact: str = ""
     """An address or page that tells hosts who asks; part of the user agent."""
     downloads: str = "results/downloads"

@@ -75,6 +75,10 @@ class Config(ConfigModel):
     encoding: EncodingConfig = EncodingConfig()
     papers: PapersConfig = PapersConfig()
     leaderboard: LeaderboardConfig = LeaderboardConfig()
+    offline: bool = False
+    """Ask the network for no data and no weights: what is not on this disk is listed at the start,
+    all of it, with where it is to be had and the folder that it belongs into. As a rule from the
+    command line, also in a dry run: `--config offline=true`. Servers of captions are asked."""
     scratch: str | None = None
     """A folder on each node's own disk, for example `$TMPDIR`: a training job copies its images
     there and reads the copies. Null reads the images where they are."""

@@ -8,11 +8,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from nicheclip.data.downloaded import refuse_web_page, verify
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import read_json, write_json
 from nicheclip.runtime.locks import locked
+from nicheclip.runtime.network import is_offline
 from nicheclip.runtime.progress import progress
 from nicheclip.runtime.seeding import unit_interval
 from nicheclip.runtime.urls import file_name
@@ -53,6 +55,10 @@ class _PassingError(Exception):
         self.pause = pause
 
 
+#: what another attempt may better
+PASSING_ERRORS = (httpx.TransportError, httpx.DecodingError, _PassingError)
+
+
 def download(url: str, folder: Path | str, *, checksum: str | None = None) -> Path:
     """Fetch ``url`` into ``folder`` under its own name and verify it; do nothing if it is there.
 
@@ -90,6 +96,11 @@ def _download(url: str, folder: Path, name: str, checksum: str | None) -> Path:
         verify(path, url, checksum, record)
         return path
     path = folder / name
+    if is_offline() and not path.exists():
+        raise InputError(
+            f"{url}: {name} is not in {folder.resolve()}, and the config says offline: true. Put "
+            "it there, or run without offline."
+        )
     with locked(folder / f"{name}.lock"):
         if not path.exists():
             part = folder / f"{name}.part"
@@ -109,28 +120,63 @@ def _download(url: str, folder: Path, name: str, checksum: str | None) -> Path:
 
 def _fetch(url: str, part: Path, *, trust_length: bool) -> None:
     """Bring ``part`` to the remote file's full length."""
-    failures = 0
+    patience = _Patience(url, part)
+    attempts = Retrying(
+        retry=retry_if_exception_type(PASSING_ERRORS),
+        after=patience.note,
+        wait=patience.pause,
+        stop=patience.is_over,
+        sleep=time.sleep,
+        reraise=True,
+    )
     timeout = httpx.Timeout(TIMEOUT_SECONDS)
     with httpx.Client(follow_redirects=True, timeout=timeout) as client:
-        while True:
-            before = _size(part)
-            try:
-                _attempt(client, url, part, trust_length=trust_length)
-                return
-            except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
-                raise InputError(
-                    f"{url}: leads nowhere ({error}). Open it in a browser, and give the URL at "
-                    "which the download ends."
-                ) from error
-            except (httpx.TransportError, httpx.DecodingError, _PassingError) as error:
-                failures = 1 if _size(part) >= before + BLOCK_BYTES else failures + 1
-                if failures >= ATTEMPTS:
-                    raise InputError(
-                        f"{url}: gave up after {failures} attempts in a row that brought nothing "
-                        f"much ({str(error) or type(error).__name__}). Check the network and run "
-                        f"again; the {_size(part)} bytes that arrived are kept."
-                    ) from error
-                time.sleep(_pause(url, failures, error))
+        try:
+            attempts(_attempt, client, url, part, trust_length=trust_length)
+        except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+            raise InputError(
+                f"{url}: leads nowhere ({error}). Open it in a browser, and give the URL at "
+                "which the download ends."
+            ) from error
+        except PASSING_ERRORS as error:
+            raise InputError(
+                f"{url}: gave up after {patience.failures} attempts in a row that brought nothing "
+                f"much ({str(error) or type(error).__name__}). Check the network and run "
+                f"again; the {_size(part)} bytes that arrived are kept."
+            ) from error
+
+
+class _Patience:
+    """How long attempts go on: as long as they bring something.
+
+    An attempt that brings a block begins the count anew.
+    """
+
+    def __init__(self, url: str, part: Path) -> None:
+        self._url, self._part = url, part
+        self._size = _size(part)
+        self.failures = 0
+        """In a row that brought less than a block."""
+
+    def note(self, state: RetryCallState) -> None:
+        """Count a failed attempt."""
+        del state
+        size = _size(self._part)
+        self.failures = 1 if size >= self._size + BLOCK_BYTES else self.failures + 1
+        self._size = size
+
+    def is_over(self, state: RetryCallState) -> bool:
+        """Whether it was the last."""
+        del state
+        return self.failures >= ATTEMPTS
+
+    def pause(self, state: RetryCallState) -> float:
+        """Seconds: as the server wishes, or longer after each, and another for each URL."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, _PassingError) and error.pause is not None:
+            return min(error.pause, LONGEST_PAUSE_SECONDS)
+        longest = min(FIRST_PAUSE_SECONDS * 2.0 ** (self.failures - 1), LONGEST_PAUSE_SECONDS)
+        return longest * (0.5 + 0.5 * unit_interval("download", self._url, self.failures))
 
 
 def _attempt(client: httpx.Client, url: str, part: Path, *, trust_length: bool) -> None:
@@ -237,13 +283,6 @@ def _range_start(response: httpx.Response) -> int:
     text = response.headers.get("Content-Range", "")
     first = text.removeprefix("bytes ").partition("-")[0]
     return int(first) if first.isdigit() else -1
-
-
-def _pause(url: str, failures: int, error: Exception) -> float:
-    if isinstance(error, _PassingError) and error.pause is not None:
-        return min(error.pause, LONGEST_PAUSE_SECONDS)
-    longest = min(FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
-    return longest * (0.5 + 0.5 * unit_interval("download", url, failures))
 
 
 def _size(path: Path) -> int:

@@ -3,14 +3,15 @@
 import io
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nicheclip.config.data import ImageConfig
-from nicheclip.data.perceptual_hash import EDGE, perceptual_hash
+from nicheclip.data.perceptual_hash import ENOUGH, perceptual_hash
+from nicheclip.data.plain_jpeg import decoded, divisor, plain_size
 from nicheclip.data.resize import Extent, Size, resized, stored_size
 
 # Pillow registers most formats lazily; `formats=` works only after this call.
@@ -92,20 +93,49 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
 
     Every image is decoded to its end, unless ``config.check`` is `header`: then those that pass
     byte for byte are known by their headers alone. What is no image is found, what is truncated or
-    damaged further on is not. A JPEG of which fewer pixels are wanted (``config.resize``, or
-    ``config.check`` `scaled`) is decoded at a half, quarter or eighth of its size.
+    damaged further on is not. Of a JPEG that passes, the brightness alone, of which the perceptual
+    hash is, becomes pixels, but all is read. A JPEG of which fewer pixels are wanted
+    (``config.resize``, or ``config.check`` `scaled`) is decoded at a half, quarter or eighth.
 
     Raises:
         BadImageError: no bytes, no known format, truncated, damaged, or too many pixels.
     """
+    plain = _of_plain_jpeg(data, config)
+    if plain is not None:
+        return plain
     image, reasons = _open(data, config)
     size = image.size
     if config.check == "header" and _is_kept(image, reasons, config):
         return NormalisedImage(data, *size, (), None)
-    with _large if image.width * image.height > LARGE_PIXELS else nullcontext():
+    with _one_large(size):
         extent = _decode_less(image, reasons, config)
         _decode(image, reasons)
         return _normalised(image, data, (size, extent), reasons, config)
+
+
+def _of_plain_jpeg(data: bytes, config: ImageConfig) -> NormalisedImage | None:
+    """``normalise`` of what most photographs are, without Pillow; None is for it to judge."""
+    size = plain_size(data)
+    if size is None or size[0] * size[1] > config.max_pixels:
+        return None
+    target = stored_size(size, config)
+    kept = target == size
+    if kept and config.check == "header":
+        return NormalisedImage(data, *size, (), None)
+    fewer = config.check == "scaled" if kept else config.resize is not None
+    divided = divisor(size, ENOUGH if kept else target) if fewer else 1
+    with _one_large(size):
+        image = decoded(data, size, divided=divided, grey=kept)
+        if image is None:
+            return None
+        if kept:
+            return NormalisedImage(data, *size, (), perceptual_hash(image))
+        extent = size[0] / divided, size[1] / divided
+        return _encoded(image, target, extent, ["size"], config)
+
+
+def _one_large(size: Size) -> AbstractContextManager[object]:
+    return _large if size[0] * size[1] > LARGE_PIXELS else nullcontext()
 
 
 def is_kept_as_it_is(data: bytes, config: ImageConfig) -> bool:
@@ -132,7 +162,7 @@ def _decode_less(image: Image.Image, reasons: list[str], config: ImageConfig) ->
     found = None
     if image.format == "JPEG" and _is_kept(image, reasons, config):
         if config.check == "scaled":
-            found = image.draft(None, (2 * EDGE, 2 * EDGE))  # enough for the perceptual hash
+            found = image.draft(None, ENOUGH)
     elif image.format == "JPEG" and config.resize is not None:
         whole = all(side % 8 == 0 for side in image.size)
         if whole or _orientation(image) not in range(2, 9):  # the last pixel is still the last
@@ -161,13 +191,25 @@ def _normalised(
             target = target[1], target[0]
         ImageOps.exif_transpose(image, in_place=True)
         extent = image.size
-    whole = _rgb(image)
-    stored = resized(whole, target, config, extent)
-    stream = io.BytesIO()
+    return _encoded(_rgb(image), target, extent, reasons, config, lossless=lossless)
+
+
+def _encoded(
+    whole: Image.Image,
+    target: Size,
+    extent: Extent,
+    reasons: list[str],
+    config: ImageConfig,
+    *,
+    lossless: bool = False,
+) -> NormalisedImage:
+    """An upright RGB image at the size ``target``; ``extent``: of the picture in it."""
+    stored, stream = resized(whole, target, config, extent), io.BytesIO()
     if lossless:
         stored.save(stream, "PNG", icc_profile=None)
     else:
-        stored.save(stream, "JPEG", quality=config.jpeg_quality, exif=b"", icc_profile=None)
+        bare = {"exif": b"", "icc_profile": None, "comment": b""}
+        stored.save(stream, "JPEG", quality=config.jpeg_quality, **bare)
     is_cut = config.resize is not None and config.resize.how == "centre_crop"
     phash = perceptual_hash(whole if is_cut else stored)
     return NormalisedImage(stream.getvalue(), *stored.size, tuple(reasons), phash)

@@ -7,6 +7,8 @@ from PIL import Image
 
 #: the grey image that is transformed
 EDGE = 32
+#: width and height that give nearly the hash of more
+ENOUGH = (2 * EDGE, 2 * EDGE)
 #: lowest frequencies that are kept, in each direction
 FREQUENCIES = 8
 #: the bits of odd horizontal frequencies: the second, fourth, ... of each row

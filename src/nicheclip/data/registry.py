@@ -43,6 +43,13 @@ class RegistryEntry(ConfigModel):
     notes: str
     """What a reader must know: which split it is, what is not wired, what was not verified."""
 
+    @property
+    def downloads_name(self) -> str:
+        """Of the folder of its files: entries that cut the same archives in another way fetch them
+        once."""
+        shares = self.images_of if isinstance(self.source, ArchiveSource) else None
+        return shares or self.name
+
     def display_name(self, label: str) -> str:
         """How a person would write the class ``label``."""
         cleaned = re.sub(r"^\d+[._](?=\D)", "", label).replace("_", " ").strip()

@@ -33,6 +33,7 @@ from nicheclip.evaluation.text_sets import (
     write_gallery_embeddings,
 )
 from nicheclip.evaluation.text_spaces import ComparedTexts, Remembering
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import ImageFeatures, TextFeatures, read_key, write_features
 from nicheclip.runtime.files import sha256_file
 from nicheclip.runtime.manifest import Dropped, ManifestWriter
@@ -86,16 +87,13 @@ class TextSources:
 class Method:
     """How features are made, beside the model: part of every key."""
 
-    batch_size: int
-    device: str
+    settings: EncodeSettings
     image_code: str
     """Digest of the code that encodes images."""
     text_code: str
     """Digest of the code that makes text sets."""
     packages: tuple[str, ...] = ()
     """Versions of the libraries that encode."""
-    precision: str = "float32"
-    """That the towers compute in; ``bfloat16`` and ``float16`` are mixed."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +154,10 @@ class EncodingJob:
     def _encode(self, variant: str, model: Path) -> list[EncodedFile]:
         names = [*MODEL_FILES, *([FUSION_FILE] if (model / FUSION_FILE).is_file() else [])]
         weights = [sha256_file(model / name) for name in names]
-        how = [*weights, self._method.batch_size, self._method.device, *self._method.packages]
-        if self._method.precision != "float32":
-            how.append(self._method.precision)
+        settings = self._method.settings
+        how = [*weights, settings.batch_size, settings.device, *self._method.packages]
+        if settings.precision != "float32":
+            how.append(settings.precision)
         loaded: list[Encoder] = []
 
         def encoder() -> Encoder:

@@ -1,16 +1,24 @@
-"""Answers of a logistic regression."""
+"""Answers of a linear classifier."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from nicheclip.evaluation.predictions import TOP, Predictions, make_predictions
 from nicheclip.evaluation.ranking import order_by_score
 
-if TYPE_CHECKING:
-    from sklearn.linear_model import LogisticRegression
+
+class Classifier(Protocol):
+    """Scikit-learn's, or one that is used like it."""
+
+    @property
+    def classes_(self) -> Any:
+        """Class ids [c], sorted."""
+
+    def predict_proba(self, features: Any) -> Any:
+        """Probabilities [n, c] of features [n, d]."""
 
 
 def logistic_answers(
-    classifier: "LogisticRegression", features: Any, image_ids: list[str], labels: list[str]
+    classifier: Classifier, features: Any, image_ids: list[str], labels: list[str]
 ) -> Predictions:
     """The best classes of n images with the classifier's probabilities.
 

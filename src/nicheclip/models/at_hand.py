@@ -17,6 +17,7 @@ from huggingface_hub import constants, get_token, hf_hub_url, try_to_load_from_c
 from nicheclip.config.backbones import is_address
 from nicheclip.models.backbones import unknown_tag
 from nicheclip.models.openclip import open_clip
+from nicheclip.runtime.network import is_offline
 from nicheclip.runtime.urls import file_name
 from nicheclip.subjects import BACKBONE_DOWNLOADS
 
@@ -111,6 +112,8 @@ def _unreachable(where: str, repository: str, files: tuple[str, ...]) -> str | N
 
 
 def _answers(url: str, headers: dict[str, str] | None = None) -> bool:
+    if is_offline():
+        return False
     try:
         answer = httpx.head(url, headers=headers, timeout=SECONDS, follow_redirects=True)
     except httpx.HTTPError:

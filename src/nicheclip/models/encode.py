@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from nicheclip.data.image_set import ImageSet
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import ImageFeatures, TextFeatures, l2_normalise
 from nicheclip.models.openclip import Clip
 from nicheclip.models.views import Normalise, Pixels, ViewSettings, centre_view, decode
@@ -22,17 +23,8 @@ RUN = 8
 class ClipEncoder:
     """A model with how it encodes: images and texts to features."""
 
-    def __init__(
-        self,
-        clip: Clip,
-        *,
-        batch_size: int,
-        device: str,
-        threads: int = 1,
-        precision: str = "float32",
-    ) -> None:
-        self._clip, self._batch_size, self._device = clip, batch_size, device
-        self._threads, self._precision = threads, precision
+    def __init__(self, clip: Clip, settings: EncodeSettings) -> None:
+        self._clip, self._settings = clip, settings
 
     @property
     def logit_scale(self) -> float:
@@ -41,63 +33,29 @@ class ClipEncoder:
 
     def images(self, split: ImageSet) -> ImageFeatures:
         """Features of all images of ``split``, in their order."""
-        return encode_images(
-            self._clip,
-            split,
-            batch_size=self._batch_size,
-            device=self._device,
-            threads=self._threads,
-            precision=self._precision,
-        )
+        return encode_images(self._clip, split, self._settings)
 
     def texts(self, texts: Sequence[str]) -> TextFeatures:
         """Features of ``texts``, in their order."""
-        return encode_texts(
-            self._clip,
-            texts,
-            batch_size=self._batch_size,
-            device=self._device,
-            precision=self._precision,
-        )
+        return encode_texts(self._clip, texts, self._settings)
 
 
-def mixed(device: str, precision: str) -> AbstractContextManager[object]:
-    """Compute in ``precision`` (``float32``, ``bfloat16``, ``float16``) on ``device``: autocast."""
-    if precision == "float32":
+def _mixed(settings: EncodeSettings) -> AbstractContextManager[object]:
+    """Autocast to the settings' precision on their device."""
+    if settings.precision == "float32":
         return nullcontext()
-    return torch.autocast(torch.device(device).type, dtype=getattr(torch, precision))
+    kind = torch.device(settings.device).type
+    return torch.autocast(kind, dtype=getattr(torch, settings.precision))
 
 
 @torch.inference_mode()
-def encode_images(
-    clip: Clip,
-    split: ImageSet,
-    *,
-    batch_size: int,
-    device: str = "cpu",
-    threads: int = 1,
-    precision: str = "float32",
-) -> ImageFeatures:
+def encode_images(clip: Clip, split: ImageSet, settings: EncodeSettings) -> ImageFeatures:
     """Features of all images of ``split``, in their order.
 
-    Args:
-        clip: the model; moved to ``device`` and set to evaluation mode.
-        split: its images.
-        batch_size: images that go through the model at once.
-        device: ``cpu``, ``cuda``, ...
-        threads: decode images while the model works on the batch before.
-        precision: see ``mixed``; features are float32 all the same.
+    The model is moved to the settings' device and set to evaluation mode.
     """
-    model = clip.model.to(device).eval()
-    return encode_views(
-        model.encode_image,
-        ViewSettings.of(clip),
-        split,
-        batch_size=batch_size,
-        device=device,
-        threads=threads,
-        precision=precision,
-    )
+    model = clip.model.to(settings.device).eval()
+    return encode_views(model.encode_image, ViewSettings.of(clip), split, settings)
 
 
 @torch.inference_mode()
@@ -105,30 +63,23 @@ def encode_views(
     encode: Callable[[torch.Tensor], torch.Tensor],
     views: ViewSettings,
     split: ImageSet,
-    *,
-    batch_size: int,
-    device: str = "cpu",
-    threads: int = 1,
-    precision: str = "float32",
+    settings: EncodeSettings,
 ) -> ImageFeatures:
     """Features of the centre views of all images of ``split``, in their order, by any model.
 
     Args:
-        encode: from images [b, 3, h, w] to features [b, d], on ``device``.
+        encode: from images [b, 3, h, w] to features [b, d], on the settings' device.
         views: what it expects of its images.
         split: the images.
-        batch_size: images that go through the model at once.
-        device: ``cpu``, ``cuda``, ...
-        threads: decode images while the model works on the batch before.
-        precision: see ``mixed``.
+        settings: batches, device, precision.
     """
+    device, parts = settings.device, []
     normalise = Normalise(views).to(device)
-    parts = []
-    batches = _image_batches(split, centre_view(views), batch_size, threads)
-    total = -(-len(split) // batch_size)
+    batches = _image_batches(split, centre_view(views), settings.batch_size, settings.threads)
+    total = -(-len(split) // settings.batch_size)
     for batch in progress(batches, label="encode images (batches)", total=total):
         pixels = normalise(batch.to(device, non_blocking=True))
-        with mixed(device, precision):
+        with _mixed(settings):
             features = encode(pixels)
         parts.append(features.float().cpu().numpy())
     width = parts[0].shape[1] if parts else 0
@@ -166,26 +117,16 @@ def _image_batches(
 
 
 @torch.inference_mode()
-def encode_texts(
-    clip: Clip,
-    texts: Sequence[str],
-    *,
-    batch_size: int,
-    device: str = "cpu",
-    precision: str = "float32",
-) -> TextFeatures:
-    """Features of ``texts``; tokens beyond the model's context are cut, and such texts marked.
-
-    ``precision``: see ``mixed``.
-    """
-    model = clip.model.to(device).eval()
+def encode_texts(clip: Clip, texts: Sequence[str], settings: EncodeSettings) -> TextFeatures:
+    """Features of ``texts``; tokens beyond the model's context are cut, and such texts marked."""
+    model = clip.model.to(settings.device).eval()
     parts, cut = [], []
-    starts = range(0, len(texts), batch_size)
+    starts = range(0, len(texts), settings.batch_size)
     for start in progress(starts, label="encode texts (batches)", total=len(starts)):
-        batch = list(texts[start : start + batch_size])
+        batch = list(texts[start : start + settings.batch_size])
         cut.append(_are_cut(clip, batch))
-        tokens = clip.tokenizer(batch).to(device)
-        with mixed(device, precision):
+        tokens = clip.tokenizer(batch).to(settings.device)
+        with _mixed(settings):
             features = model.encode_text(tokens)
         parts.append(features.float().cpu().numpy())
     stacked = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)

@@ -15,6 +15,7 @@ from nicheclip.evaluation.text_sets import (
     write_class_embeddings,
 )
 from nicheclip.models.encode import encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.features import read_key
 from nicheclip.models.openclip import Clip
 from nicheclip.runtime.errors import InputError
@@ -51,7 +52,7 @@ def class_embeddings(
     def encoded() -> ClassEmbeddings:
         return encode_classes(
             texts,
-            lambda some: encode_texts(clip, some, batch_size=batch_size, device=device),
+            lambda some: encode_texts(clip, some, EncodeSettings(batch_size, device)),
             logit_scale=clip.logit_scale,
         )
 

@@ -8,7 +8,7 @@ environment. Logs hide them in every line, wherever it comes from.
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from nicheclip.runtime.errors import InputError
@@ -23,16 +23,26 @@ _FROM_ENVIRONMENT = re.compile(r"\$\{(\w+)\}")
 _USER = re.compile(r"""(://)(?!(?:\$\{\w+\}:?)+@)[^\s/?#"'<>]+@""")
 _USER_WITHOUT_SCHEME = re.compile(r"^(?!(?:\$\{\w+\}:?)+@)[^\s/?#]+@")
 _QUERY = re.compile(
-    r"""([?&](?:[\w.~-]*[-_.])?(?:api|access|auth|private)?
-    (?:key|token|secret|signature|sig|password|passwd|pwd|credential|auth)=)
+    r"""[?&](?P<name>(?:[\w.~-]*[-_.])?(?:api|access|auth|private)?
+    (?:key|token|secret|signature|sig|password|passwd|pwd|credential|auth))=
     (?!\$\{\w+\}(?:&|$))[^\s&\#"'<>]*[^\s&\#"'<>:;,.)]""",
     re.VERBOSE | re.IGNORECASE,
 )
 
 
-def masked(text: str) -> str:
-    """``text`` with ``***`` for the user and password of each URL and for tokens in its query."""
-    return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(rf"\1{HIDDEN}@", text))
+def masked(text: str, not_secret: Collection[str] = ()) -> str:
+    """``text`` with ``***`` for the user and password of each URL and for tokens in its query.
+
+    Args:
+        text: any.
+        not_secret: parameters of queries that are called like a token and are none.
+    """
+
+    def hidden(found: re.Match[str]) -> str:
+        whole, name = found[0], found["name"]
+        return whole if name in not_secret else f"{whole[0]}{name}={HIDDEN}"
+
+    return _QUERY.sub(hidden, _USER.sub(rf"\1{HIDDEN}@", text))
 
 
 def hide(config: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import sys
 import time
 from datetime import date, timedelta
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 from nicheclip.runtime.driver_lock import RunKind
 from nicheclip.runtime.errors import InputError
@@ -24,9 +24,13 @@ from nicheclip.slurm import jobs as slurm_jobs
 
 FOLDER = Path(".snakemake/slurm-driver")
 INTERRUPTED = "interrupted"  # in the folder: what waits for SLURM waits no longer
+PROFILES = ("slurm", "profiles")  # --profile slurm, --profile profiles/slurm
 QUERY_OF_STATES = "--format=JobIdRaw,State"  # of sacct, as the plugin asks for the states of jobs
 LONGEST_RUN = 60  # days
 ENDING_WITHIN = 180.0  # seconds: cancelled jobs get a grace of (KillWait) seconds to end
+WAIT = "NICHECLIP_JOBS_LEFT"  # in the environment: refuse (unless given), or wait
+PAUSE = 10.0  # seconds between questions after jobs that are waited for
+SAY_EVERY = 600.0  # seconds
 STARTS = 5  # attempts to lock the folder: is_held of another process takes it for a moment
 
 TWO_DRIVERS = """\
@@ -40,7 +44,11 @@ They write the same outputs. Wait until this shows no more jobs:
     squeue --name {run}
 or cancel them:
     scancel --name {run}
-Then give the same command again."""
+Then give the same command again. With NICHECLIP_JOBS_LEFT=wait it waits by itself."""
+
+WAITS = """\
+waiting for SLURM jobs that the last driver here, killed or interrupted, has left: {jobs}
+To cancel them: scancel --name {run}"""
 
 NO_ANSWER = """\
 the last driver here, killed or interrupted, may have left SLURM jobs, and SLURM does not say:
@@ -87,6 +95,20 @@ def hold_for(kind: RunKind, folder: Path = FOLDER) -> int | None:
     return held
 
 
+def send_what_is_ready(plugin: ModuleType) -> None:
+    """Let a job array hold the jobs of a rule that the scheduler has chosen.
+
+    Snakemake's SLURM plugin (2.8.0; its issue 473) drops them where `jobs` or a resource has left
+    room for only some of those that are ready: it waits for the others, which the scheduler never
+    sends without room, and the run hangs.
+
+    Args:
+        plugin: changed, if it counts what is ready.
+    """
+    if hasattr(plugin, "pending_jobs_for_rule"):
+        plugin.pending_jobs_for_rule = lambda dag, rule: 0
+
+
 def note_interrupts(folder: Path = FOLDER) -> None:
     """Let Ctrl-C also end submissions that wait for SLURM, and those that still wait their turn."""
     before = signal.getsignal(signal.SIGINT)
@@ -98,6 +120,20 @@ def note_interrupts(folder: Path = FOLDER) -> None:
         before(number, frame)
 
     signal.signal(signal.SIGINT, note)
+
+
+def link_profiles(folder: Path) -> None:
+    """Let a rehearsal in ``folder`` find the profile's partitions.yaml.
+
+    Snakemake takes a profile's files from the folder where it was started, `slurm/partitions.yaml`,
+    but the plugin opens them after the change to the rehearsal's folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PROFILES:
+        link = folder / name
+        if Path(name).is_dir() and not link.exists():
+            link.unlink(missing_ok=True)  # it leads nowhere: the project was moved
+            link.symlink_to(os.path.relpath(name, folder), target_is_directory=True)
 
 
 def is_held(folder: Path = FOLDER) -> bool:
@@ -120,20 +156,35 @@ def last_run(folder: Path = FOLDER) -> str:
 def ensure_no_jobs_of_a_dead_driver(folder: Path = FOLDER) -> None:
     """Return when no job of the last driver is left; jobs that are ending are waited for.
 
+    With NICHECLIP_JOBS_LEFT=wait all of them are, for a driver that nobody watches (a requeued
+    job).
+
     Raises:
         InputError: jobs are left, or SLURM does not answer; the message says what to do.
     """
+    waits = _waits(os.environ.get(WAIT, "refuse"))
     run = last_run(folder)
     if not run:
         return
     os.close(lock(folder / "submitting", wait=True))
     end = time.monotonic() + ENDING_WITHIN
+    say_at = time.monotonic()
     while jobs := _jobs_of(run, folder):
-        if time.monotonic() > end or any(job.state != "COMPLETING" for job in jobs):
-            listed = ", ".join(f"{job.number} ({_rule(job)}, {job.state})" for job in jobs)
+        listed = ", ".join(f"{job.number} ({_rule(job)}, {job.state})" for job in jobs)
+        ending = all(job.state == "COMPLETING" for job in jobs)
+        if not waits and (time.monotonic() > end or not ending):
             raise InputError(JOBS_LEFT.format(run=run, jobs=listed))
-        time.sleep(1)
+        if waits and time.monotonic() >= say_at:
+            print(WAITS.format(run=run, jobs=listed), file=sys.stderr, flush=True)
+            say_at += SAY_EVERY
+        time.sleep(1 if ending else PAUSE)
     forget(folder)
+
+
+def _waits(chosen: str) -> bool:
+    if chosen not in ("refuse", "wait"):
+        raise InputError(f"{WAIT}={chosen}: refuse or wait, in the environment of the driver")
+    return chosen == "wait"
 
 
 def _rule(job: slurm_jobs.Job) -> str:

@@ -17,6 +17,7 @@ from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.classifier import read_classifier
 from nicheclip.models.deltas import DELTA_FILE
 from nicheclip.models.encode import encode_images
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import Clip, load, open_clip
 from nicheclip.runtime.errors import InputError
 from small_adaptation import (
@@ -314,7 +315,9 @@ def test_the_result_is_a_subject(task, adapted):
     before, after = load(task.start).tensors(), load(folder / "out").tensors()
     changed = {name for name in before if not before[name].equal(after[name])}
     assert changed and all(name.startswith("visual.") and ".ln_" in name for name in changed)
-    features = encode_images(load(folder / "out"), task.images, batch_size=8).features
+    features = encode_images(
+        load(folder / "out"), task.images, EncodeSettings(batch_size=8)
+    ).features
     assert (features @ classifier.anchors.T).shape == (20, 3)
 
 
@@ -337,9 +340,11 @@ def test_what_attention_learned_is_saved_in_its_weights(tmp_path, task, train):
         adapt(task, tmp_path, fair(train=train))
     rows = [3, 0, 11, 7, 16]
     clip = load(tmp_path / "out")
-    found = encode_images(clip, task.images, batch_size=8).features[rows]
+    found = encode_images(clip, task.images, EncodeSettings(batch_size=8)).features[rows]
     np.testing.assert_allclose(found, kept["features"].numpy(), atol=1e-5)
-    untouched = encode_images(load(task.start), task.images, batch_size=8).features[rows]
+    untouched = encode_images(load(task.start), task.images, EncodeSettings(batch_size=8)).features[
+        rows
+    ]
     assert np.abs(found - untouched).max() > 1e-3
 
 

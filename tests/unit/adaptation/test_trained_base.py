@@ -18,6 +18,7 @@ from nicheclip.config.adaptation import Method, StrongView
 from nicheclip.data.image_set import ImageSet
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.encode import encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import load
 from nicheclip.models.views import ViewSettings, centre_view, decode
 from nicheclip.runtime.errors import InputError
@@ -136,7 +137,7 @@ def test_tokens_that_are_put_in_change_the_result_and_learn(task):
 def test_names_in_templates_go_through_the_start_model(task):
     objective = OBJECTIVE(fair(), start=task.start, images=task.images, texts=task.texts, seed=0)
     sentences = [f"a photo of a {name}." for name in task.texts.class_names]
-    expected = encode_texts(load(task.start), sentences, batch_size=4).features
+    expected = encode_texts(load(task.start), sentences, EncodeSettings(batch_size=4)).features
     found = objective.prompts()
     assert found.owners.tolist() == [0, 1, 2]
     np.testing.assert_allclose(found.features.numpy(), expected, atol=1e-6)

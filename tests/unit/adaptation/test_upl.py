@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from nicheclip.adaptation.trained.upl import Upl, confident_images
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.encode import encode_images, encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import load
 from nicheclip.runtime.errors import InputError
 from small_trained import (
@@ -71,9 +72,9 @@ def batch_of(task, objective):
 def test_labels_are_those_of_the_start_model_by_the_first_template(task):
     objective = task.objective("upl", **UPL)
     clip = load(task.start)
-    images = encode_images(clip, task.images, batch_size=8).features
+    images = encode_images(clip, task.images, EncodeSettings(batch_size=8)).features
     names = [f"a photo of a {name}." for name in task.texts.class_names]
-    texts = encode_texts(clip, names, batch_size=8).features
+    texts = encode_texts(clip, names, EncodeSettings(batch_size=8)).features
     logits = clip.logit_scale * torch.tensor(images) @ torch.tensor(texts).T
     expected = literal_choice(logits.tolist(), 3, lambda row, c: row[c])
     found = dict(zip(objective._rows.tolist(), objective._labels.tolist(), strict=True))

@@ -27,6 +27,7 @@ from nicheclip.engine.objective import Objective
 from nicheclip.models.classifier import Classifier, write_classifier
 from nicheclip.models.deltas import model_files, save_delta
 from nicheclip.models.encode import encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.openclip import Clip, load
 from nicheclip.models.pseudo_labels import (
     NO_LABEL,
@@ -112,7 +113,7 @@ class AdaptationObjective(Objective, Generic[Options]):
         """Each class's name in each template, through the start model."""
         prompts = self.texts.prompts()
         sentences = [sentence for one in prompts for sentence in one]
-        found = encode_texts(self.clip, sentences, batch_size=TEXT_BATCH).features
+        found = encode_texts(self.clip, sentences, EncodeSettings(TEXT_BATCH)).features
         counts = [len(one) for one in prompts]
         return ClassTexts.of(self.texts.class_names, torch.tensor(found).split(counts))
 

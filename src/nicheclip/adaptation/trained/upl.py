@@ -40,6 +40,7 @@ from nicheclip.engine.loading import Batch
 from nicheclip.engine.objective import LOSS, Outputs, ParameterGroup, Step
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.encode import encode_images, encode_texts
+from nicheclip.models.encode_settings import EncodeSettings
 from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.seeding import stable_hash
 
@@ -67,9 +68,9 @@ class Upl(AdaptationObjective[UplMethod]):
         """[n, C]: logits of all images, by each class's name in the first template."""
         # the GPU of this process, if the engine has given it one
         device = "cuda" if torch.cuda.is_initialized() else "cpu"
-        images = encode_images(self.clip, self.images, batch_size=ENCODE_BATCH, device=device)
+        images = encode_images(self.clip, self.images, EncodeSettings(ENCODE_BATCH, device))
         names = [one[0] for one in self.texts.prompts()]
-        texts = encode_texts(self.clip, names, batch_size=TEXT_BATCH, device=device)
+        texts = encode_texts(self.clip, names, EncodeSettings(TEXT_BATCH, device))
         cosines = torch.from_numpy(images.features) @ torch.from_numpy(texts.features).T
         return self.logit_scale * cosines
 

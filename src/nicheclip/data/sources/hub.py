@@ -1,11 +1,10 @@
 """Parquet files with encoded images from a data-set repository on the Hugging Face hub."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,15 +23,15 @@ from nicheclip.data.sources.base import (
     clean_label,
 )
 from nicheclip.data.sources.columns import cell_text, choose_columns, extra_fields
+from nicheclip.data.sources.hub_cache import HubCache, is_commit
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import write_text
 from nicheclip.runtime.manifest import Dropped
+from nicheclip.runtime.network import is_offline
 from nicheclip.runtime.paths import expand_path
 
 #: images held at once
 ROWS_AT_ONCE = 32
-
-_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,9 @@ class HubImages:
 
     def items(self, part: Part) -> Iterator[Item]:
         """See ``ImageSource``; a part takes every so many files, or of few files row groups."""
-        commit = pin_revision(self.source, self.folder)
-        files = self._files(commit)
+        cache = HubCache(self.source, self.folder)
+        commit = pin_revision(cache)
+        files = _files(cache, commit)
         by_file = len(files) >= part.of
         for number, (split, name) in enumerate(files):
             if by_file and not part.holds(number):
@@ -58,57 +58,62 @@ class HubImages:
                 repo_type="dataset",
                 revision=commit,
                 cache_dir=self.folder,
+                local_files_only=is_offline(),
             )
             path, groups = Path(_ask(self.source, fetch)), Part() if by_file else part
             for row, item in _read(path, name, split, self.source, groups):
                 yield number * ITEMS_OF_A_FILE + row, item
 
-    def _files(self, commit: str) -> list[tuple[str | None, str]]:
-        """(split or None, path in the repository) of the Parquet files."""
-        names: list[str] = _ask(
-            self.source,
-            partial(
-                huggingface_hub.list_repo_files,
-                self.source.repository,
-                repo_type="dataset",
-                revision=commit,
-            ),
+
+def _files(cache: HubCache, commit: str) -> list[tuple[str | None, str]]:
+    """(split or None, path in the repository) of the Parquet files."""
+    source = cache.source
+    names = cache.names(commit)
+    if names is None:
+        _refuse_offline(cache, "the list of its files")
+        ask = partial(
+            huggingface_hub.list_repo_files, source.repository, repo_type="dataset", revision=commit
         )
-        files: list[tuple[str | None, str]] = []
-        for split, glob in self.source.files.items():
-            found = [name for name in sorted(names) if _matches(name, glob)]
-            if not found:
-                raise InputError(
-                    f"{self.source.repository}: no file matches {glob!r} (files.{split}). The "
-                    f"repository has {', '.join(sorted(names)[:8])}, ..."
-                )
-            files += [(None if split == "all" else split, name) for name in found]
-        return files
+        names = list(_ask(source, ask))
+        write_text(cache.names_record(commit), "".join(f"{name}\n" for name in names))
+    files: list[tuple[str | None, str]] = []
+    for split, found in cache.wanted(names).items():
+        if not found:
+            raise InputError(
+                f"{source.repository}: no file matches {source.files[split]!r} (files.{split}). "
+                f"The repository has {', '.join(sorted(names)[:8])}, ..."
+            )
+        files += [(None if split == "all" else split, name) for name in found]
+    return files
 
 
-def pin_revision(source: HubSource, folder: Path) -> str:
-    """The commit of ``source.revision``: as it was at the first download, which is recorded.
+def pin_revision(cache: HubCache) -> str:
+    """The commit of the source's revision: as it was at the first download, which is recorded.
 
     Raises:
         InputError: the hub is out of reach, or has no such repository or revision.
     """
-    if _COMMIT.fullmatch(source.revision):
-        return source.revision
-    name = f"{source.repository}@{source.revision}".replace("/", "--")
-    record = folder / f"{name}.commit"
-    if not record.exists():
-        info = _ask(
-            source,
-            partial(huggingface_hub.dataset_info, source.repository, revision=source.revision),
-        )
-        write_text(record, f"{info.sha}\n")
-    commit = record.read_text(encoding="utf-8", errors="replace").strip()
-    if not _COMMIT.fullmatch(commit):
+    source, record = cache.source, cache.commit_record
+    commit = cache.commit()
+    if commit is None:
+        _refuse_offline(cache, f"the commit of {source.revision}")
+        ask = partial(huggingface_hub.dataset_info, source.repository, revision=source.revision)
+        commit = str(_ask(source, ask).sha)
+        write_text(record, f"{commit}\n")
+    if not is_commit(commit):
         raise InputError(
             f"{record}: {commit[:60]!r} is not a commit of 40 hex digits. Delete the file and run "
             "again; the branch's present commit is then taken."
         )
     return commit
+
+
+def _refuse_offline(cache: HubCache, what: str) -> None:
+    if is_offline():
+        raise InputError(
+            f"{cache.source.repository}: {what} is not in {cache.folder}, and the config says "
+            "offline: true. Acquire it once where the network reaches the hub, and copy the folder."
+        )
 
 
 def _ask(source: HubSource, call: Any) -> Any:
@@ -120,15 +125,6 @@ def _ask(source: HubSource, call: Any) -> Any:
             f"({type(error).__name__}: {error}). Check the name and the revision, the network, and "
             "for closed repositories that HF_TOKEN is set."
         ) from error
-
-
-def _matches(name: str, glob: str) -> bool:
-    """Shell-like match in which ``**/`` stands for any number of folders."""
-    pattern = "".join(
-        {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
-        for part in re.split(r"(\*\*/|\*|\?)", glob)
-    )
-    return re.fullmatch(pattern, PurePosixPath(name).as_posix()) is not None
 
 
 def _read(

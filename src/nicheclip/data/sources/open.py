@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
-from nicheclip.config.fetched_sources import ArchiveSource, ManualSource, RegistrySource
+from nicheclip.config.fetched_sources import ManualSource, RegistrySource
 from nicheclip.config.sources import Source
 from nicheclip.data.registry import load_entry
 from nicheclip.data.sources.base import (
@@ -53,9 +53,7 @@ def open_source(
         yield from _named(_images(source, setting).items(part), names, readable)
         return
     entry = load_entry(registry, source.name)
-    # entries that cut the same archives in another way fetch them once
-    shares = entry.images_of if isinstance(entry.source, ArchiveSource) else None
-    images = _images(entry.source, replace(setting, name=shares or source.name))
+    images = _images(entry.source, replace(setting, name=entry.downloads_name))
     yield from _named(images.items(part), names, entry.display_name, licence=entry.licence)
 
 

@@ -1,21 +1,24 @@
 """Linear probe: logistic regression on a model's image features, learnt from the train split.
 
-Each feature is scaled to a standard deviation of 1 over the training images. The strength of the
-regularisation is chosen on a fifth of them, held out; then all are learnt from (Radford et al.,
-arXiv 2103.00020, appendix A.3, with a grid in the place of their search).
+By default it is solved to its minimum. Each feature is scaled to a standard deviation of 1 over the
+training images. The strength of the regularisation is chosen on held-out fifths of them; then all
+are learnt from (Radford et al., arXiv 2103.00020, appendix A.3, with a grid in the place of their
+search). ``probe: {solver: adamw}`` is CLIP_benchmark's instead: a few epochs, features as they are.
 """
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from nicheclip.config.probes import AdamwProbe, ProbeConfig
 from nicheclip.evaluation.accuracy import accuracy_measures
 from nicheclip.evaluation.evaluation_split import EvaluationSplit
-from nicheclip.evaluation.logistic import logistic_answers
+from nicheclip.evaluation.logistic import Classifier, logistic_answers
 from nicheclip.evaluation.predictions import Predictions
+from nicheclip.evaluation.softmax_adamw import fit_softmax
 from nicheclip.evaluation.task import Judged, Task
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import generator
@@ -29,6 +32,8 @@ log = logging.getLogger(__name__)
 STRENGTHS = tuple(10.0**power for power in range(-5, 3))
 #: of each class's training images every so-many-th is held out while the strength is chosen
 HELD_OUT = 5
+#: up to so many training images each fifth is held out in turn: one fifth of few decides by chance
+MOST_IN_TURN = 5_000
 #: a larger train split is sampled, because the solver holds all of it
 MOST_TRAINING_IMAGES = 50_000
 STEPS = 1_000
@@ -37,10 +42,9 @@ STEPS = 1_000
 def judge(task: Task) -> Judged:
     """Judge the images of the chosen classes by what the training images of these teach."""
     split, learnt = task.split(), task.learnt_split()
-    probe = fit_probe(learnt, seed=task.seed)
+    probe = fit_probe(learnt, task.options.probe, seed=task.seed)
     found = probe.answers(split)
     count = len(probe.classifier.classes_)
-    log.info("linear probe: inverse strength of the penalty %g", probe.classifier.C)
     return Judged(
         n=len(found.image_ids),
         classes=count,
@@ -53,9 +57,9 @@ def judge(task: Task) -> Judged:
 class Probe(NamedTuple):
     """A fitted classifier."""
 
-    classifier: "LogisticRegression"
+    classifier: Classifier
     mean: npt.NDArray[np.float64]
-    """[d], of the training features; as ``deviation``."""
+    """[d], of the training features; as ``deviation``. 0 and 1 where they are taken as they are."""
     deviation: npt.NDArray[np.float64]
     images: int
     """Learnt from."""
@@ -67,59 +71,71 @@ class Probe(NamedTuple):
         return logistic_answers(self.classifier, scaled, ids, [split.labels[i] for i in ids])
 
 
-def fit_probe(learnt: EvaluationSplit, *, seed: int) -> Probe:
+def fit_probe(learnt: EvaluationSplit, options: ProbeConfig | None = None, *, seed: int) -> Probe:
     """Fit a probe to the features and labels of ``learnt``.
-
-    Of strengths that are equally right on the held-out images the strongest penalty is taken, also
-    where no class has an image to hold out.
 
     Args:
         learnt: training images.
-        seed: of the sample of a large train split.
+        options: the solver; the default one without.
+        seed: of the sample of a large train split, or of the start and the order of batches.
 
     Raises:
         InputError: there are fewer than two classes.
     """
-    ids = sorted(learnt.images.image_ids)
+    ids, count = sorted(learnt.images.image_ids), len(set(learnt.labels.values()))
+    if count < 2:
+        raise InputError(
+            f"linear_probe needs training images of two classes, there are {count}. "
+            "Change the data set's split, or leave out the protocol."
+        )
+    if isinstance(options, AdamwProbe):
+        draw = generator("linear probe by AdamW", seed)
+        labels = [learnt.labels[image_id] for image_id in ids]
+        features = learnt.images.rows(ids)
+        nothing = np.zeros(features.shape[1])
+        return Probe(fit_softmax(features, labels, options, draw), nothing, nothing + 1, len(ids))
     if len(ids) > MOST_TRAINING_IMAGES:
         draw = generator("linear probe", seed)
         chosen = np.sort(draw.choice(len(ids), size=MOST_TRAINING_IMAGES, replace=False))
         ids = [ids[place] for place in chosen]
+    return _solved(learnt, ids)
+
+
+def _solved(learnt: EvaluationSplit, ids: list[str]) -> Probe:
+    """Logistic regression on the images ``ids``, solved to its minimum.
+
+    Of strengths that are equally right on the held-out images the strongest penalty is taken, also
+    where no class has two images.
+    """
     labels = np.asarray([learnt.labels[image_id] for image_id in ids])
-    if len(set(labels.tolist())) < 2:
-        raise InputError(
-            f"linear_probe needs training images of two classes, there are {len(set(labels))}. "
-            "Change the data set's split, or leave out the protocol."
-        )
     features = learnt.images.rows(ids).astype(np.float64)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation == 0] = 1
     scaled = (features - mean) / deviation
-    held = _held_out(labels)
-    strength = STRENGTHS[0]
-    if held.any():
-        strength = _chosen_strength(scaled, labels, held)
+    strength = _chosen_strength(scaled, labels)
+    log.info("linear probe: inverse strength of the penalty %g", strength)
     return Probe(_fitted(scaled, labels, strength), mean, deviation, len(ids))
 
 
-def _held_out(labels: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
-    """[n]: every ``HELD_OUT``-th image of each class."""
-    seen: defaultdict[str, int] = defaultdict(int)
-    held = np.zeros(len(labels), bool)
+def _chosen_strength(scaled: npt.NDArray[np.float64], labels: npt.NDArray[np.str_]) -> float:
+    parts, right = _parts(labels), np.zeros(len(STRENGTHS))
+    for part in range(HELD_OUT) if len(labels) <= MOST_IN_TURN else range(1):
+        held = parts == part
+        for place, strength in enumerate(STRENGTHS) if held.any() else ():
+            classifier = _fitted(scaled[~held], labels[~held], strength)
+            right[place] += (classifier.predict(scaled[held]) == labels[held]).sum()
+    return STRENGTHS[int(np.argmax(right))]
+
+
+def _parts(labels: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+    """[n]: in which part each image is held out; -1, never, for the only one of its class."""
+    seen, counts = defaultdict[str, int](int), Counter(labels.tolist())
+    parts = np.full(len(labels), -1)
     for row, label in enumerate(labels.tolist()):
         seen[label] += 1
-        held[row] = seen[label] % HELD_OUT == 0
-    return held
-
-
-def _chosen_strength(
-    scaled: npt.NDArray[np.float64], labels: npt.NDArray[np.str_], held: npt.NDArray[np.bool_]
-) -> float:
-    right: list[float] = []
-    for strength in STRENGTHS:
-        classifier = _fitted(scaled[~held], labels[~held], strength)
-        right.append(float((classifier.predict(scaled[held]) == labels[held]).mean()))
-    return STRENGTHS[int(np.argmax(right))]
+        if counts[label] > 1:
+            parts[row] = seen[label] % HELD_OUT
+    return parts
 
 
 def _fitted(

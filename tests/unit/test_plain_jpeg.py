@@ -1,0 +1,136 @@
+import io
+import random
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nicheclip.config.data import ImageConfig
+from nicheclip.data import images
+from nicheclip.data.images import BadImageError, normalise
+from nicheclip.data.plain_jpeg import decoded, divisor, plain_size
+
+SQUARE = {"edge": 16, "how": "squash"}
+CONFIGS = [
+    ImageConfig(),
+    ImageConfig(check="scaled"),
+    ImageConfig(check="header"),
+    ImageConfig.model_validate({"resize": SQUARE}),
+    ImageConfig(max_side=20),
+]
+
+
+def jpeg(size, mode="RGB", **options):
+    """A smooth picture that no decoder has to clip."""
+    drawn = np.random.default_rng(1).integers(60, 190, (4, 6, 3), np.uint8)
+    stream = io.BytesIO()
+    picture = Image.fromarray(drawn).resize(size, Image.Resampling.BICUBIC)
+    picture.convert(mode).save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+PLAIN = [
+    jpeg((150, 141)),
+    jpeg((33, 21), progressive=True),
+    jpeg((64, 48), subsampling=0, comment=b"a comment", icc_profile=b"x" * 300),
+    jpeg((40, 56), restart_marker_rows=1, optimize=True),
+]
+
+
+def outcome(data, config):
+    """All that is stored of an image, but for its hash, or why it is not."""
+    try:
+        stored = normalise(data, config)
+    except BadImageError as error:
+        return str(error)
+    return stored.encoded, stored.width, stored.height, stored.converted
+
+
+def by_pillow(monkeypatch, data, config):
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "plain_size", lambda data: None)
+        return outcome(data, config)
+
+
+def damaged(data, draw):
+    """``data`` cut off, with a bit turned, or with bytes too many or too few."""
+    headers = data.index(b"\xff\xda") + 12
+    at = draw.randrange(draw.choice([headers, len(data)]))
+    kind = draw.randrange(4)
+    if kind == 0:
+        return data[:at]
+    if kind == 1:
+        return data[:at] + bytes([data[at] ^ 1 << draw.randrange(8)]) + data[at + 1 :]
+    if kind == 2:
+        return data[:at] + draw.randbytes(draw.randrange(1, 5)) + data[at:]
+    return data[:at] + data[at + draw.randrange(1, 9) :]
+
+
+@pytest.mark.parametrize("data", PLAIN)
+def test_the_same_files_are_stored_and_refused_as_by_pillow_alone(data, monkeypatch):
+    draw = random.Random(2)
+    files = [data, *(damaged(data, draw) for _ in range(60))]
+    seen = {config.check: set() for config in CONFIGS}
+    for config in CONFIGS:
+        for file in files:
+            found = outcome(file, config)
+            assert found == by_pillow(monkeypatch, file, config)
+            seen[config.check].add(found if isinstance(found, str) else "stored")
+    assert seen["full"] >= {"stored", "truncated"}
+
+
+@pytest.mark.parametrize("data", PLAIN)
+def test_the_hash_of_the_brightness_is_that_of_the_colours(data, monkeypatch):
+    quick = normalise(data, ImageConfig()).phash
+    monkeypatch.setattr(images, "plain_size", lambda data: None)
+    assert (quick ^ normalise(data, ImageConfig()).phash).bit_count() <= 2
+
+
+def test_what_pillow_has_to_judge():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for data in (
+        b"",
+        b"\xff\xd8\xff",
+        PLAIN[0][:60],
+        jpeg((40, 30), exif=exif),
+        jpeg((40, 30), xmp=b'http://ns.adobe.com/xap/1.0/ tiff:Orientation="6"'),
+        jpeg((40, 30), "L"),
+        jpeg((40, 30), "CMYK"),
+        jpeg((40, 30), keep_rgb=True),
+        PLAIN[0].replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"),  # 12 bits
+    ):
+        assert plain_size(data) is None
+    assert [plain_size(data) for data in PLAIN] == [(150, 141), (33, 21), (64, 48), (40, 56)]
+
+
+def test_the_limit_of_pixels_holds():
+    with pytest.raises(BadImageError, match="more than 100 pixels"):
+        normalise(PLAIN[0], ImageConfig(max_pixels=100))
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted", "by"),
+    [((448, 448), (224, 224), 2), ((447, 900), (224, 224), 1), ((1800, 1792), (224, 224), 8)],
+)
+def test_a_divided_image_has_the_pixels_that_are_wanted(size, wanted, by):
+    assert divisor(size, wanted) == by
+    image = decoded(jpeg(size), size, divided=by, grey=True)
+    assert image is not None
+    assert image.size == (-(-size[0] // by), -(-size[1] // by))
+
+
+def test_a_large_plain_jpeg_waits_for_another(monkeypatch):
+    monkeypatch.setattr(images, "LARGE_PIXELS", 100)
+    taken = []
+
+    class Lock:
+        def __enter__(self):
+            taken.append(True)
+
+        def __exit__(self, *of_an_error):
+            taken.append(False)
+
+    monkeypatch.setattr(images, "_large", Lock())
+    normalise(PLAIN[0], ImageConfig())
+    assert taken == [True, False]
