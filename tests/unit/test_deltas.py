@@ -17,7 +17,6 @@ from nicheclip.models.deltas import (
     read_tensors,
     same_bits,
     save_delta,
-    towers_changed,
 )
 from nicheclip.models.openclip import load, open_clip, save
 from nicheclip.runtime.errors import InputError
@@ -138,33 +137,6 @@ def test_new_and_removed_tensors(folder, tmp_path):
     assert sha256_file(tmp_path / "out" / WEIGHTS) == sha256_file(folder / "custom/start" / WEIGHTS)
 
 
-@pytest.mark.parametrize(
-    ("names", "towers"),
-    [
-        ([], set()),
-        (["logit_scale"], set()),
-        (["visual.proj"], {"image"}),
-        (["text_projection", "logit_scale"], {"text"}),
-        (["visual.ln_post.bias", "token_embedding.weight"], {"image", "text"}),
-    ],
-)
-def test_which_towers_changed(made, tmp_path, names, towers):
-    clip = load(made / "start")
-    with torch.no_grad():
-        for name in names:
-            clip.model.get_parameter(name).add_(1.0)
-    save_delta(clip, made / "start", tmp_path / "delta")
-    assert towers_changed(tmp_path / "delta") == towers
-
-
-def test_towers_of_a_whole_folder_and_of_another_preparation(folder):
-    assert towers_changed(folder / "start") == {"image", "text"}
-    save_delta(load(folder / "start"), folder / "start", folder / "same")
-    assert towers_changed(folder / "same") == set()
-    edit_mean(folder / "same")
-    assert towers_changed(folder / "same") == {"image"}
-
-
 def cut(file):
     file.write_bytes(file.read_bytes()[:-8])
 
@@ -229,10 +201,10 @@ def test_what_cannot_be_read_is_an_error_never_another_model(folder, capsys, dam
         (lambda f: flip(f / "adapted/changed.safetensors"), "damaged"),
     ],
 )
-def test_features_of_another_base_are_not_shared(folder, damage, message):
+def test_weights_of_another_base_are_not_read(folder, damage, message):
     damage(folder)
     with pytest.raises(InputError, match=message):
-        towers_changed(folder / "adapted")
+        read_tensors(folder / "adapted")
 
 
 def test_a_folder_holds_a_whole_model_or_a_delta(folder):

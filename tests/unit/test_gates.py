@@ -1,13 +1,12 @@
-"""Cleaning and gates: replies as language models write them, verdicts worked out by hand."""
+"""Gates: replies as language models write them, verdicts worked out by hand."""
 
-import random
 import re
-import time
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from judged_texts import GOOD, NAMES, reasons
 from open_clip.tokenizer import SimpleTokenizer
 
 from nicheclip.captions import cleaning, language, visual
@@ -15,31 +14,12 @@ from nicheclip.captions.cleaning import clean
 from nicheclip.captions.gates import OBJECTIONABLE, Subject, judge
 from nicheclip.captions.mentions import ClassNames
 from nicheclip.captions.reasons import identifier
-from nicheclip.captions.repeats import MANY, Repeats, normalised
 from nicheclip.captions.tokens import CONTEXT, count_tokens, truncated
 from nicheclip.captions.words import words_of
 from nicheclip.config.captions import GateConfig
 from nicheclip.runtime.errors import InputError
 
-NAMES = ClassNames(
-    {
-        "spore": ["spore", "fungal spores"],
-        "hyphae": ["hyphae", "fungal hyphae"],
-        "mycelium": ["mycelium", "fungal mycelium"],
-    }
-)
 TOKENIZER = SimpleTokenizer()
-GOOD = "Golden spores lie scattered over a plain white ground."
-# In the manner of the released FungalZSL captions: the prompt verbatim, then a continuation.
-LONG_PROMPT = (
-    "Describe the early stage of fungal growth, focusing on spore formation. Spores are small "
-    "reproductive units that travel on the wind."
-)
-
-
-def reasons(raw, *, prompt="", done_reason="stop", class_id="spore", **gates):
-    judgement = judge(raw, Subject(class_id, prompt, done_reason), NAMES, GateConfig(**gates))
-    return [identifier(reason) for reason in judgement.reasons]
 
 
 def test_a_good_caption_passes_unchanged():
@@ -47,141 +27,6 @@ def test_a_good_caption_passes_unchanged():
     assert judgement.text == GOOD
     assert judgement.reasons == ()
     assert judgement.notes == ("class_name_present",)
-
-
-@pytest.mark.parametrize(
-    ("prompt", "raw", "expected"),
-    [
-        (LONG_PROMPT, f"{LONG_PROMPT} {GOOD}", GOOD),
-        (LONG_PROMPT, f"{LONG_PROMPT.upper()}\n\n{GOOD}", GOOD),
-        (LONG_PROMPT, f'"{LONG_PROMPT}" {GOOD}', GOOD),
-        # its first sentence alone
-        (LONG_PROMPT, f"{LONG_PROMPT.split('. ')[0]}. {GOOD}", GOOD),
-        # cut short by a full stop
-        (LONG_PROMPT, f"Describe the early stage of fungal growth: {GOOD}", GOOD),
-        ("Early fungal spore", f"Early fungal spore. {GOOD}", GOOD),
-        # begins a sentence of its own: no echo
-        (
-            "Early fungal spore",
-            "Early fungal spore is thin.",
-            "Early fungal spore is thin.",
-        ),
-        # three shared words are chance
-        ("Describe the early days", "Describe the early light.", "Describe the early light."),
-    ],
-)
-def test_prompt_echo_is_stripped(prompt, raw, expected):
-    assert clean(raw, prompt).text == expected
-
-
-def test_a_reply_that_is_all_echo_is_empty():
-    assert reasons(LONG_PROMPT, prompt=LONG_PROMPT) == ["empty"]
-
-
-def test_an_echo_that_runs_into_the_reply_is_rejected():
-    raw = "Describe the early stage of fungal growth with its golden discs on white ground."
-    assert reasons(raw, prompt=LONG_PROMPT) == ["prompt_echo"]
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        f'"{GOOD}"',
-        f"“{GOOD}”",
-        f"'{GOOD}'",
-        f'"{GOOD[:-1]}".',
-        f"**{GOOD}**",
-        f"Here is a caption: {GOOD}",
-        f'Here\'s a caption for the image:\n\n"{GOOD}"',
-        f"Sure! Here is one sentence: {GOOD}",
-        f"Sure, here's a description: *{GOOD}*",
-        f"Certainly! {GOOD}",
-        f"**Caption:** {GOOD}",
-        f"### Description: {GOOD}",
-        f"1. {GOOD}",
-        f"- {GOOD}",
-        f"<think>The user wants a caption. Is it a fungus?</think>\n{GOOD}",
-        "  Golden   spores lie\n scattered over a plain\twhite ground.  ",
-    ],
-)
-def test_wrapping_is_removed(raw):
-    assert clean(raw, "").text == GOOD
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The cow's head isn't turned to the farmer's camera.",
-        "Sure-footed goats stand on a rock.",
-        "A fish of the genus Salmo_trutta swims.",
-        '"Jersey" and "Holstein"',
-        "Here stands a cow in the snow.",
-    ],
-)
-def test_plain_text_is_left_alone(text):
-    assert clean(text, "Describe a cow.").text == text
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        (f"<think>One.</think>{GOOD}<think>Two.</think>", GOOD),
-        (f"<THINK>One <think> two.</Think>\n{GOOD}", GOOD),
-        # cut short in its thoughts
-        ("<think>The user wants a caption of a spore. A good one", ""),
-        (f"{GOOD} <think>Is that", GOOD),
-        # the prompt's template has the first mark
-        (f"The user wants a caption.\n</think>\n\n{GOOD}", GOOD),
-    ],
-)
-def test_thoughts_are_no_caption(raw, expected):
-    assert clean(raw, "").text == expected
-
-
-DEEP = {
-    "quotation marks": "'" * 45_000 + "A cow" + "'" * 45_000 + ".",
-    "two kinds of quotation marks": "'\"" * 22_500 + "A cow" + "\"'" * 22_500,
-    "quotation marks before dots": "'" * 45_000 + "." * 45_000 + "cow" + "'" * 45_000,
-    "thoughts without end": "<think>" * 13_000,
-    "ends of thoughts": "</think>" * 11_000,
-    "lead-ins": "Here is: " * 10_000 + "A cow.",
-    "quoted lead-ins": "'Here is: " * 9_000 + "A cow" + "'" * 9_000,
-    "courtesy": "Sure, " * 15_000 + "a cow.",
-    "commas": "sure" + "," * 90_000,
-    "echoes": "“cat. " * 15_000,
-    "digits": "caption " + "1" * 90_000,
-    "underscores": "a" + "_" * 90_000 + "b",
-    "stars": "* " * 45_000,
-}
-
-
-@pytest.mark.parametrize("raw", DEEP.values(), ids=DEEP)
-@pytest.mark.parametrize("prompt", ["cat", "Describe a cow that stands here."])
-def test_the_time_of_cleaning_grows_with_the_length_alone(raw, prompt):
-    clean("warm", prompt)
-
-    def seconds():
-        start = time.process_time()
-        clean(raw, prompt)
-        return time.process_time() - start
-
-    assert min(seconds() for _ in range(3)) < 0.2  # the square of 90,000 steps takes minutes
-
-
-def test_the_time_of_judging_grows_with_the_length_alone():
-    """A word without end, as of an encoded file: the tokenizer alone would take minutes."""
-    letters = random.Random(0).choices("abcdefghijklmnopqrstuvwxyz", k=90_000)
-    count_tokens("warm")
-    start = time.process_time()
-    assert "too_many_tokens" in reasons("".join(letters))
-    assert time.process_time() - start < 5
-
-
-@given(st.text(max_size=60), st.text(max_size=30))
-def test_cleaning_is_done_in_one_go(raw, prompt):
-    once = clean(raw, prompt)
-    if not once.echo:
-        assert clean(once.text, prompt).text == once.text or once.several
 
 
 @pytest.mark.parametrize(
@@ -214,48 +59,6 @@ def test_cleaning_is_done_in_one_go(raw, prompt):
 )
 def test_verdicts(raw, expected):
     assert reasons(raw) == expected
-
-
-REFUSALS = [
-    "I can't help with that.",
-    "I cannot provide a description of this.",
-    "I’m unable to see the picture.",
-    "I am not able to describe spores.",
-    "I'm afraid this is beyond me.",
-    "I won't describe spores.",
-    "I must decline to answer.",
-    "I don't have enough information.",
-    "I couldn't find any spores.",
-    "I would need to see the picture first.",
-    "I have no information about spores.",
-    "I'm just an AI and see nothing.",
-    "As a language model, pictures are beyond me.",
-    "Sorry, spores are not for me.",
-    "My apologies, but there are no spores.",
-    "No image was provided.",
-    "Please provide the image that shows spores.",
-    "There is no definitive answer to this question.",
-    "It is not possible to describe spores from their name.",
-    "This request goes against my guidelines.",
-    "This violates the content policy of spores.",
-]
-
-
-@pytest.mark.parametrize("text", REFUSALS)
-def test_a_refusal_is_no_caption(text):
-    assert "refusal" in reasons(text, min_words=1)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The petals provide a landing place that pleases bees.",
-        "One clear disc lies on policed ground, with no single spore beside it.",
-        "It is possible to describe it as round.",
-    ],
-)
-def test_words_of_refusals_alone_refuse_nothing(text):
-    assert reasons(text) == []
 
 
 @pytest.mark.parametrize(
@@ -457,6 +260,8 @@ disease-resistant | caf\u00e9 | A photo of a | red mushroom. | white-edged | - |
 | _em_ | ** | `x` | \u2022 | Sure! | Here is one: | Caption: | Describe a red | cow. | \u201c |
 \u201d | " | ' | <think> | </think> | None.
 """.replace("\n", " ").split("|")
+
+
 texts_of_parts = st.lists(st.sampled_from(PARTS), max_size=9).flatmap(
     lambda parts: st.sampled_from([" ", "", "\n"]).map(lambda between: between.join(parts))
 )
@@ -490,65 +295,3 @@ def test_what_saves_time_changes_no_verdict(text):
 )
 def test_tokens_are_counted_as_the_tokenizer_counts_them(text):
     assert count_tokens(text) == len(TOKENIZER.encode(text)) + 2
-
-
-def test_repeats():
-    repeats = Repeats(GateConfig())
-    assert repeats.add(GOOD) is None
-    assert repeats.add(f"  {GOOD.upper()[:-1]} ! ") == "duplicate"
-    long = "cat " * 76
-    assert repeats.add(long + "one") is None
-    assert identifier(repeats.add(long + "two")) == "duplicate_truncated"
-    assert Repeats(GateConfig(unique=False)).add(GOOD) is None
-
-
-def test_near_duplicates_by_word_trigrams():
-    repeats = Repeats(GateConfig(near_duplicate=0.5))
-    assert repeats.add("a b c d e f") is None
-    # trigrams of 'a b c d e f': 4; of 'a b c d e x': 4; shared 3, together 5: 0.6
-    assert repeats.add("a b c d e x") == "near_duplicate: Jaccard 0.60"
-    # shared 2 of 6: 0.33
-    assert repeats.add("a b c d x y") is None
-
-
-def words_from(letters):
-    return st.lists(st.sampled_from(letters), min_size=1, max_size=9).map(" ".join)
-
-
-@given(
-    st.lists(words_from("ab") | words_from("abcdef"), max_size=12),
-    st.sampled_from([0.2, 0.5, 0.6, 0.75, 0.8, 0.99]),
-)
-def test_near_duplicates_are_those_that_comparing_every_pair_finds(texts, threshold):
-    repeats = Repeats(GateConfig(near_duplicate=threshold, unique=False))
-    kept = []
-    for text in texts:
-        words = text.split()
-        grams = {tuple(words[i : i + 3]) for i in range(max(1, len(words) - 2))}
-        nearest = max((len(grams & other) / len(grams | other) for other in kept), default=0.0)
-        if nearest >= threshold:
-            assert repeats.add(text) == f"near_duplicate: Jaccard {nearest:.2f}"
-        else:
-            assert repeats.add(text) is None
-            kept.append(grams)
-
-
-def test_among_many_texts_minhash_finds_what_comparing_all_finds():
-    pytest.importorskip("datasketch", reason="the extra `gates` is not installed")
-    draw = random.Random(0)
-    words = [f"w{number}" for number in range(400)]
-    texts = [" ".join(draw.choices(words, k=20)) for _ in range(200)]
-    # every second text again, one of its last words changed: Jaccard 17/19 or 15/21
-    texts += [" ".join([*text.split()[:-2], "x", text.split()[-1]]) for text in texts[::2]]
-    config = GateConfig(near_duplicate=0.6)
-    exact, many = Repeats(config), Repeats(config, expected=MANY)
-    verdicts = [exact.add(text) for text in texts]
-    assert sum(verdict is not None for verdict in verdicts) == 100
-    assert [many.add(text) for text in texts] == verdicts
-
-
-@given(st.lists(st.sampled_from(["Big cow", "big  cow.", "calf", "CALF!", "bull"]), max_size=12))
-def test_unique_keeps_one_of_each(texts):
-    repeats = Repeats(GateConfig())
-    kept = [normalised(text) for text in texts if repeats.add(text) is None]
-    assert kept == list(dict.fromkeys(normalised(text) for text in texts))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from nicheclip.config.data import ImageConfig
-from nicheclip.data import images
+from nicheclip.data import images, transparency
 from nicheclip.data.image_tars import suffix
 from nicheclip.data.images import BadImageError, normalise
 
@@ -225,7 +225,7 @@ def test_strips_change_no_pixel(monkeypatch, mode):
     image = Image.fromarray(noise).convert(mode)
     data = encode(image, **({"transparency": 3} if mode == "P" else {}))
     whole = normalise(data, CONFIG)
-    monkeypatch.setattr(images, "STRIP_PIXELS", 40 * 7)
+    monkeypatch.setattr(transparency, "STRIP_PIXELS", 40 * 7)
     assert normalise(data, CONFIG) == whole
 
 

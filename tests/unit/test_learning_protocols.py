@@ -17,14 +17,7 @@ from nicheclip.evaluation.protocols import knn, linear_probe
 from nicheclip.evaluation.softmax_adamw import descend, shuffled_batches
 from nicheclip.models.features import ImageFeatures, l2_normalise, write_features
 from nicheclip.runtime.errors import InputError
-from small_evaluation import (
-    SUBJECT,
-    cell_file,
-    image_id,
-    judge_one,
-    write_catalog,
-    write_classes,
-)
+from small_evaluation import SUBJECT, cell_file, image_id, judge_one, write_catalog, write_classes
 
 
 def split_of(features, labels, first=0):

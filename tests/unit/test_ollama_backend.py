@@ -2,46 +2,17 @@
 
 import base64
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import httpx
 import pytest
+from asked_ollama import PROMPT, REQUEST, backend
 from pydantic import ValidationError
 
 import ollama_server
-from nicheclip.captions.asking import SEED_STRIDE, Asking
+from nicheclip.captions.asking import SEED_STRIDE
 from nicheclip.captions.backend import BackendUnavailable, Request
-from nicheclip.captions.ollama import OllamaTransport, _url
-from nicheclip.captions.ollama_process import start_server
-from nicheclip.config.llm_backends import OllamaBackend as OllamaConfig
+from nicheclip.captions.ollama import _url
 from nicheclip.runtime.errors import InputError
-
-PROMPT = "Describe a spore."
-REQUEST = Request("spore", None, 3, PROMPT, None, 100)
-
-
-def backend(url, *, vision=False, **config):
-    values = {"kind": "ollama", "model": ollama_server.MODEL, "prompt": "p", "host": url}
-    config = OllamaConfig.model_validate({**values, "timeout_seconds": 5, **config})
-    return Asking(OllamaTransport(config, vision=vision), config, first_wait=0.01)
-
-
-@pytest.fixture
-def fake_ollama(tmp_path, monkeypatch):
-    """An executable ``ollama`` on the PATH that runs the test server."""
-    program = tmp_path / "bin" / "ollama"
-    program.parent.mkdir()
-    script = Path(ollama_server.__file__)
-    program.write_text(f'#!/bin/sh\n[ "$1" = serve ] || exit 2\n"{sys.executable}" "{script}"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    return program
 
 
 def test_a_reply_and_its_provenance():
@@ -266,101 +237,6 @@ def test_a_host_alone_has_ollamas_port(host, url):
     assert _url(host) == url
 
 
-HTML = b"<html><body>Please log in to the network.</body></html>"
-SHAPES = [
-    HTML,
-    b"",
-    b"[]",
-    b"null",
-    b"3",
-    b'"x"',
-    b"{}",
-    b"\xff\xfe",
-    b"[" * 100_000,
-    b'{"a": NaN}',
-]
-
-
-# an object without capabilities is an answer of /api/show
-NO_ANSWERS = [
-    *((path, answer) for path in ("/api/version", "/api/tags") for answer in SHAPES),
-    *(("/api/show", answer) for answer in SHAPES if b"{" not in answer),
-]
-
-
-@pytest.mark.parametrize(("path", "answer"), NO_ANSWERS, ids=range(len(NO_ANSWERS)))
-def test_an_answer_of_another_shape_is_named(path, answer):
-    with (
-        ollama_server.running(answers={path: answer}) as server,
-        pytest.raises(BackendUnavailable, match=rf"the ollama server at {server.url} ") as caught,
-        backend(server.url),
-    ):
-        pass
-    assert len(str(caught.value)) < 700
-
-
-@pytest.mark.parametrize(
-    ("path", "answer"),
-    [
-        ("/api/version", b'{"version": ["0"]}'),
-        ("/api/tags", b'{"models": [null]}'),
-        ("/api/tags", b'{"models": {"model": "x"}}'),
-        ("/api/tags", b'{"models": [{"model": 3, "digest": []}]}'),
-        ("/api/show", b'{"capabilities": 3}'),
-    ],
-)
-def test_a_field_of_another_shape_is_named(path, answer):
-    with (
-        ollama_server.running(answers={path: answer}) as server,
-        pytest.raises(BackendUnavailable, match=rf"the ollama server at {server.url} "),
-        backend(server.url),
-    ):
-        pass
-
-
-REPLIES = [
-    *SHAPES,
-    b'{"response": 5, "done": true}\n',
-    b'{"response": {"error": "x"}, "done": true}\n',
-    b'{"response": "A cow stands in the',  # cut
-    b'{"error": "out of memory"}\n',
-    b'{"error": {"message": "out of memory"}}\n',
-    b'{"response": "A cow stands here.", "done": false}\n{"error": ["x"]}\n',
-    b'{"response": "A cow stands here.", "done": "perhaps"}\n',
-]
-
-
-@pytest.mark.parametrize("answer", REPLIES, ids=range(len(REPLIES)))
-def test_a_reply_of_another_shape_is_no_caption(answer):
-    with (
-        ollama_server.running(answers={"/api/generate": answer}) as server,
-        backend(server.url, attempts=2) as ollama,
-        pytest.raises(BackendUnavailable, match=r"the ollama server at .*; (2 tries|1 try)\."),
-    ):
-        ollama.answer(REQUEST)
-
-
-def test_halves_of_characters_are_joined_or_replaced():
-    answer = b"".join(
-        b'{"response": "%b", "done": %b}\n' % part
-        for part in [(rb"A cow \ud83d", b"false"), (rb"\udc2e, and \udc2e.", b"true")]
-    )
-    with (
-        ollama_server.running(answers={"/api/generate": answer}) as server,
-        backend(server.url) as ollama,
-    ):
-        assert ollama.answer(REQUEST).text == "A cow \N{COW FACE}, and \ufffd."
-
-
-def test_thinking_is_told_from_the_reply():
-    with (
-        ollama_server.running(thinking="Hm, a spore?", reply=lambda *_: "") as server,
-        backend(server.url, other_seeds=0) as ollama,
-    ):
-        reply = ollama.answer(REQUEST)
-    assert (reply.text, reply.thought) == ("", 12)
-
-
 def test_images_need_a_model_that_sees():
     with ollama_server.running() as server:
         with (
@@ -390,64 +266,3 @@ def test_cancelling_ends_the_tries():
         with pytest.raises(BackendUnavailable):
             ollama.answer(REQUEST)
         assert len(server.requests) == 1
-
-
-def test_a_server_of_its_own(fake_ollama):
-    with backend(None) as ollama:
-        url = ollama._transport._url
-        assert ollama.answer(REQUEST).text == ollama_server.caption(PROMPT, 103)
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/api/version")
-
-
-def test_the_own_server_ignores_a_proxy(fake_ollama, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    with backend(None) as ollama:
-        assert ollama._transport.identity.server == ollama_server.VERSION
-
-
-def test_without_the_program_the_error_says_so(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BackendUnavailable, match="`ollama` is not on the PATH"), backend(None):
-        pass
-
-
-def test_a_server_that_dies_shows_its_last_words(fake_ollama):
-    fake_ollama.write_text("#!/bin/sh\necho 'no space left on device'\nexit 3\n")
-    with (
-        pytest.raises(BackendUnavailable, match=r"(?s)status 3.*no space left on device"),
-        start_server(parallel=1),
-    ):
-        pass
-
-
-def test_a_server_that_never_answers_is_stopped(fake_ollama):
-    fake_ollama.write_text("#!/bin/sh\nsleep 60\n")
-    start = time.monotonic()
-    with (
-        pytest.raises(BackendUnavailable, match="does not answer"),
-        start_server(parallel=1, start_seconds=0.3),
-    ):
-        pass
-    assert time.monotonic() - start < 5
-
-
-def test_sigterm_ends_the_own_server(fake_ollama):
-    code = (
-        "import time\n"
-        "from nicheclip.captions.ollama_process import start_server\n"
-        "with start_server(parallel=1) as url:\n"
-        "    print(url, flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    job = subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    url = job.stdout.readline().strip()
-    assert httpx.get(f"{url}/api/version").status_code == 200
-    job.send_signal(signal.SIGTERM)
-    assert job.wait(timeout=20) == 128 + signal.SIGTERM
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/api/version")

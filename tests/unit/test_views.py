@@ -17,7 +17,6 @@ from nicheclip.models.views import (
     ViewSettings,
     centre_view,
     decode,
-    many_crops,
     random_crop,
     random_view,
     strong_view,
@@ -104,14 +103,6 @@ def test_random_views_follow_their_generator(photograph):
     flipped = [(view(s, flip=True) == view(s)[:, :, ::-1]).all() for s in range(200)]
     kept = [(view(s, flip=True) == view(s)).all() for s in range(200)]
     assert sum(flipped) + sum(kept) == 200 and 70 < sum(flipped) < 130
-
-
-def test_many_crops_are_different_parts_of_one_image(photograph):
-    crops = many_crops(photograph, SETTINGS, np.random.default_rng(0), count=5, scale=(0.1, 0.3))
-    assert crops.shape == (5, 3, 32, 32)
-    assert len({crop.tobytes() for crop in crops}) == 5
-    first = random_view(photograph, SETTINGS, np.random.default_rng(0), scale=(0.1, 0.3))
-    assert (crops[0] == first).all()
 
 
 def test_strong_views_change_colours_and_are_sometimes_grey(photograph):

@@ -121,18 +121,28 @@ def curate(
     if left := int(kept.sum()) - images:
         counts["in no split"] = left
     counts |= _twins(name, photographs, splits)
-    found = [*_unexpected(name, noted.given, expected), *tally.doubts()]
-    if split.method != "given" and noted.given.keys() - {"all"}:
-        reason = f"the source names splits, and others were drawn (split.method: {split.method}); "
-        found.append(Dropped(key=name, reason=f"{reason}`split: {{method: given}}` keeps its own"))
-    if images < len(unlabelled):
-        reason = (
-            f"{images} images for {len(unlabelled)} classes: some have none; is a class too many?"
-        )
-        found.append(Dropped(key=name, reason=reason))
-    for one in found:
+    doubts = [*_unexpected(name, noted.given, expected), *tally.doubts()]
+    doubts += _doubtful_set(name, split, noted.given, images=images, classes=len(unlabelled))
+    for one in doubts:
         log.warning("%s: %s: %s", name, one.key, one.reason)
-    return CurateReport(counts | noted.conversions(), left_out.tally(), found)
+    return CurateReport(counts | noted.conversions(), left_out.tally(), doubts)
+
+
+def _doubtful_set(
+    name: str, split: SplitConfig, given: Mapping[str, int], *, images: int, classes: int
+) -> list[Dropped]:
+    """What is doubtful of the whole set; ``given``: images of each split as the source has them."""
+    reasons = []
+    if split.method != "given" and given.keys() - {"all"}:
+        reasons.append(
+            f"the source names splits, and others were drawn (split.method: {split.method}); "
+            "`split: {method: given}` keeps its own"
+        )
+    if images < classes:
+        reasons.append(
+            f"{images} images for {classes} classes: some have none; is a class too many?"
+        )
+    return [Dropped(key=name, reason=reason) for reason in reasons]
 
 
 def _without_images(names: Sequence[str]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from nicheclip.config.data import ImageConfig
 from nicheclip.data.perceptual_hash import ENOUGH, perceptual_hash
 from nicheclip.data.plain_jpeg import decoded, divisor, plain_size
 from nicheclip.data.resize import Extent, Size, resized, stored_size
+from nicheclip.data.transparency import over_white
 
 # Pillow registers most formats lazily; `formats=` works only after this call.
 Image.init()
@@ -57,8 +58,6 @@ _large = threading.Lock()
 #: the longest side that a JPEG can have
 MAX_JPEG_SIDE = 65_500
 
-#: pixels that are worked on at once where that changes none of them
-STRIP_PIXELS = 1 << 20
 
 _ORIENTATION_TAG = 0x0112
 #: orientations that exchange width and height
@@ -278,19 +277,8 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     if image.has_transparency_data:
-        return _over_white(image)
+        return over_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    """Strip by strip, since each step of it would hold the whole image once more."""
-    whole = Image.new("RGB", image.size)
-    rows = max(1, STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        layer = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        whole.paste(Image.alpha_composite(white, layer).convert("RGB"), (0, top))
-    return whole
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import torch
@@ -24,6 +25,14 @@ class Reader(Protocol):
             InputError: a sample cannot be read.
         """
         ...
+
+
+@dataclass(frozen=True)
+class CopiedReader:
+    """A reader whose copies for worker processes lack what its cached properties hold."""
+
+    def __getstate__(self) -> dict[str, object]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class _Batches(Dataset[tuple[BatchPlan, Batch | InputError]]):

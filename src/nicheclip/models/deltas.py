@@ -17,7 +17,7 @@ together; a base that was moved away or has changed is an error, never another m
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
 import torch
@@ -44,7 +44,6 @@ FORMAT = 1
 #: what to do about a model folder that is damaged
 AGAIN = "Delete the folder and make the model again, or copy it again from where it is whole."
 
-Tower = Literal["image", "text"]
 Tensors = dict[str, torch.Tensor]
 
 
@@ -208,32 +207,6 @@ def check_tensors_fit(tensors: Tensors, model: Tensors, folder: Path) -> None:
             f"{folder}: {len(problems)} tensors do not fit the model of {CONFIG_FILE}: {shown}. "
             "Write the folder again, its config and weights together."
         )
-
-
-def towers_changed(folder: Path) -> set[Tower]:
-    """Which towers of the model in ``folder`` may encode otherwise than its base's.
-
-    Where the image tower is not among them, the base's image features are this model's as well.
-    The temperature belongs to neither tower. A whole folder has no base: both.
-
-    Raises:
-        InputError: as ``read_tensors``: features of another base are not this model's.
-    """
-    if not is_delta(folder):
-        return {"image", "text"}
-    delta, base_folder = _checked(folder)
-    config, base = read_config(folder), read_config(base_folder)
-    if config["model_cfg"] != base["model_cfg"]:
-        return {"image", "text"}
-    names = [*_read(folder / DELTA_FILE), *delta.removed]
-    towers = {tower for name in names if (tower := _tower(name))}
-    return towers | ({"image"} if config["preprocess_cfg"] != base["preprocess_cfg"] else set())
-
-
-def _tower(name: str) -> Tower | None:
-    if name in ("logit_scale", "logit_bias"):
-        return None
-    return "image" if name.startswith("visual.") else "text"
 
 
 def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:

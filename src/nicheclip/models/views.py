@@ -173,20 +173,6 @@ def random_view(
     return np.ascontiguousarray(pixels)
 
 
-def many_crops(
-    image: Pixels,
-    settings: ViewSettings,
-    random: np.random.Generator,
-    *,
-    count: int,
-    scale: tuple[float, float],
-    flip: bool = False,
-) -> Pixels:
-    """[count, 3, h, w]: ``count`` random resized crops."""
-    crops = [random_view(image, settings, random, scale=scale, flip=flip) for _ in range(count)]
-    return np.stack(crops)
-
-
 def strong_view(
     image: Pixels,
     settings: ViewSettings,

@@ -21,13 +21,6 @@ Item = TypeVar("Item")
 class Plan(InputFiles):
     """The grid of a config, and the files of its jobs."""
 
-    # --- files ---
-
-    def gallery_captions(self, job: SubjectJob) -> list[str]:
-        """The captions that a job's retrieval chooses from."""
-        retrieves = any(isinstance(one, GallerySet) for one in self.text_sets(job))
-        return self.own_captions(job.dataset, (job.split,)) if retrieves else []
-
     # --- models ---
 
     def model_sources(self, model: str) -> list[str]:
@@ -208,6 +201,11 @@ class Plan(InputFiles):
         """The captions of a job's text sets."""
         names = unique(one.captions for one in self.text_sets(job) if isinstance(one, CaptionSet))
         return [f"results/captions/{name}/captions.parquet" for name in names]
+
+    def gallery_captions(self, job: SubjectJob) -> list[str]:
+        """The captions that a job's retrieval chooses from."""
+        retrieves = any(isinstance(one, GallerySet) for one in self.text_sets(job))
+        return self.own_captions(job.dataset, (job.split,)) if retrieves else []
 
     def protocol_modules(self, job: SubjectJob) -> list[str]:
         """The modules of the library that a job finds by the names of its protocols."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.answers import Answer
 from nicheclip.models.signals import Signals
+from nicheclip.reporting.page_parts import answered
 from nicheclip.reporting.thumbnails import thumbnail
 
 #: pictures of each class, and of all classes those that are to be looked at first
@@ -158,14 +159,5 @@ def _facts(found: Signals, model: str | None) -> str:
 
 
 def _figure(one: Answer, names: Mapping[str, str], picture: str, unsure: bool) -> str:
-    best, *others = (html.escape(names.get(class_id, class_id)) for class_id in one.classes)
-    second = ""
-    if others:
-        second = f"<br>or {others[0]} {one.scores[1]:.0%}"
-    mark = ' class="unsure"' if unsure else ""
-    # a long name breaks after a folder or a word
-    file = html.escape(one.file).replace("/", "/<wbr>").replace("_", "_<wbr>")
-    return (
-        f'<figure{mark}><img src="{picture}" alt=""><figcaption><b>{best} '
-        f"{one.scores[0]:.0%}</b>{second}<br>{file}</figcaption></figure>"
-    )
+    answers = [names.get(class_id, class_id) for class_id in one.classes]
+    return answered(picture, answers, one.scores, one.file, "unsure" if unsure else "")

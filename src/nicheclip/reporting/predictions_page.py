@@ -7,6 +7,7 @@ from pathlib import Path
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.predictions import Predictions, read_class_names, read_predictions
 from nicheclip.plan.page_request import WrongPart
+from nicheclip.reporting.page_parts import answered
 from nicheclip.reporting.thumbnails import thumbnail
 from nicheclip.schemas import CATALOG, read_table
 
@@ -100,13 +101,6 @@ def rows_by_class(predictions: Predictions) -> list[tuple[str, list[int]]]:
 def _figure(
     predictions: Predictions, row: int, names: Mapping[str, str], picture: str, file: str
 ) -> str:
-    best, *others = (html.escape(names.get(one, one)) for one in predictions.classes[row])
-    scores = predictions.scores[row]
-    second = f"<br>or {others[0]} {scores[1]:.0%}" if others else ""
-    mark = "" if predictions.best[row] == predictions.labels[row] else ' class="wrong"'
-    # a long name breaks after a folder or a word
-    name = html.escape(file).replace("/", "/<wbr>").replace("_", "_<wbr>")
-    return (
-        f'<figure{mark}><img src="{picture}" alt=""><figcaption><b>{best} {scores[0]:.0%}</b>'
-        f"{second}<br>{name}</figcaption></figure>"
-    )
+    answers = [names.get(one, one) for one in predictions.classes[row]]
+    style = "" if predictions.best[row] == predictions.labels[row] else "wrong"
+    return answered(picture, answers, predictions.scores[row], file, style)

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from nicheclip.config.training import AugmentConfig
 from nicheclip.data.image_set import EncodedImage, ImageSet
+from nicheclip.engine.loading import CopiedReader
 from nicheclip.models.views import Pixels, ViewSettings, centre_view, decode, random_view
 from nicheclip.runtime.seeding import generator
 
 
 @dataclass(frozen=True)
-class ImageReader:
+class ImageReader(CopiedReader):
     """Views of images, each seeded by run seed, epoch and image."""
 
     images: ImageSet
@@ -24,9 +25,6 @@ class ImageReader:
     augment: AugmentConfig | None
     """None gives the view of evaluation."""
     seed: int
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @cached_property
     def _centre(self) -> Any:

@@ -15,7 +15,7 @@ from nicheclip.config.training import AugmentConfig, TextConfig
 from nicheclip.data.image_set import ImageSet
 from nicheclip.data.labels import Labels
 from nicheclip.data.sample_texts import SampleTexts
-from nicheclip.engine.loading import Batch
+from nicheclip.engine.loading import Batch, CopiedReader
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.views import ViewSettings
 from nicheclip.runtime.errors import InputError
@@ -25,7 +25,7 @@ from nicheclip.training.tokens import TokenCache
 
 
 @dataclass(frozen=True)
-class PairReader:
+class PairReader(CopiedReader):
     """Turns a plan into a batch: ``images`` uint8 [n, 3, s, s], ``tokens`` int64 [n, context] and
     ``labels`` int64 [n], class numbers (see ``Labels``). It carries no model: worker processes get
     a copy of it.
@@ -41,9 +41,6 @@ class PairReader:
     augment: AugmentConfig | None
     """None gives the view of evaluation, and text choices that do not change with the epoch."""
     seed: int
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @cached_property
     def _tokens(self) -> TokenCache:

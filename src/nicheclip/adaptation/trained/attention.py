@@ -32,7 +32,6 @@ Kind = Literal["lora", "k_adaptation", "k_adaptation_as_published"]
 
 LORA_RANK, LORA_ALPHA, LORA_DEVIATION = 4, 128, 0.02
 PRODUCTS, K_SCALE, K_DROPOUT = 32, 160.0, 0.5
-CHANGE = "change"
 
 
 class Lora(nn.Module):

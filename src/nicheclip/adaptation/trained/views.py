@@ -14,7 +14,7 @@ import torch
 
 from nicheclip.config.adaptation import StrongView
 from nicheclip.data.image_set import EncodedImage, ImageSet
-from nicheclip.engine.loading import Batch
+from nicheclip.engine.loading import Batch, CopiedReader
 from nicheclip.engine.sampling import BatchPlan
 from nicheclip.models.square_crops import SquareCrops
 from nicheclip.models.views import (
@@ -47,7 +47,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class ViewReader:
+class ViewReader(CopiedReader):
     """Turns a plan into a batch: the wanted views as uint8, and ``rows`` int64 [n], the numbers of
     the images. It carries no model and no label: worker processes get a copy of it.
     """
@@ -56,9 +56,6 @@ class ViewReader:
     settings: ViewSettings
     wanted: Wanted
     seed: int
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @cached_property
     def _centre(self) -> Any:
