@@ -28,9 +28,9 @@ from nicheclip.config.data import ImageConfig
 from nicheclip.data.acquire import PartFiles, acquire
 from nicheclip.data.sources.base import SourceImage
 
-IMAGES, TURNS, EDGE, QUALITY = 96, 3, 224, 95
+IMAGES, TURNS, EDGE, QUALITY = 192, 7, 224, 95
 #: ways that decode nothing write so many times as many, since opening files counts as well
-LIGHT = 10
+LIGHT = 5
 WITHOUT_DECODING = ("copy and sha256", "copy twice and sha256", "ours, check: header")
 
 Step = Callable[[bytes], bytes]
