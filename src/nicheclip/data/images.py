@@ -104,10 +104,9 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
     if plain is not None:
         return plain
     image, reasons = _open(data, config)
-    size = image.size
     if config.check == "header" and _is_kept(image, reasons, config):
-        return NormalisedImage(data, *size, (), None)
-    with _one_large(size):
+        return NormalisedImage(data, *image.size, (), None)
+    with _one_large(size := image.size):
         extent = _decode_less(image, reasons, config)
         _decode(image, reasons)
         return _normalised(image, data, (size, extent), reasons, config)
