@@ -8,7 +8,7 @@ from PIL import Image
 from nicheclip.config.data import ImageConfig
 from nicheclip.data import images
 from nicheclip.data.images import BadImageError, normalise
-from nicheclip.data.plain_jpeg import decoded, divisor, plain_size
+from nicheclip.data.plain_jpeg import decoded, eighths, plain_size
 
 SQUARE = {"edge": 16, "how": "squash"}
 CONFIGS = [
@@ -38,12 +38,13 @@ PLAIN = [
 
 
 def outcome(data, config):
-    """All that is stored of an image, but for its hash, or why it is not."""
+    """All that is stored of an image, but for its hash and pixels at a size, or why it is not."""
     try:
         stored = normalise(data, config)
     except BadImageError as error:
         return str(error)
-    return stored.encoded, stored.width, stored.height, stored.converted
+    kept = None if config.resize else stored.encoded
+    return kept, stored.width, stored.height, stored.converted
 
 
 def by_pillow(monkeypatch, data, config):
@@ -110,14 +111,31 @@ def test_the_limit_of_pixels_holds():
 
 
 @pytest.mark.parametrize(
-    ("size", "wanted", "by"),
-    [((448, 448), (224, 224), 2), ((447, 900), (224, 224), 1), ((1800, 1792), (224, 224), 8)],
+    ("size", "wanted", "scale"),
+    [
+        ((448, 448), (224, 224), 4),
+        ((447, 900), (224, 224), 5),  # 3.99 eighths would do for its height, 4.01 for its width
+        ((240, 240), (224, 224), 8),
+        ((1800, 1792), (224, 224), 1),
+        ((20, 20), (224, 224), 8),
+    ],
 )
-def test_a_divided_image_has_the_pixels_that_are_wanted(size, wanted, by):
-    assert divisor(size, wanted) == by
-    image = decoded(jpeg(size), size, divided=by, grey=True)
+def test_the_fewest_eighths_that_have_the_pixels(size, wanted, scale):
+    assert eighths(size, wanted) == scale
+    image = decoded(jpeg(size), size, scale=scale, grey=True)
     assert image is not None
-    assert image.size == (-(-size[0] // by), -(-size[1] // by))
+    assert image.size == (-(-size[0] * scale // 8), -(-size[1] * scale // 8))
+
+
+@pytest.mark.parametrize("size", [(43, 37), (30, 57), (90, 71)])
+def test_a_reduced_scale_gives_nearly_the_same_picture(size, monkeypatch):
+    config = ImageConfig.model_validate({"resize": SQUARE})
+    data = jpeg(size, quality=95)
+    quick = np.asarray(Image.open(io.BytesIO(normalise(data, config).encoded)), float)
+    monkeypatch.setattr(images, "eighths", lambda size, wanted: 8)
+    whole = np.asarray(Image.open(io.BytesIO(normalise(data, config).encoded)), float)
+    assert np.abs(quick - whole).mean() < 3
+    assert np.abs(quick - whole).max() < 20
 
 
 def test_a_large_plain_jpeg_waits_for_another(monkeypatch):

@@ -32,12 +32,13 @@ class ImageConfig(ConfigModel):
     max_side: Annotated[int, Field(ge=16)] | None = None
     """Larger images are shrunk so that their longer side has this many pixels; null keeps all."""
     resize: ResizeConfig | None = None
-    """Another way to a size, in place of `max_side`. A JPEG of at least twice the size is decoded
-    at a half, quarter or eighth, which is faster; null resizes nothing so."""
+    """Another way to a size, in place of `max_side`. A larger JPEG is decoded at the fewest eighths
+    of its sides that have the size (with Exif data: at a half, quarter or eighth), which is faster;
+    null resizes nothing so."""
     check: Literal["full", "scaled", "header"] = "full"
-    """How images that keep their bytes are checked. `full`: decoded to the last pixel. `scaled`: a
-    JPEG is read to its end as well, and found truncated or damaged as before, but decoded at as
-    little as an eighth of its size; perceptual hashes of large images may differ in a few bits from
+    """How images that keep their bytes are checked. `full`: decoded to the last pixel (a JPEG is
+    read to its end, and its brightness decoded). `scaled`: a JPEG is read to its end as well, and
+    found truncated or damaged as before, but decoded at as little as an eighth of its size; perceptual hashes of large images may differ in a few bits from
     those of `full`. `header`: by format, size and colour alone; what is no image is found, what is
     truncated or damaged further on is not, and there are no perceptual hashes, so that nothing
     finds versions of a photograph. Images that are encoded again are always decoded."""

@@ -5,7 +5,7 @@ so that classes mix. That order is known only when all images are there: until t
 spool for each tar.
 """
 
-import io
+import os
 import resource
 import shutil
 import tarfile
@@ -41,6 +41,31 @@ def suffix(encoded: bytes) -> str:
 def member_name(image_id: str, encoded: bytes) -> str:
     """What an image is called in its tar."""
     return f"{image_id}.{suffix(encoded)}"
+
+
+def _blank_header() -> bytes:
+    info = tarfile.TarInfo()
+    info.mode = 0o444
+    info.uname = info.gname = "nicheclip"
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+_BLANK_HEADER = _blank_header()
+
+
+def member_header(name: str, size: int) -> bytes:
+    """What ``tarfile`` writes before a member (POSIX.1-1988, ustar), in a tenth of its time.
+
+    Args:
+        name: ASCII, of at most 100 characters.
+        size: of the member, in bytes.
+    """
+    header = bytearray(_BLANK_HEADER)
+    header[: len(name)] = name.encode()
+    header[124:135] = b"%011o" % size
+    header[148:156] = b" " * 8  # the checksum counts itself as spaces
+    header[148:155] = b"%06o\0" % sum(header)
+    return bytes(header)
 
 
 class Places(NamedTuple):
@@ -100,18 +125,22 @@ class ImageTars:
         """Write one tar; returns the offsets of its images in the order of the spool."""
         names = [f"{int(one):016x}" for one in ids]
         order = sorted(range(len(names)), key=lambda i: stable_hash("shard order", names[i]))
-        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        lengths = sizes.tolist()
+        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).tolist()
         offsets = np.zeros(len(names), np.int64)
-        spool = self._spools[number]
-        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        self._spools[number].flush()
+        spool = self._spools[number].fileno()
+        end = 0
+        with path.open("wb") as tar:
             for i in order:
-                spool.seek(int(starts[i]))
-                encoded = spool.read(int(sizes[i]))
-                info = tarfile.TarInfo(member_name(names[i], encoded))
-                info.size, info.mode = len(encoded), 0o444
-                info.uname = info.gname = "nicheclip"
-                tar.addfile(info, io.BytesIO(encoded))
-                offsets[i] = tar.offset - -(-len(encoded) // TAR_BLOCK) * TAR_BLOCK
+                encoded, padding = os.pread(spool, lengths[i], starts[i]), -lengths[i] % TAR_BLOCK
+                tar.write(member_header(member_name(names[i], encoded), lengths[i]))
+                tar.write(encoded)
+                tar.write(bytes(padding))
+                offsets[i] = end + TAR_BLOCK
+                end += TAR_BLOCK + lengths[i] + padding
+            blank = end + 2 * TAR_BLOCK
+            tar.write(bytes(blank - end + -blank % tarfile.RECORDSIZE))
         return offsets
 
     def __enter__(self) -> "ImageTars":

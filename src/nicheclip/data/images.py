@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nicheclip.config.data import ImageConfig
 from nicheclip.data.perceptual_hash import ENOUGH, perceptual_hash
-from nicheclip.data.plain_jpeg import decoded, divisor, plain_size
+from nicheclip.data.plain_jpeg import decoded, eighths, plain_size
 from nicheclip.data.resize import Extent, Size, resized, stored_size
 from nicheclip.data.transparency import over_white
 
@@ -94,7 +94,7 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
     byte for byte are known by their headers alone. What is no image is found, what is truncated or
     damaged further on is not. Of a JPEG that passes, the brightness alone, of which the perceptual
     hash is, becomes pixels, but all is read. A JPEG of which fewer pixels are wanted
-    (``config.resize``, or ``config.check`` `scaled`) is decoded at a half, quarter or eighth.
+    (``config.resize``, or ``config.check`` `scaled`) is decoded at some eighths of its size.
 
     Raises:
         BadImageError: no bytes, no known format, truncated, damaged, or too many pixels.
@@ -103,10 +103,9 @@ def normalise(data: bytes, config: ImageConfig) -> NormalisedImage:
     if plain is not None:
         return plain
     image, reasons = _open(data, config)
-    size = image.size
     if config.check == "header" and _is_kept(image, reasons, config):
-        return NormalisedImage(data, *size, (), None)
-    with _one_large(size):
+        return NormalisedImage(data, *image.size, (), None)
+    with _one_large(size := image.size):
         extent = _decode_less(image, reasons, config)
         _decode(image, reasons)
         return _normalised(image, data, (size, extent), reasons, config)
@@ -122,14 +121,14 @@ def _of_plain_jpeg(data: bytes, config: ImageConfig) -> NormalisedImage | None:
     if kept and config.check == "header":
         return NormalisedImage(data, *size, (), None)
     fewer = config.check == "scaled" if kept else config.resize is not None
-    divided = divisor(size, ENOUGH if kept else target) if fewer else 1
+    scale = eighths(size, ENOUGH if kept else target) if fewer else 8
     with _one_large(size):
-        image = decoded(data, size, divided=divided, grey=kept)
+        image = decoded(data, size, scale=scale, grey=kept)
         if image is None:
             return None
         if kept:
             return NormalisedImage(data, *size, (), perceptual_hash(image))
-        extent = size[0] / divided, size[1] / divided
+        extent = size[0] * scale / 8, size[1] * scale / 8
         return _encoded(image, target, extent, ["size"], config)
 
 
