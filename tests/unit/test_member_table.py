@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from nicheclip.config.archive_readers import MemberTableReader
-from nicheclip.config.fetched_sources import ArchiveSource
+from nicheclip.config.fetched_sources import ArchiveSource, RegistrySource
 from nicheclip.data.registry import load_entry
 from nicheclip.data.sources.archive import read_archives
 from nicheclip.data.sources.archive_files import ArchiveFile
@@ -125,6 +125,9 @@ THRUSH = RANKED | {"family": "Turdidae", "genus": "Turdus", "species": "merula"}
 FOLDER = "00042_" + "_".join(THRUSH.values())
 
 
+EOL = [("a", 1), ("z", 9), ("d", 4)]
+
+
 def tree_of_life(tmp_path):
     """The three kinds of archives of TreeOfLife-10M, with the catalog of all of them."""
     eol = {"eol_content_id": "9.0", "eol_page_id": "7.0"}
@@ -135,11 +138,23 @@ def tree_of_life(tmp_path):
         {"split": "train_small", "treeoflife_id": "aa-1"} | eol | RANKED | {"common": "a bird"},
         {"split": "val", "treeoflife_id": "bb-2"} | inat | THRUSH | {"common": "Blackbird"},
         {"split": "train", "treeoflife_id": "cc-3"} | bioscan | {"kingdom": "Animalia"},
+        {"split": "train", "treeoflife_id": "dd-4"} | eol | RANKED | {"common": ""},
     ]
     (tmp_path / "catalog.csv").write_bytes(table(rows))
+    unknown = {"license_name": "No known copyright restrictions", "copyright_owner": "not provided"}
+    known = {"license_name": "cc-by-3.0", "copyright_owner": " 2009, Ann"}
+    licences = [
+        {"treeoflife_id": "zz-9", "eol_content_id": 1} | unknown | {"title": "x"},
+        {"treeoflife_id": "aa-1", "eol_content_id": 9} | known | {"title": "not provided"},
+        {"treeoflife_id": "dd-4", "eol_content_id": 2} | unknown | {"title": 'a "b", c'},
+    ]
+    (tmp_path / "licenses.csv").write_bytes(table(licences))
     return [
         tmp_path / "catalog.csv",
-        pack(tmp_path / "image_set_01.tar.gz", {"aa-1.jpg": b"a", "zz-9.jpg": b"z"}),
+        tmp_path / "licenses.csv",
+        pack(
+            tmp_path / "image_set_01.tar.gz", {"aa-1.jpg": b"a", "zz-9.jpg": b"z", "dd-4.jpg": b"d"}
+        ),
         pack(tmp_path / "train.tar.gz", {f"train/{FOLDER}/b.jpg": b"b"}),
         pack(tmp_path / "cropped_256.zip", {"bioscan/cropped_256/part113/c.jpg": b"c"}),
     ]
@@ -151,13 +166,86 @@ def test_tree_of_life_joins_three_sources(tmp_path):
         b"a": ("Animalia/Chordata/Aves/Passeriformes", "Passeriformes", "a bird", "train"),
         b"b": ("/".join(THRUSH.values()), "Turdus merula", "Blackbird", "val"),
         b"c": ("Animalia", "Animalia", "", "train"),
+        b"d": ("Animalia/Chordata/Aves/Passeriformes", "Passeriformes", "", "train"),
     }
     assert not dropped
+    assert {one.data: (one.licence, one.rights_holder) for one in kept.values()} == {
+        b"a": ("cc-by-3.0", "2009, Ann"),
+        b"b": (None, None),  # not of EOL
+        b"c": (None, None),
+        b"d": ("No known copyright restrictions", None),
+    }
+
+
+def test_a_table_of_rights_that_is_absent_or_has_other_columns_is_an_error(tmp_path):
+    catalog, rights, *archives = tree_of_life(tmp_path)
+    with pytest.raises(InputError, match=r"no file or member ends in 'licenses\.csv'"):
+        read([catalog, *archives], reader_of("treeoflife10m"))
+    rights.write_text("treeoflife_id,licence\naa-1,x\n")
+    with pytest.raises(InputError, match=r"licenses\.csv: no column 'license_name' among"):
+        read([catalog, rights, *archives], reader_of("treeoflife10m"))
+
+
+def test_an_empty_table_of_rights_says_nothing(tmp_path):
+    paths = tree_of_life(tmp_path)
+    paths[1].write_text("treeoflife_id,license_name,copyright_owner\n")
+    kept, _ = read(paths, reader_of("treeoflife10m"))
+    assert len(kept) == 4 and {one.licence for one in kept.values()} == {None}
+
+
+def fungus(filename, species, **other):
+    genus, epithet = species.split() if species else ("", "")
+    ranks = {"kingdom": "Fungi", "phylum": "Basidiomycota", "class": "Agaricomycetes"}
+    ranks |= {"order": "Agaricales", "family": "Amanitaceae", "genus": genus}
+    return (
+        {"eventDate": "2021-09-01", "scientificName": f"{species} (L.) Lam.", **ranks}
+        | {
+            "specificEpithet": epithet,
+            "species": species,
+            "observationID": 123,
+            "filename": filename,
+            "category_id": 1.0,
+            "habitat": 'wood, "mixed"',
+        }
+        | other
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "closed"),
+    [("fungitastic", "FungiTastic", "ClosedSet-"), ("fungitastic_mini", "FungiTastic-Mini", "")],
+)
+def test_fungitastic_has_its_tables_in_an_archive_of_their_own(tmp_path, name, stem, closed):
+    tables = {
+        f"{stem}-Train.csv": [fungus("0-1.JPG", "Amanita muscaria"), fungus("0-2.JPG", "")],
+        f"{stem}-{closed}Val.csv": [fungus("0-3.JPG", "Amanita regalis", observationID=7)],
+        f"{stem}-{closed}Test.csv": [fungus("0-4.JPG", "Amanita muscaria")],
+        f"{stem}-OpenSet-Test.csv": [fungus("0-5.JPG", "Boletus edulis", category_id=-1)],
+        "FungiTastic-FewShot-Train.csv": [fungus("0-6.JPG", "Boletus edulis")],
+    }
+    members = {f"{stem}/{file}": table(rows) for file, rows in tables.items()}
+    paths = [pack(tmp_path / "metadata.zip", members)]
+    for split, numbers in {"train": "12", "val": "3", "test": "45"}.items():
+        photographs = {f"{stem}/{split}/500p/0-{n}.JPG": n.encode() for n in numbers}
+        paths.append(pack(tmp_path / f"{stem}-{split}-500p.zip", photographs))
+    entry = load_entry(SHIPPED, name)
+    assert [url.rpartition("/")[2] for url in entry.source.urls] == [path.name for path in paths]
+    kept, dropped = read(paths, entry.source.reader)
+    assert {one.data: (one.label, one.split, one.group) for one in kept.values()} == {
+        b"1": ("Amanita muscaria", "train", "123"),
+        b"3": ("Amanita regalis", "val", "7"),
+        b"4": ("Amanita muscaria", "test", "123"),
+    }
+    assert list(dropped.values()) == ["the table names no class"]
+    one = kept[f"{stem}-train-500p.zip/{stem}/train/500p/0-1.JPG"]
+    assert (one.lineage["family"], one.lineage["species"]) == ("Amanitaceae", "muscaria")
+    source = RegistrySource(kind="registry", name=name)
+    assert source.gives_splits(SHIPPED) == "reader.tables"
 
 
 def test_the_million_of_tree_of_life_are_its_small_training_split(tmp_path):
-    catalog, eol, inat, _ = tree_of_life(tmp_path)
-    kept, _ = read([catalog, eol, inat], reader_of("treeoflife1m"))
+    catalog, rights, eol, inat, _ = tree_of_life(tmp_path)
+    kept, _ = read([catalog, rights, eol, inat], reader_of("treeoflife1m"))
     assert {one.data: one.split for one in kept.values()} == {b"a": "train", b"b": "val"}
 
 
@@ -166,7 +254,7 @@ def test_a_part_fetches_the_archives_of_its_share_alone(tmp_path):
     for number in range(3):
         fetched = []
         kept, _ = read(paths, reader_of("treeoflife10m"), part=Part(number, 3), fetched=fetched)
-        assert fetched == ["catalog.csv", paths[number + 1].name]
+        assert fetched == ["catalog.csv", "licenses.csv", paths[number + 2].name]
         found |= kept
     assert found == read(paths, reader_of("treeoflife10m"))[0]
 

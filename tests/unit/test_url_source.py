@@ -399,6 +399,20 @@ def test_parts_make_the_catalog_of_one_job(tmp_path, server):
     assert found[0] == found[1]
 
 
+def test_the_bytes_are_the_same_for_any_number_of_workers(tmp_path, server):
+    server.pages = {f"/{n}.jpg": jpeg(n) for n in range(12)} | {"/3.jpg": [503, jpeg(3)]}
+    source = source_of(tmp_path, [f"{server.url}/{n}.jpg" for n in range(13)])
+    config = DatasetConfig.model_validate({"source": source.model_dump()})
+    found = []
+    for workers in (1, 3):
+        fresh = config.source.model_copy(update={"downloads": str(tmp_path / f"kept{workers}")})
+        one = config.model_copy(update={"source": fresh})
+        _, tars = acquire_and_curate(tmp_path / f"{workers}", one, workers=workers)
+        catalog = (tmp_path / f"{workers}/catalog.parquet").read_bytes()
+        found.append([catalog, *(tar.read_bytes() for tar in tars)])
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("tags", "word"),
     [

@@ -162,6 +162,19 @@ class MatlabReader(ConfigModel):
         return self
 
 
+class RightsTable(ConfigModel):
+    """A second table that has the licence and the rights holder of images."""
+
+    table: str
+    """The member (or file), by the end of its name."""
+    key: str
+    """The column that both tables have, and that no two rows share."""
+    columns: dict[Literal["licence", "rights_holder"], str] = Field(min_length=1)
+    """What ours are called in it."""
+    nothing: list[str] = Field(default=[])
+    """Cells that say as little as an empty one: [not provided]."""
+
+
 class MemberTableReader(ConfigModel):
     """Tables say what each image of the archives is: CSV or TSV with a header, or JSON with a list
     of records. A table may lie in an archive or be a file of its own.
@@ -188,6 +201,8 @@ class MemberTableReader(ConfigModel):
     """What is the same for every row: {kingdom: Animalia}."""
     nothing: list[str] = Field(default=[])
     """Cells that say as little as an empty one: [not_classified]."""
+    rights: RightsTable | None = None
+    """Where licences and rights holders stand in a table of their own."""
     splits: dict[str, Literal["train", "val", "test"]] | None = None
     """What the values of the column `split` mean; rows with another value are left out. Null: the
     usual words."""

@@ -156,8 +156,19 @@ class RegistrySource(SourceBase):
 
     def gives_splits(self, registry: Path) -> str:
         """See ``SourceBase``."""
-        splits = [split for split in self.expected_images(registry) if split != "all"]
-        return f"the entry's splits {', '.join(splits)}" if splits else ""
+        expected = self.expected_images(registry)
+        if splits := [split for split in expected if split != "all"]:
+            return f"the entry's splits {', '.join(splits)}"
+        return "" if expected else self._splits_of_the_reader(registry)
+
+    def _splits_of_the_reader(self, registry: Path) -> str:
+        """What of an entry without counts names splits."""
+        try:
+            return ArchiveSource.model_validate(self._entry(registry)["source"]).gives_splits(
+                registry
+            )
+        except (TypeError, KeyError, ValueError):  # another kind, or malformed: its job says so
+            return ""
 
     def lacks(self, registry: Path) -> str:
         """See ``SourceBase``."""

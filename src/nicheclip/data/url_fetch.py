@@ -96,7 +96,7 @@ class _Fetcher:
             wait=partial(_pause, address.url),
             reraise=True,
         )
-        data = b""
+        data, outcome = b"", Outcome()
         try:
             data, outcome = await attempts(self._noted, address.url)
         except FailedError as failed:

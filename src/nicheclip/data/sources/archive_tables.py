@@ -8,8 +8,9 @@ from pathlib import Path
 from nicheclip.config.archive_readers import MemberTableReader
 from nicheclip.data.sources.archive_files import ArchiveFile, members, shares
 from nicheclip.data.sources.base import Item, Part, is_image_name
-from nicheclip.data.sources.member_table import MemberTable, TableFile, read_member_table
+from nicheclip.data.sources.member_table import MemberTable, read_member_table
 from nicheclip.data.sources.members import PLAIN_SUFFIXES, Member, iterate_members
+from nicheclip.data.sources.table_blocks import TableFile
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
 
@@ -26,7 +27,8 @@ def tabled(
             images but none that a row names.
     """
     archives = [file for file in files if not _is_plain(file.name)]
-    table = read_member_table(_find_tables(files, reader), reader)
+    tables, rights = _find_tables(files, reader)
+    table = read_member_table(tables, reader, rights)
     for number, path, share in shares(archives, part):
         seen = _Seen()
         for place, member in members(number, path, inner, share):
@@ -73,10 +75,15 @@ def _is_plain(name: str) -> bool:
     return Path(name).suffix.lower() in PLAIN_SUFFIXES
 
 
-def _find_tables(files: Sequence[ArchiveFile], reader: MemberTableReader) -> list[TableFile]:
-    """The tables: files of their own where their names fit, or members of the archives."""
+def _find_tables(
+    files: Sequence[ArchiveFile], reader: MemberTableReader
+) -> tuple[list[TableFile], TableFile | None]:
+    """The tables, and that of the rights if there is one: files of their own where their names fit,
+    or members of the archives."""
     found: dict[str, TableFile] = {}
     wanted = {end: None if split == "all" else split for split, end in reader.tables.items()}
+    if reader.rights is not None:
+        wanted[reader.rights.table] = None
     for file in files:
         for end, split in wanted.items():
             if end not in found and _is_plain(file.name) and _ends(file.name, end):
@@ -99,7 +106,8 @@ def _find_tables(files: Sequence[ArchiveFile], reader: MemberTableReader) -> lis
             f"{names}: no file or member ends in {absent[0]!r}, the table that says what the "
             "images are. Get it and add it to the files, or correct reader.tables."
         )
-    return [found[end] for end in wanted]
+    rights = found[reader.rights.table] if reader.rights else None
+    return [found[end] for end in reader.tables.values()], rights
 
 
 def _ends(name: str, end: str) -> bool:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from nicheclip.config.fetched_sources import HubSource
 
@@ -45,7 +46,7 @@ class HubCache:
         repository = f"datasets--{self.source.repository.replace('/', '--')}"
         return self.folder / repository / "snapshots" / commit / name
 
-    def wanted(self, names: list[str]) -> dict[str, list[str]]:
+    def wanted(self, names: list[str]) -> dict[Literal["train", "val", "test", "all"], list[str]]:
         """Those of ``names`` that make each split."""
         return {
             split: [name for name in sorted(names) if matches(name, glob)]

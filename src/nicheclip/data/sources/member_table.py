@@ -1,26 +1,24 @@
 """Tables that say what the members of archives are, for millions of members.
 
-Kept are 13 bytes of each row, and what rows say, each once: tens of millions of images have some
-hundred thousand taxa.
+Kept are 13 bytes of each row, 4 more where a table has its licence, and what rows say, each once:
+tens of millions of images have some hundred thousand taxa.
 """
 
-import json
 import logging
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import PurePosixPath
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.csv
 from numpy.typing import NDArray
 
 from nicheclip.config.archive_readers import MemberTableReader
 from nicheclip.data.sources.base import SourceImage, clean_label
-from nicheclip.data.sources.columns import cell_text, extra_fields
+from nicheclip.data.sources.columns import extra_fields
+from nicheclip.data.sources.member_rights import Rights, read_rights
+from nicheclip.data.sources.table_blocks import Facts, TableFile, blocks, stripped
 from nicheclip.data.splits import normalise_split
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.manifest import Dropped
@@ -28,19 +26,8 @@ from nicheclip.terms import RANKS, SPLITS
 
 log = logging.getLogger(__name__)
 
-BLOCK_BYTES = 16 << 20
 #: of a row that names no split
 NO_SPLIT = -1
-
-
-@dataclass(frozen=True)
-class TableFile:
-    """A table as it was found."""
-
-    name: str
-    content: Path | bytes
-    split: str | None
-    """Of all its rows; None leaves it to a column."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +41,8 @@ class MemberTable:
     _facts_of: NDArray[np.int32]
     _splits: NDArray[np.int8]
     _facts: pl.DataFrame
+    _rights_of: NDArray[np.int32]
+    _rights: Rights | None
     _depths: Sequence[int]
     """How many last parts of a member's name the rows say."""
 
@@ -67,6 +56,8 @@ class MemberTable:
         """The labelled image of a row, or the reason against it."""
         named = self._facts.row(int(self._facts_of[row]), named=True)
         cells = {name: cell for name, cell in named.items() if cell}
+        if self._rights is not None:
+            cells = self._rights.of(int(self._rights_of[row])) | cells
         label = clean_label(cells.pop("label", ""))
         lineage = [cells.get(rank, "") for rank in RANKS]
         name = ""
@@ -101,8 +92,15 @@ def _taxon(lineage: Sequence[str]) -> tuple[str, str]:
     return label, f"{genus} {last}".strip() if is_epithet else last
 
 
-def read_member_table(files: Sequence[TableFile], reader: MemberTableReader) -> MemberTable:
+def read_member_table(
+    files: Sequence[TableFile], reader: MemberTableReader, rights: TableFile | None = None
+) -> MemberTable:
     """Read the tables, a block at a time.
+
+    Args:
+        files: with a row for each image.
+        reader: what the columns mean.
+        rights: the table of ``reader.rights``, if there is one.
 
     Raises:
         InputError: one is damaged, lacks a column, names no member, or names one twice.
@@ -110,11 +108,13 @@ def read_member_table(files: Sequence[TableFile], reader: MemberTableReader) -> 
     names = {*reader.columns, *reader.fixed} - {"split"}
     columns = [name for name in ("label", *RANKS, *sorted(names)) if name in names]
     columns = list(dict.fromkeys(columns))
-    facts = _Facts(columns)
-    hashes, codes, splits, depths = [], [], [], set[int]()
+    facts, held = Facts(columns), None
+    if rights is not None and reader.rights is not None:
+        held = read_rights(rights, reader.rights, reader.delimiter)
+    hashes, codes, splits, held_codes, depths = [], [], [], [], set[int]()
     example = ""
     for file in files:
-        for block in _blocks(file, reader):
+        for block in blocks(file, _wanted(reader), reader.delimiter):
             rows = _rows(block, file, reader)
             if not rows.height:
                 continue
@@ -123,6 +123,8 @@ def read_member_table(files: Sequence[TableFile], reader: MemberTableReader) -> 
             hashes.append(rows["member"].hash(seed=0).to_numpy())
             codes.append(facts.codes(rows.select(columns)))
             splits.append(rows["split"].to_numpy())
+            if held is not None:
+                held_codes.append(held.codes(rows["rights"]))
     if not hashes:
         raise InputError(f"{files[0].name}: no row names an image. Expected {reader.members}.")
     order = np.argsort(every := np.concatenate(hashes), kind="stable")
@@ -134,43 +136,23 @@ def read_member_table(files: Sequence[TableFile], reader: MemberTableReader) -> 
         _facts_of=np.concatenate(codes)[order],
         _splits=np.concatenate(splits)[order],
         _facts=facts.rows,
+        _rights_of=np.concatenate(held_codes)[order] if held_codes else np.empty(0, np.int32),
+        _rights=held,
         _depths=sorted(depths),
     )
 
 
-class _Facts:
-    """What rows say beside the member, each different one once."""
-
-    def __init__(self, columns: Sequence[str]) -> None:
-        self._columns = list(columns)
-        self.rows = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-
-    def codes(self, said: pl.DataFrame) -> NDArray[np.int32]:
-        """The number of what each row says in ``rows``, which receives what is new."""
-        known = self.rows.with_row_index("code")
-        different = said.unique(maintain_order=True)
-        new = different.join(known, on=self._columns, how="anti", nulls_equal=True)
-        self.rows = pl.concat([self.rows, new.select(self._columns)])
-        known = self.rows.with_row_index("code")
-        found = said.join(
-            known, on=self._columns, how="left", nulls_equal=True, maintain_order="left"
-        )
-        codes: NDArray[np.int32] = found["code"].cast(pl.Int32).to_numpy()
-        return codes
-
-
 def _rows(block: pl.DataFrame, file: TableFile, reader: MemberTableReader) -> pl.DataFrame:
     """The columns by our names, ``member`` and the number of the ``split``, of rows that count."""
-    empty = ["", *reader.nothing]
-    cells = pl.all().str.strip_chars()
-    block = block.select(pl.when(cells.is_in(empty)).then(None).otherwise(cells).name.keep())
+    block = stripped(block, reader.nothing)
     member = pl.coalesce([_member(pattern) for pattern in reader.members])
     member = member.str.replace(r"^(\./|/)+", "")
     if reader.last is not None:
         member = member.str.split("/").list.tail(reader.last).list.join("/")
     chosen = [pl.col(theirs).alias(ours) for ours, theirs in reader.columns.items()]
     fixed = [pl.lit(text).alias(ours) for ours, text in reader.fixed.items()]
-    rows = block.select(member.alias("member"), *chosen, *fixed)
+    key = [pl.col(reader.rights.key).alias("rights")] if reader.rights else []
+    rows = block.select(member.alias("member"), *chosen, *fixed, *key)
     return _with_splits(rows, file, reader).filter(pl.col("member").is_not_null())
 
 
@@ -206,82 +188,8 @@ def _member(pattern: str) -> pl.Expr:
 def _wanted(reader: MemberTableReader) -> list[str]:
     parsed = (string.Formatter().parse(pattern) for pattern in reader.members)
     fields = [name for parts in parsed for _, name, _, _ in parts if name is not None]
-    return list(dict.fromkeys([*fields, *reader.columns.values()]))
-
-
-def _blocks(file: TableFile, reader: MemberTableReader) -> Iterator[pl.DataFrame]:
-    """The wanted columns as text, some rows at a time."""
-    wanted = _wanted(reader)
-    try:
-        if file.name.lower().endswith(".json"):
-            yield _records(file, wanted)
-            return
-        has_tabs = file.name.lower().endswith((".tsv", ".txt", ".tab"))
-        bad = _BadRows()
-        parse = pa.csv.ParseOptions(
-            delimiter="\t" if has_tabs else reader.delimiter,
-            newlines_in_values=not has_tabs,
-            invalid_row_handler=bad.skip,
-        )
-        size = pa.csv.ReadOptions(block_size=BLOCK_BYTES)
-        with pa.csv.open_csv(_opened(file), read_options=size, parse_options=parse) as table:
-            _check_columns(file, wanted, table.schema.names)
-        bad.count = 0  # it begins anew
-        convert = pa.csv.ConvertOptions(
-            include_columns=wanted,
-            column_types=dict.fromkeys(wanted, pa.string()),
-            strings_can_be_null=False,
-        )
-        with pa.csv.open_csv(_opened(file), size, parse, convert) as table:
-            for batch in table:
-                frame = pl.from_arrow(batch)
-                assert isinstance(frame, pl.DataFrame)
-                yield frame
-        if bad.count:
-            log.warning("%s: left out %d rows that have other columns.", file.name, bad.count)
-    except InputError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{file.name}: not a readable table ({error}). Get it anew; if it is right, correct "
-            "reader.delimiter."
-        ) from error
-
-
-class _BadRows:
-    """Counts rows that have more or fewer cells than the header."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def skip(self, row: Any) -> str:
-        """Leave it out."""
-        del row
-        self.count += 1
-        return "skip"
-
-
-def _opened(file: TableFile) -> Any:
-    return str(file.content) if isinstance(file.content, Path) else pa.BufferReader(file.content)
-
-
-def _records(file: TableFile, wanted: Sequence[str]) -> pl.DataFrame:
-    content = file.content
-    text = content.read_bytes() if isinstance(content, Path) else content
-    records = json.loads(text)
-    if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
-        raise ValueError("expected a list of records")
-    _check_columns(file, wanted, list(dict.fromkeys(name for one in records for name in one)))
-    cells = {name: [cell_text(one.get(name)) for one in records] for name in wanted}
-    return pl.DataFrame(cells, schema=dict.fromkeys(wanted, pl.String))
-
-
-def _check_columns(file: TableFile, wanted: Sequence[str], names: Sequence[str]) -> None:
-    if absent := [name for name in wanted if name not in names]:
-        raise InputError(
-            f"{file.name}: no column {absent[0]!r} among {list(names)[:30]}. Correct reader.member "
-            "or reader.columns, or get the table anew."
-        )
+    keys = [reader.rights.key] if reader.rights else []
+    return list(dict.fromkeys([*fields, *reader.columns.values(), *keys]))
 
 
 def _refuse_twice(
