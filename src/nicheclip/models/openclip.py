@@ -9,6 +9,7 @@ only what differs from another model folder (see ``models.deltas``).
 import copy
 import pickle
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,8 @@ def _tokenizer(folder: Path, model_config: dict[str, Any]) -> Any:
     """open_clip's for ``folder``; one of the hub from there where the folder does not hold it."""
     text = model_config["text_cfg"]
     name = text.get("hf_tokenizer_name")
+    if not name and "tokenizer_kwargs" not in text:
+        return _clips_tokenizer(text.get("context_length"))
     if not name or (folder / "tokenizer_config.json").is_file():
         with reading(folder, "a tokenizer", AGAIN):
             return open_clip.get_tokenizer(f"{LOCAL}{folder}")
@@ -245,6 +248,15 @@ def _tokenizer(folder: Path, model_config: dict[str, Any]) -> Any:
             tokenizer_mode=text.get("tokenizer_mode"),
             **text.get("tokenizer_kwargs", {}),
         )
+
+
+@cache
+def _clips_tokenizer(context_length: int | None) -> Any:
+    """CLIP's own. To build its vocabulary takes longer than to load a small model, and a job loads
+    up to eighty.
+    """
+    length = context_length or open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH
+    return open_clip.tokenizer.SimpleTokenizer(context_length=length)
 
 
 def save(clip: Clip, folder: Path | str) -> list[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.answers import Answer
 from nicheclip.models.signals import Signals
-from nicheclip.reporting.page_parts import answered
+from nicheclip.reporting.html_pieces import answered
 from nicheclip.reporting.thumbnails import thumbnail
 
 #: pictures of each class, and of all classes those that are to be looked at first

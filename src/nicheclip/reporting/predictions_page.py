@@ -7,7 +7,7 @@ from pathlib import Path
 from nicheclip.data.image_set import ImageSet
 from nicheclip.evaluation.predictions import Predictions, read_class_names, read_predictions
 from nicheclip.plan.page_request import WrongPart
-from nicheclip.reporting.page_parts import answered
+from nicheclip.reporting.html_pieces import answered
 from nicheclip.reporting.thumbnails import thumbnail
 from nicheclip.schemas import CATALOG, read_table
 
