@@ -38,10 +38,11 @@ class ImageConfig(ConfigModel):
     check: Literal["full", "scaled", "header"] = "full"
     """How images that keep their bytes are checked. `full`: decoded to the last pixel (a JPEG is
     read to its end, and its brightness decoded). `scaled`: a JPEG is read to its end as well, and
-    found truncated or damaged as before, but decoded at as little as an eighth of its size; perceptual hashes of large images may differ in a few bits from
-    those of `full`. `header`: by format, size and colour alone; what is no image is found, what is
-    truncated or damaged further on is not, and there are no perceptual hashes, so that nothing
-    finds versions of a photograph. Images that are encoded again are always decoded."""
+    found truncated or damaged as before, but decoded at as little as an eighth of its size;
+    perceptual hashes of large images may differ in a few bits from those of `full`. `header`: by
+    format, size and colour alone; what is no image is found, what is truncated or damaged further
+    on is not, and there are no perceptual hashes, so that nothing finds versions of a photograph.
+    Images that are encoded again are always decoded."""
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100_000_000
     """An image with more is left out: its width and height may be a trap. More of them need more
     memory."""
