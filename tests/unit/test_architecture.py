@@ -85,4 +85,4 @@ def test_what_the_snakefile_imports_is_light():
         check=True,
     )
     heavy = {"torch", "torchvision", "open_clip", "matplotlib", "sklearn", "scipy", "polars"}
-    assert not heavy & set(done.stdout.split())
+    assert not (heavy | {"numpy", "pyarrow"}) & set(done.stdout.split())

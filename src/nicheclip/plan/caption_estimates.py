@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from nicheclip.captions.variables import read_values
 from nicheclip.config.captions import CaptionConfig
 from nicheclip.config.llm_backends import LlmBackend
@@ -36,6 +34,9 @@ def _targets(config: CaptionConfig, plan: Plan, results: Path) -> int | None:
     table = "classes" if config.per == "class" else "catalog"
     file = results / "acquire" / config.dataset / f"{table}.parquet"
     if file.exists():
+        # only here: a dry run loads no numpy otherwise
+        import pyarrow.parquet as pq
+
         return int(pq.read_metadata(file).num_rows)
     assert isinstance(config.backend, LlmBackend)
     if config.backend.expected.targets is not None:
