@@ -38,11 +38,7 @@ class ImageConfig(ConfigModel):
     check: Literal["full", "scaled", "header"] = "full"
     """How images that keep their bytes are checked. `full`: decoded to the last pixel (a JPEG is
     read to its end, and its brightness decoded). `scaled`: a JPEG is read to its end as well, and
-<<<<<<< HEAD
     found truncated or damaged as by `full`, but decoded at as little as an eighth of its size;
-=======
-    found truncated or damaged as before, but decoded at as little as an eighth of its size;
->>>>>>> 340fb07b4a3bacbef938b430b8dc53948b70dd3f
     perceptual hashes of large images may differ in a few bits from those of `full`. `header`: by
     format, size and colour alone; what is no image is found, what is truncated or damaged further
     on is not, and there are no perceptual hashes, so that nothing finds versions of a photograph.
