@@ -24,7 +24,7 @@ rule acquire_part:
     log:
         "results/logs/acquire/{dataset}/{part}.log",
     # Both cores at once, before any job that would keep one of them for minutes.
-    priority: Priority.PREPARE
+    priority: Priority.ACQUIRE
     conda:
         "../../envs/data.yaml"
     threads: 2

@@ -9,6 +9,7 @@ class Priority(IntEnum):
     """
 
     CHECK = 100
+    ACQUIRE = 60
     PREPARE = 50
     TRAIN = 20
     ADAPT = 15
