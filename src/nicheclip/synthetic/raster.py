@@ -6,6 +6,7 @@ small pictures are drawn larger and averaged down.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import aggdraw
@@ -75,11 +76,11 @@ class Canvas:
         image = Image.frombytes("RGB", (self._edge, self._edge), self._drawing.tobytes())
         return np.asarray(image.reduce(self._reduction))
 
-    def _to_pixels(self, points: NDArray[np.float64]) -> list[list[float]]:
+    def _to_pixels(self, points: NDArray[np.float64]) -> Iterator[tuple[float, ...]]:
         """[n, vertices, 2] in edges, y up, to flat rows of pixels, y down."""
         flipped = np.stack([points[..., 0], 1 - points[..., 1]], axis=-1) * self._edge
-        rows: list[list[float]] = flipped.reshape(len(points), 2 * points.shape[1]).tolist()
-        return rows
+        # a list for each column, not for each of ten thousand rows
+        return zip(*flipped.reshape(len(points), 2 * points.shape[1]).T.tolist(), strict=True)
 
 
 def _prolonged(ends: NDArray[np.float64], by: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,5 +92,8 @@ def _prolonged(ends: NDArray[np.float64], by: NDArray[np.float64]) -> NDArray[np
 
 def _to_bytes(colours: ArrayLike) -> list[tuple[tuple[int, ...], int]]:
     """RGBA rows in [0, 1] as ((red, green, blue), opacity), 0 to 255."""
-    rounded = np.rint(np.asarray(colours, dtype=float).reshape(-1, 4) * 255).astype(int)
-    return [(tuple(row[:3]), row[3]) for row in rounded.tolist()]
+    rows = np.rint(np.asarray(colours, dtype=float).reshape(-1, 4) * 255).astype(np.uint8)
+    # many shapes share few colours: four bytes are one number
+    _, first, places = np.unique(rows.view(np.uint32), return_index=True, return_inverse=True)
+    known = [(tuple(row[:3]), row[3]) for row in rows[first].tolist()]
+    return [known[place] for place in places.ravel().tolist()]
