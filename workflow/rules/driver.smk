@@ -21,6 +21,7 @@ from nicheclip.runtime.last_words import (
     why_jobs_failed,
 )
 from nicheclip.runtime.left_over import remove_left_over
+from nicheclip.runtime.scheduler import wake_for_jobs_alone
 from nicheclip.slurm import driver as slurm_driver
 from nicheclip.slurm.client import patient_environment
 from nicheclip.slurm.jobs import impossible_requests
@@ -71,6 +72,7 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
         atexit.register(slurm_driver.leave_no_jobs)
     DRIVER_LOCK = take_over(RUN_KIND)  # likewise
     announce()
+    wake_for_jobs_alone(workflow.scheduling_settings)
     remove_left_over(Path("results"))
     INTERRUPTS.watch()
     logger.addFilter(lambda record: not INTERRUPTS.hides(record))
