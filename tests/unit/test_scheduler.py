@@ -1,26 +1,27 @@
+from types import SimpleNamespace
+
 from snakemake.cli import get_argument_parser
-from snakemake.settings.types import MaxJobsPerTimespan, SchedulingSettings
+from snakemake.scheduling.job_scheduler import JobRateLimiter
+from snakemake.settings.types import MaxJobsPerTimespan
 
 from nicheclip.runtime.scheduler import wake_for_jobs_alone
 
 
-def settings(*words: str) -> SchedulingSettings:
+def scheduler(*words: str) -> SimpleNamespace:
     given = get_argument_parser().parse_args(list(words)).max_jobs_per_timespan
     limit = MaxJobsPerTimespan.parse_choice(given) if isinstance(given, str) else given
-    return SchedulingSettings(max_jobs_per_timespan=limit)
+    return SimpleNamespace(job_rate_limiter=JobRateLimiter(limit))
 
 
 def test_snakemakes_own_limit_is_dropped():
-    found = settings()
-    assert found.max_jobs_per_timespan is not None
+    found = scheduler()
     wake_for_jobs_alone(found)
-    assert found.max_jobs_per_timespan is None
+    assert found.job_rate_limiter is None
     wake_for_jobs_alone(found)
-    assert found.max_jobs_per_timespan is None
+    assert found.job_rate_limiter is None
 
 
 def test_a_limit_that_was_asked_for_stays():
-    found = settings("--max-jobs-per-timespan", "50/1m")
+    found = scheduler("--max-jobs-per-timespan", "50/1m")
     wake_for_jobs_alone(found)
-    assert found.max_jobs_per_timespan is not None
-    assert found.max_jobs_per_timespan.max_jobs == 50
+    assert found.job_rate_limiter.max_jobs == 50

@@ -72,7 +72,6 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
         atexit.register(slurm_driver.leave_no_jobs)
     DRIVER_LOCK = take_over(RUN_KIND)  # likewise
     announce()
-    wake_for_jobs_alone(workflow.scheduling_settings)
     remove_left_over(Path("results"))
     INTERRUPTS.watch()
     logger.addFilter(lambda record: not INTERRUPTS.hides(record))
@@ -96,6 +95,7 @@ def look_at_partitions():
 
 
 onstart:
+    wake_for_jobs_alone(workflow.scheduler)
     # the settings of the executor are known from here on
     if RUN_KIND == "slurm":
         look_at_partitions()

@@ -6,7 +6,7 @@ from typing import Any
 UNASKED = (100, 1)
 
 
-def wake_for_jobs_alone(settings: Any) -> None:
+def wake_for_jobs_alone(scheduler: Any) -> None:
     """Drop the limit of 100 jobs a second that nobody asked for; any other limit stays.
 
     With a limit, Snakemake (9.27) looks at all waiting jobs and their inputs again a timespan after
@@ -14,8 +14,8 @@ def wake_for_jobs_alone(settings: Any) -> None:
     after a hundred jobs this keeps a quarter of a core busy.
 
     Args:
-        settings: Snakemake's ``SchedulingSettings``, before it runs.
+        scheduler: Snakemake's ``JobScheduler``, before it starts a job.
     """
-    limit = settings.max_jobs_per_timespan
+    limit = scheduler.job_rate_limiter
     if limit and (limit.max_jobs, limit.timespan) == UNASKED:
-        settings.max_jobs_per_timespan = None
+        scheduler.job_rate_limiter = None
