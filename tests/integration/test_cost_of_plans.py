@@ -14,7 +14,7 @@ CONFIGS = [DEMO, *sorted((ROOT / "workflow/config").glob("*.yaml")), GRID]
 #: a loaded machine takes several times what an idle one does; see the numbers that are printed
 MOST_SECONDS = 60
 #: of the demo, on average: the start of a job takes as long as most of its jobs
-MOST_JOBS_OF_A_PAPER = 37
+MOST_JOBS_OF_A_PAPER = 35
 #: a laptop starts some ten of them a minute
 MOST_JOBS_OF_A_REHEARSAL = 150
 PAPERS = ("fungalzsl", "bioclip", "agriclip", "fair")
