@@ -80,6 +80,34 @@ def test_the_same_files_are_stored_and_refused_as_by_pillow_alone(data, monkeypa
     assert seen["full"] >= {"stored", "truncated"}
 
 
+def with_segment(marker, body):
+    """A plain file with one more segment, before all others."""
+    length = (len(body) + 2).to_bytes(2)
+    return PLAIN[0][:2] + marker + length + body + PLAIN[0][2:]
+
+
+def with_sampling(sampling):
+    """A plain file whose header claims ``sampling`` (across, down) of its brightness."""
+    frame = PLAIN[0].index(b"\xff\xc0\0\x11")
+    return PLAIN[0][: frame + 11] + sampling + PLAIN[0][frame + 12 :]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_sampling(b"\x14"),  # 4:4:1, as some cameras have it; the library has no name for it
+        with_sampling(b"\x33"),
+        with_segment(b"\xff\xee", b"Adobe\0"),
+        with_segment(b"\xff\xee", b"Adobe\0\x64\0\0\0\0\0"),  # transform 0: its colours are RGB
+        with_segment(b"\xff\xe0", b"JFIF\0\1"),
+        with_segment(b"\xff\xfe", b""),
+    ],
+)
+@pytest.mark.parametrize("config", CONFIGS)
+def test_rare_headers_are_judged_as_by_pillow_alone(data, config, monkeypatch):
+    assert outcome(data, config) == by_pillow(monkeypatch, data, config)
+
+
 @pytest.mark.parametrize("data", PLAIN)
 def test_the_hash_of_the_brightness_is_that_of_the_colours(data, monkeypatch):
     quick = normalise(data, ImageConfig()).phash

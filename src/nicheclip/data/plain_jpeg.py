@@ -13,6 +13,8 @@ from nicheclip.data.resize import Size
 
 #: segments that change nothing here: tables, restarts, comments, what programs add
 _PASSED = frozenset({0xFFDB, 0xFFC4, 0xFFDD, 0xFFFE, 0xFFE0, *range(0xFFE2, 0xFFF0)})
+#: segments that begin so are no shorter, in bytes; others are damaged
+_LEAST = {b"JFIF": 14, b"Adobe": 12}
 #: headers of frames that are baseline, extended or progressive
 _FRAMES = (0xFFC0, 0xFFC1, 0xFFC2)
 #: how segments begin, and frames within theirs (ITU-T T.81, B.1 and B.2.2)
@@ -33,7 +35,7 @@ def plain_size(data: bytes) -> Size | None:
         size = _frame(data)
         if size is None or simplejpeg.decode_jpeg_header(data)[:3] != (*size[::-1], "YCbCr"):
             return None
-    except (ValueError, struct.error):  # something is wrong with a table, or the file ends
+    except (ValueError, KeyError, struct.error):  # a bad table, rare sampling, or the file ends
         return None
     return size
 
@@ -55,6 +57,11 @@ def _frame(data: bytes) -> Size | None:
             bits, height, width, colours = _FRAME.unpack_from(data, at + _SEGMENT.size)
             size = (width, height) if (bits, colours) == (8, 3) else None
         elif marker not in _PASSED or data.startswith(_PICTURES, at + _SEGMENT.size):
+            return None
+        begins = at + _SEGMENT.size
+        if any(
+            length < 2 + least and data.startswith(name, begins) for name, least in _LEAST.items()
+        ):
             return None
         at += 2 + length
 
