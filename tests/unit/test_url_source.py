@@ -218,6 +218,14 @@ def test_a_key_that_is_no_secret_tells_images_apart(tmp_path, server):
 
 PRIVATE = ["127.0.0.1", "localhost", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254"]
 PRIVATE += ["[::1]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]", "100.64.0.1"]
+PRIVATE += [
+    "127。0。0。1",
+    "１２7.0.0.1",
+    "a.localhost.",
+    "[64:ff9b::7f00:1]",
+    "[::127.0.0.1]",
+    "[fec0::1]",
+]
 
 
 def test_private_addresses_are_not_asked(tmp_path, server, monkeypatch):
@@ -231,6 +239,14 @@ def test_private_addresses_are_not_asked(tmp_path, server, monkeypatch):
     server.pages = {"/1.jpg": jpeg(1)}
     kept, _ = read(tmp_path, source_of(tmp_path, urls[:1]))  # allowed now: no outcome of before
     assert kept["/1.jpg"].data == jpeg(1)
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "127.0.0.1."])
+def test_this_machine_in_another_spelling_is_not_asked(host, tmp_path, server):
+    url = f"http://{host}:{urlsplit(server.url).port}/1.jpg"
+    kept, _ = read(tmp_path, source_of(tmp_path, [url], private_hosts=False))
+    assert not kept and not server.asked
+    assert outcomes(tmp_path)["failure"][0] in ("bad_url", "private")  # as the resolver knows it
 
 
 def test_a_redirect_to_a_private_address_is_not_followed(tmp_path, server, monkeypatch):

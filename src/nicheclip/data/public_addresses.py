@@ -13,6 +13,11 @@ from urllib.request import getproxies
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 
+#: end with an IPv4 address (RFC 6052, and 4291, 2.5.5.1)
+_TRANSLATIONS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+#: RFC 8215; only later Pythons know it
+_LOCAL_TRANSLATION = ipaddress.IPv6Network("64:ff9b:1::/48")
+
 
 class PrivateAddressError(Exception):
     """A host that is not of the public network; the message says which."""
@@ -25,8 +30,17 @@ def is_public(address: str) -> bool:
     """
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
-        found = found.ipv4_mapped or found.sixtofour or found
+        if found in _LOCAL_TRANSLATION or found.is_site_local:
+            return False
+        found = found.ipv4_mapped or found.sixtofour or _translated(found) or found
     return found.is_global and not found.is_multicast
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """What a gateway to IPv4 makes of it."""
+    if any(address in one for one in _TRANSLATIONS):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
 
 
 def refuse_private(host: str) -> None:
@@ -35,7 +49,8 @@ def refuse_private(host: str) -> None:
     Raises:
         PrivateAddressError: it is.
     """
-    if host.rstrip(".").lower() == "localhost" or host.lower().endswith(".localhost"):
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
         raise PrivateAddressError(f"{host} is this machine")
     try:
         public = is_public(host)

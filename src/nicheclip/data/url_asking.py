@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
 import aiohttp
+from yarl import URL
 
 from nicheclip.config.url_source import UrlFetching
 from nicheclip.data.public_addresses import (
@@ -163,10 +164,12 @@ class Asker:
                 raise FailedError(Failure.UNREACHABLE, reason[:200]) from error
 
     def _refuse_private(self, url: str) -> None:
-        try:
-            refuse_private(urlsplit(url).hostname or "")
+        try:  # as aiohttp reads it, which makes addresses of full-width digits and resolves none
+            refuse_private(URL(url).host or "")
         except PrivateAddressError as error:
             raise FailedError(Failure.PRIVATE, str(error)) from error
+        except ValueError as error:
+            raise FailedError(Failure.BAD_URL, str(error)) from error
 
 
 def is_redirect(response: aiohttp.ClientResponse) -> bool:
