@@ -153,6 +153,12 @@ def test_what_is_learnt_from_is_not_judged():
         knn.neighbours_answers(split_of(np.zeros((0, 2)), []), clusters(1), 3)
 
 
+def test_adamw_that_diverges_gives_no_answers():
+    options = AdamwProbe(solver="adamw", lr=1e6, weight_decay=1e6)
+    with pytest.raises(InputError, match=r"diverges with lr 1e\+06 and weight_decay 1e\+06"):
+        linear_probe.fit_probe(clusters(20), options, seed=0)
+
+
 def test_adamw_takes_the_steps_of_torch():
     """From the same start, by the same batches."""
     learnt = clusters(20, spread=0.7)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nicheclip.config.probes import AdamwProbe
 from nicheclip.models.features import Array
+from nicheclip.runtime.errors import InputError
 
 #: decay of the running means of the gradient and of its square, and what keeps the division finite
 BETAS, EPSILON = (0.9, 0.999), 1e-8
@@ -43,12 +44,21 @@ def fit_softmax(
         labels: their n classes.
         options: the schedule.
         draw: of the start and of the order in each epoch.
+
+    Raises:
+        InputError: the weights have left the range of numbers.
     """
     classes, codes = np.unique(labels, return_inverse=True)
     width = features.shape[1]
     start = draw.uniform(-1, 1, (len(classes), width + 1)) / np.sqrt(width)
     batches = list(shuffled_batches(len(codes), options, draw))
-    weights = descend(start.astype(np.float32), features, codes, batches, options)
+    with np.errstate(over="ignore", invalid="ignore"):  # told below
+        weights = descend(start.astype(np.float32), features, codes, batches, options)
+    if not np.isfinite(weights).all():
+        raise InputError(
+            f"linear_probe: probe diverges with lr {options.lr:g} and weight_decay "
+            f"{options.weight_decay:g}. Give smaller ones."
+        )
     return SoftmaxClassifier(classes, weights)
 
 
