@@ -22,6 +22,7 @@ from nicheclip.data.image_set import ImageSet
 from nicheclip.data.sources.base import Part, SourceImage
 from nicheclip.data.sources.urls import UrlImages
 from nicheclip.data.url_hosts import forbids, retry_after
+from nicheclip.data.url_outcomes import Address
 from nicheclip.runtime.errors import InputError
 from quiet_server import serving
 
@@ -204,6 +205,21 @@ def test_tokens_stand_in_no_file_and_a_list_signed_anew_asks_only_for_the_rest(t
         "/1.jpg": jpeg(1),
         "/2.jpg": jpeg(2),
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("?a=1;token=s3cret&b=2", "?a=1;token=***&b=2"),
+        ("?a=1&amp;token=s3cret", "?a=1&amp;token=***"),
+        ("#access_token=s3cret", "#access_token=***"),
+        ("?sig=a's3cret&b=2", "?sig=***&b=2"),
+        ("?sig=a s3cret#b", "?sig=***#b"),
+        ("?sig=s3cret...", "?sig=***"),
+    ],
+)
+def test_a_token_is_hidden_to_its_end(written, shown):
+    assert Address.of(f"https://h.org/1.jpg{written}").shown == f"https://h.org/1.jpg{shown}"
 
 
 def test_a_key_that_is_no_secret_tells_images_apart(tmp_path, server):

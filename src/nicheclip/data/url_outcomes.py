@@ -8,6 +8,7 @@ has a secret of a URL in it.
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
@@ -18,8 +19,11 @@ from typing import IO
 
 import pyarrow as pa
 
-from nicheclip.runtime.credentials import masked
+from nicheclip.runtime.credentials import HIDDEN, masked
 from nicheclip.runtime.errors import InputError
+
+#: of a token in an address: what would end it in a text, as a space or a quote does
+_REST = re.compile(rf"(?<=={re.escape(HIDDEN)})[^&#]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Address:
     def of(cls, url: str, not_secret: Collection[str] = ()) -> "Address":
         """``url`` without the spaces around it; the parameters ``not_secret`` are shown."""
         url = url.strip()
-        return cls(url, masked(url, not_secret))
+        return cls(url, _REST.sub("", masked(url, not_secret)))
 
     @property
     def secret(self) -> str:

@@ -23,7 +23,7 @@ _FROM_ENVIRONMENT = re.compile(r"\$\{(\w+)\}")
 _USER = re.compile(r"""(://)(?!(?:\$\{\w+\}:?)+@)[^\s/?#"'<>]+@""")
 _USER_WITHOUT_SCHEME = re.compile(r"^(?!(?:\$\{\w+\}:?)+@)[^\s/?#]+@")
 _QUERY = re.compile(
-    r"""[?&](?P<name>(?:[\w.~-]*[-_.])?(?:api|access|auth|private)?
+    r"""[?&;\#](?P<name>(?:[\w.~-]*[-_.])?(?:api|access|auth|private)?
     (?:key|token|secret|signature|sig|password|passwd|pwd|credential|auth))=
     (?!\$\{\w+\}(?:&|$))[^\s&\#"'<>]*[^\s&\#"'<>:;,.)]""",
     re.VERBOSE | re.IGNORECASE,
