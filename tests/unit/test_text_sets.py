@@ -132,6 +132,7 @@ def test_options_of_a_protocol_hold_what_it_uses_and_no_more(protocol):
         shots=[7],
         bootstrap=123,
         interval="bca",
+        probe={"solver": "adamw"},
     )
     options = json.loads(json.dumps(whole.options(protocol)))
     assert set(options) == set(PROTOCOL_OPTIONS[protocol])
