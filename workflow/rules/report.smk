@@ -25,6 +25,7 @@ rule plot_training:
         [f"results/figures/training/{run}.png" for run in CURVES],
     log:
         "results/logs/figures/training.log",
+    priority: Priority.DRAW
     localrule: True
     conda:
         "../../envs/evaluate.yaml"
@@ -210,6 +211,7 @@ use rule make_table as make_figure with:
         "results/logs/figures/{table}.log",
     wildcard_constraints:
         table=names(tables=False, figures=True),
+    priority: Priority.DRAW
     message:
         "Figure {wildcards.table}"
 
