@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
 from nicheclip.evaluation.accuracy import accuracy_measures, rank_accuracies
-from nicheclip.evaluation.bootstrap import mean_interval, share_interval
+from nicheclip.evaluation.bootstrap import Interval, mean_interval, share_interval
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.seeding import generator
 from small_evaluation import CONFIG, predictions_of, write_classes
@@ -63,6 +63,21 @@ def test_hierarchical_accuracy_by_hand(tmp_path):
         "genus": (4, 0.75),
         "species": (3, pytest.approx(1 / 3)),
     }
+
+
+def test_the_interval_of_a_rank_is_of_the_images_that_have_it(tmp_path):
+    lineages = {"a": {"kingdom": "Animalia"}, "b": {"kingdom": "Animalia", "phylum": "Chordata"}}
+    classes = write_classes(tmp_path / "classes.parquet", lineages)
+    predictions = predictions_of([("a", "a"), ("b", "a"), ("b", "b")])
+    asked = []
+
+    def interval(credit, labels):
+        asked.append((credit.tolist(), list(labels)))
+        return Interval(low=0.1, high=0.9, confidence=0.95, method="made up")
+
+    found = rank_accuracies(predictions, classes, interval=interval)
+    assert asked == [([1, 1, 1], ["a", "b", "b"]), ([0, 1], ["b", "b"])]
+    assert [(one.low, one.high) for one in found] == [(0.1, 0.9)] * 2
 
 
 def test_classes_without_ranks_have_no_hierarchical_accuracy(tmp_path):

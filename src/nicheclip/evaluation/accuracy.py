@@ -1,6 +1,6 @@
 """Measures that follow from predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from nicheclip.evaluation.measures import Measure
 from nicheclip.evaluation.predictions import Predictions
 from nicheclip.runtime.errors import InputError
 from nicheclip.terms import RANKS
+
+#: of credit [n] for images with these n labels
+IntervalOf = Callable[[npt.NDArray[np.float64], Sequence[str]], Interval]
 
 
 def measure_share(
@@ -119,7 +122,11 @@ def macro(by_class: list[Measure], n: int, facets: Mapping[str, str] | None = No
 
 
 def rank_accuracies(
-    predictions: Predictions, classes: pl.DataFrame, facets: Mapping[str, str] | None = None
+    predictions: Predictions,
+    classes: pl.DataFrame,
+    facets: Mapping[str, str] | None = None,
+    *,
+    interval: IntervalOf | None = None,
 ) -> list[Measure]:
     """Hierarchical accuracy: does the predicted lineage agree with the true one at each rank?
 
@@ -131,6 +138,7 @@ def rank_accuracies(
         predictions: top-1 classes are judged.
         classes: classes table (schema ``CLASSES``).
         facets: of the measures, beside the rank.
+        interval: of an accuracy; None gives none.
 
     Returns:
         One measure per rank that occurs, from kingdom to species; none when no class has ranks.
@@ -143,18 +151,21 @@ def rank_accuracies(
     ]
     accuracies = []
     for depth, rank in enumerate(RANKS):
+        named = [place for place, (true, _) in enumerate(pairs) if true[depth]]
         hits = [
             guess[depth] == true[depth] and _compatible(true[:depth], guess[:depth])
-            for true, guess in pairs
-            if true[depth]
+            for true, guess in (pairs[place] for place in named)
         ]
         if hits:
+            labels = [predictions.labels[place] for place in named]
+            around = interval(np.array(hits, dtype=float), labels) if interval else None
             accuracies.append(
                 Measure(
                     name="rank_accuracy",
                     facets={**(facets or {}), "rank": rank},
                     value=sum(hits) / len(hits),
                     n=len(hits),
+                    **(around.model_dump() if around else {}),
                 )
             )
     return accuracies

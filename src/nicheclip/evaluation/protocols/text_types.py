@@ -1,6 +1,7 @@
 """Zero-shot classification by several text types, among all, seen and unseen classes."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from nicheclip.config.text_sets import text_type_sets
 from nicheclip.evaluation.accuracy import class_accuracies, macro, measure_share, rank_accuracies
@@ -73,22 +74,24 @@ def _measures(
 ) -> list[Measure]:
     """Intervals are over classes: images of one species are not independent."""
     count, n = len(split.classes), len(judged.labels)
-    measures = []
-    for k in (1, 5):
-        if k == 1 or count > k:
-            credit = judged.correct(k)
-            interval = class_share_interval(
-                credit,
-                judged.labels,
-                resamples=task.options.bootstrap,
-                confidence=task.options.confidence,
-                seed=task.seed,
-                kind=task.options.interval,
-            )
-            measures.append(
-                measure_share(
-                    f"top{k}", credit, interval, chance=k / count, classes=count, facets=facets
-                )
-            )
+    interval = partial(
+        class_share_interval,
+        resamples=task.options.bootstrap,
+        confidence=task.options.confidence,
+        seed=task.seed,
+        kind=task.options.interval,
+    )
+    measures = [
+        measure_share(
+            f"top{k}",
+            credit := judged.correct(k),
+            interval(credit, judged.labels),
+            chance=k / count,
+            classes=count,
+            facets=facets,
+        )
+        for k in (1, 5)
+        if k == 1 or count > k
+    ]
     measures.append(macro(class_accuracies(judged), n, facets))
-    return [*measures, *rank_accuracies(judged, split.classes, facets)]
+    return [*measures, *rank_accuracies(judged, split.classes, facets, interval=interval)]
