@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from nicheclip.darwin_core.meta import META, Described, Form, described_tables
 from nicheclip.darwin_core.rows import whole_rows
+from nicheclip.data.hashed_keys import NOWHERE, hashes_of, places_of
 from nicheclip.data.row_stream import PARQUET
 from nicheclip.runtime.errors import InputError
 from nicheclip.runtime.files import atomic_path
@@ -139,9 +140,8 @@ class _Occurrences:
 
     def rows(self, media: pl.DataFrame) -> pl.DataFrame:
         """A row for each of ``media``, see ``write_media_rows``."""
-        digests = media["id"].hash(seed=0).to_numpy()
-        places = np.minimum(np.searchsorted(self.hashes, digests), len(self.hashes) - 1)
-        known = pl.Series("known", self.hashes[places] == digests, dtype=pl.Boolean)
+        places = places_of(media["id"], self.hashes)
+        known = pl.Series("known", places != NOWHERE, dtype=pl.Boolean)
         said = self.facts[places].cast(pl.String)
         ranks = [name for name in said.columns if name in RANKS]
         rights = said.select(pl.col("licence", "rights_holder").name.prefix("said_"))
@@ -192,7 +192,7 @@ def _read_occurrences(table: _Table, rank: str) -> _Occurrences:
     hashes, facts = [], []
     for block in table.blocks(columns, needed=(rank,)):
         given = block.filter(pl.col("id") != "")
-        hashes.append(given["id"].hash(seed=0).to_numpy())
+        hashes.append(hashes_of(given["id"]))
         facts.append(given.drop("id").with_columns(pl.all().cast(pl.Categorical)))
     every = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
     if not len(every):

@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nicheclip.config.archive_readers import RightsTable
+from nicheclip.data.hashed_keys import NOWHERE, hashes_of, places_of
 from nicheclip.data.sources.table_blocks import Facts, TableFile, blocks, stripped
 
 #: of an image that the table does not have
@@ -24,12 +25,11 @@ class Rights:
 
     def codes(self, keys: pl.Series) -> NDArray[np.int32]:
         """For each key a number that ``of`` takes; ``UNKNOWN`` where the table has none."""
-        if not len(self._hashes):
-            return np.full(len(keys), UNKNOWN, np.int32)
-        digests = keys.hash(seed=0).to_numpy()
-        places = np.searchsorted(self._hashes, digests).clip(max=len(self._hashes) - 1)
-        found = (self._hashes[places] == digests) & keys.is_not_null().to_numpy()
-        return np.where(found, self._facts_of[places], np.int32(UNKNOWN))
+        places = places_of(keys, self._hashes)
+        codes = np.full(len(keys), UNKNOWN, np.int32)
+        found = (places != NOWHERE) & keys.is_not_null().to_numpy()
+        codes[found] = self._facts_of[places[found]]
+        return codes
 
     def of(self, code: int) -> dict[str, str]:
         """Licence and holder, as far as they are known."""
@@ -49,7 +49,7 @@ def read_rights(file: TableFile, rights: RightsTable, delimiter: str) -> Rights:
     wanted = list(dict.fromkeys([rights.key, *rights.columns.values()]))
     for block in blocks(file, wanted, delimiter):
         rows = stripped(block, rights.nothing).filter(pl.col(rights.key).is_not_null())
-        hashes.append(rows[rights.key].hash(seed=0).to_numpy())
+        hashes.append(hashes_of(rows[rights.key]))
         said = rows.select(pl.col(theirs).alias(ours) for ours, theirs in rights.columns.items())
         codes.append(facts.codes(said))
     every = np.concatenate(hashes)

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nicheclip.config.archive_readers import MemberTableReader
+from nicheclip.data.hashed_keys import NOWHERE, hashes_of, places_of
 from nicheclip.data.sources.base import SourceImage, clean_label
 from nicheclip.data.sources.columns import extra_fields
 from nicheclip.data.sources.member_rights import Rights, read_rights
@@ -50,7 +51,7 @@ class MemberTable:
         """The row that names ``member``, by its place in the sorted table."""
         parts = PurePosixPath(member).parts
         found = (self._row(parts[-depth:]) for depth in self._depths)
-        return next((row for row in found if row >= 0), None)
+        return next((row for row in found if row != NOWHERE), None)
 
     def image(self, row: int, data: bytes, key: str) -> SourceImage | Dropped:
         """The labelled image of a row, or the reason against it."""
@@ -72,10 +73,7 @@ class MemberTable:
         return SourceImage(key, data, label, name=name, **extra)
 
     def _row(self, parts: Sequence[str]) -> int:
-        digest = pl.Series(["/".join(parts)]).hash(seed=0).to_numpy()[0]
-        place = int(np.searchsorted(self._hashes, digest))
-        found = place < len(self._hashes) and self._hashes[place] == digest
-        return place if found else -1
+        return int(places_of(pl.Series(["/".join(parts)]), self._hashes)[0])
 
 
 def _taxon(lineage: Sequence[str]) -> tuple[str, str]:
@@ -120,7 +118,7 @@ def read_member_table(
                 continue
             example = example or rows["member"][0]
             depths |= set((rows["member"].str.count_matches("/") + 1).unique().to_list())
-            hashes.append(rows["member"].hash(seed=0).to_numpy())
+            hashes.append(hashes_of(rows["member"]))
             codes.append(facts.codes(rows.select(columns)))
             splits.append(rows["split"].to_numpy())
             if held is not None:
